@@ -1,0 +1,69 @@
+//! The kernel side's counters: one number a cause, never a log line alone.
+
+/// Index into the per-CPU counter array. All count records or hits since attaching.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum Counter {
+    /// Records that the rate chose at a source.
+    Sampled = 0,
+    /// Sampled records that became traces.
+    Admitted = 1,
+    /// Sampled records that the budget of their second refused.
+    RefusedBudget = 2,
+    /// Sampled records refused because all trace slots were taken.
+    RefusedFull = 3,
+    /// Sampled records refused because their key was just being ended on another CPU.
+    RefusedBusy = 4,
+    /// Sampled records refused because the agent paused sampling.
+    RefusedPaused = 5,
+    /// Traces ended, by outcome: this plus the outcome's code minus one.
+    Written = 6,
+    /// See [`Counter::Written`].
+    Filtered = 7,
+    /// See [`Counter::Written`].
+    Superseded = 8,
+    /// See [`Counter::Written`].
+    Expired = 9,
+    /// See [`Counter::Written`].
+    TargetExit = 10,
+    /// See [`Counter::Written`].
+    ThreadExit = 11,
+    /// Records that came to a source: the base of the sampling rate.
+    Records = 12,
+    /// Records not even sequenced, because the table of source tasks was full.
+    TasksFull = 13,
+    /// Stamps not kept because their trace was at its maximum of entries.
+    EntriesFull = 14,
+    /// Notices that found no room in the ring; the agent finds these traces in their slots.
+    NoticeFull = 15,
+    /// Returns whose entry was not seen, or forgotten because too many calls were open.
+    EntryUnseen = 16,
+    /// Hits in processes that are not targets (only where the kernel cannot filter them).
+    Foreign = 17,
+}
+
+impl Counter {
+    /// How many counters there are.
+    pub const COUNT: u32 = 18;
+
+    /// The counter of traces that ended in `outcome`.
+    #[must_use]
+    pub const fn of_outcome(outcome: crate::Outcome) -> u32 {
+        Self::Written as u32 + outcome as u32 - 1
+    }
+}
+
+/// What happened at one probe, on one CPU. All are counts of hits since attaching.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ProbeCount {
+    /// Times the probe was hit, in any way.
+    pub hits: u64,
+    /// Hits whose key could not be read.
+    pub unreadable: u64,
+    /// Hits that stamped, began or ended a trace.
+    pub stamps: u64,
+}
+
+const _: () = assert!(size_of::<ProbeCount>() == 24);
+const _: () = assert!(Counter::of_outcome(crate::Outcome::ThreadExit) == Counter::ThreadExit as u32);

@@ -1,0 +1,3 @@
+//! The `stain` program.
+
+fn main() {}

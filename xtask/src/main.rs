@@ -1,0 +1,2 @@
+//! Runs the project chores.
+fn main() {}
