@@ -31,8 +31,8 @@ pub struct Config {
     pub slots: u32,
     /// 1 while no new trace is to be admitted.
     pub paused: u32,
-    /// 1 when sites also trap in processes that are not targets, which the program must then tell apart itself.
-    pub filter: u32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
 /// A record key in flight.

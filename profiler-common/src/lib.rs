@@ -31,7 +31,8 @@ pub use trace_id::trace_id;
 /// Marks layouts as plain old data for aya's typed maps.
 #[cfg(feature = "user")]
 mod pod {
-    use crate::{Config, Key, Notice, ProbeCount, ProbeSpec, SequenceKey};
+    use crate::slot::{CallKey, FreeCursors, SavedArgs};
+    use crate::{Config, Entry, Key, Notice, ProbeCount, ProbeSpec, SequenceKey, SlotHeader};
 
     macro_rules! pod {
         ($($layout:ty),* $(,)?) => {$(
@@ -40,5 +41,17 @@ mod pod {
             unsafe impl aya::Pod for $layout {}
         )*};
     }
-    pod!(Config, Key, Notice, ProbeCount, ProbeSpec, SequenceKey);
+    pod!(
+        CallKey,
+        Config,
+        Entry,
+        FreeCursors,
+        Key,
+        Notice,
+        ProbeCount,
+        ProbeSpec,
+        SavedArgs,
+        SequenceKey,
+        SlotHeader,
+    );
 }

@@ -120,7 +120,48 @@ pub struct Entry {
     pub mark: u32,
 }
 
+/// Where the ring of free slots begins and ends: `head..tail`, both counted up for ever. On cache lines of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct FreeCursors {
+    /// Slots taken so far; moved by the kernel program.
+    pub head: u64,
+    /// Always 0.
+    pub reserved: [u64; 7],
+    /// Slots given so far; moved by the agent.
+    pub tail: u64,
+    /// Always 0.
+    pub reserved_too: [u64; 7],
+}
+
+/// A call that is open: a function entered by a thread at a stack depth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct CallKey {
+    /// Process id.
+    pub tgid: u32,
+    /// Thread id.
+    pub tid: u32,
+    /// Stack pointer at the function's first instruction.
+    pub stack_pointer: u64,
+    /// See [`crate::ProbeSpec::call`].
+    pub call: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+/// The argument registers at the entry of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct SavedArgs {
+    /// By the calling convention's order.
+    pub argument: [u64; crate::limits::SAVED_ARGS],
+}
+
 const _: () = assert!(size_of::<SlotHeader>() == 128);
+const _: () = assert!(size_of::<FreeCursors>() == 128);
+const _: () = assert!(size_of::<CallKey>() == 24);
+const _: () = assert!(size_of::<SavedArgs>() == 48);
 const _: () = assert!(size_of::<Entry>() == 32);
 
 #[cfg(test)]

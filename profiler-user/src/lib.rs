@@ -5,6 +5,7 @@
 //! `spec`, `plan`, `assemble`, `trace`, `stats` and the formats of `sink` are pure: they import neither aya nor tokio, open nothing
 //! and read no clock.
 
+pub mod attach;
 pub mod plan;
 pub mod spec;
 pub mod symbol;

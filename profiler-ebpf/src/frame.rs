@@ -1,0 +1,92 @@
+//! The stopped thread: its registers, by the numbers that instructions use, and who it is.
+
+use aya_ebpf::EbpfContext as _;
+use aya_ebpf::programs::ProbeContext;
+use profiler_common::limits::SAVED_ARGS;
+
+/// Registers that a recipe can name. Few, since they lie on a stack of 512 bytes; on aarch64 they are x0..x14 and, last, the
+/// stack pointer. A power of two, so that a mask keeps an index inside for the verifier to see.
+pub const REGISTERS: usize = 16;
+
+/// Places for saved arguments: [`SAVED_ARGS`] rounded up to a power of two.
+pub const SAVED: usize = SAVED_ARGS.next_power_of_two();
+
+/// What a recipe can be evaluated against.
+pub struct Frame {
+    /// Registers by hardware number. Copied, since the verifier allows no variable offset into the context.
+    pub registers: [u64; REGISTERS],
+    /// Entry arguments of the call that is returning, when the site uses them.
+    pub saved: [u64; SAVED],
+    pub tgid: u32,
+    pub tid: u32,
+}
+
+impl Frame {
+    #[inline(always)]
+    pub fn new(ctx: &ProbeContext) -> Self {
+        let mut frame = Self { registers: [0; REGISTERS], saved: [0; SAVED], tgid: ctx.tgid(), tid: ctx.pid() };
+        frame.read(ctx);
+        frame
+    }
+
+    #[cfg(bpf_target_arch = "x86_64")]
+    #[inline(always)]
+    fn read(&mut self, ctx: &ProbeContext) {
+        // SAFETY: the context of a uprobe program is the thread's `pt_regs`.
+        let regs = unsafe { &*ctx.regs };
+        let r = &mut self.registers;
+        r[0] = regs.rax;
+        r[1] = regs.rcx;
+        r[2] = regs.rdx;
+        r[3] = regs.rbx;
+        r[4] = regs.rsp;
+        r[5] = regs.rbp;
+        r[6] = regs.rsi;
+        r[7] = regs.rdi;
+        r[8] = regs.r8;
+        r[9] = regs.r9;
+        r[10] = regs.r10;
+        r[11] = regs.r11;
+        r[12] = regs.r12;
+        r[13] = regs.r13;
+        r[14] = regs.r14;
+        r[15] = regs.r15;
+    }
+
+    #[cfg(bpf_target_arch = "aarch64")]
+    #[inline(always)]
+    fn read(&mut self, ctx: &ProbeContext) {
+        // SAFETY: the context of a uprobe program is the thread's `user_pt_regs`.
+        let regs = unsafe { &*ctx.regs };
+        self.registers[..15].copy_from_slice(&regs.regs[..15]);
+        self.registers[15] = regs.sp;
+    }
+
+    #[cfg(bpf_target_arch = "x86_64")]
+    #[inline(always)]
+    pub fn stack_pointer(&self) -> u64 {
+        self.registers[4]
+    }
+
+    #[cfg(bpf_target_arch = "aarch64")]
+    #[inline(always)]
+    pub fn stack_pointer(&self) -> u64 {
+        self.registers[15]
+    }
+
+    /// The integer argument registers of the platform's C calling convention.
+    #[cfg(bpf_target_arch = "x86_64")]
+    #[inline(always)]
+    pub fn arguments(&self) -> [u64; SAVED_ARGS] {
+        let r = &self.registers;
+        [r[7], r[6], r[2], r[1], r[8], r[9]]
+    }
+
+    /// The integer argument registers of the platform's C calling convention.
+    #[cfg(bpf_target_arch = "aarch64")]
+    #[inline(always)]
+    pub fn arguments(&self) -> [u64; SAVED_ARGS] {
+        let r = &self.registers;
+        [r[0], r[1], r[2], r[3], r[4], r[5]]
+    }
+}

@@ -1,0 +1,99 @@
+//! One hit of a probe: who, where, which record; then on to what the site does.
+
+use aya_ebpf::EbpfContext as _;
+use aya_ebpf::helpers::bpf_get_attach_cookie;
+use aya_ebpf::programs::ProbeContext;
+use aya_log_ebpf::debug;
+use profiler_common::limits::SAVED_ARGS;
+use profiler_common::slot::{CallKey, SavedArgs};
+use profiler_common::{Counter, Key, Outcome, ProbeSpec, Role};
+
+use crate::count::{SiteCount, count};
+use crate::frame::Frame;
+use crate::maps::{CALLS, PROBES};
+use crate::{admit, end, key, stamp};
+
+/// A hit, with what all roles need to know of it.
+pub struct Hit<'a> {
+    pub probe: u32,
+    pub process: u32,
+    pub spec: &'a ProbeSpec,
+    pub frame: &'a Frame,
+    pub count: SiteCount,
+}
+
+impl Hit<'_> {
+    /// The task id, and 1 when the spec names it; `None` when its memory cannot be read, which is counted.
+    #[inline(always)]
+    pub fn task(&self) -> Option<(u64, u32)> {
+        if self.spec.flags & ProbeSpec::HAS_TASK == 0 {
+            return Some((u64::from(self.frame.tid), 0));
+        }
+        let task = key::value(&self.spec.task, self.frame);
+        if task.is_none() {
+            self.count.unreadable();
+        }
+        Some((task?, 1))
+    }
+}
+
+/// The whole of it.
+#[inline(always)]
+pub fn hit(ctx: &ProbeContext) {
+    // SAFETY: the context is that of a running program. The cookie was set when attaching.
+    let cookie = unsafe { bpf_get_attach_cookie(ctx.as_ptr()) };
+    let probe = cookie as u32;
+    let (Some(spec), Some(site)) = (PROBES.get(probe), SiteCount::of(probe)) else { return };
+    let process = (cookie >> 32) as u32;
+    site.hit();
+    let mut frame = Frame::new(ctx);
+    if spec.role == Role::Save as u8 {
+        return save(spec, &frame);
+    }
+    if spec.flags & ProbeSpec::USES_SAVED != 0 && !restore(spec, &mut frame) {
+        return count(Counter::EntryUnseen);
+    }
+    let Some(value) = key::key(&spec.key, &frame) else {
+        debug!(ctx, "probe {}: key unreadable", probe);
+        return site.unreadable();
+    };
+    let hit = Hit { probe, process, spec, frame: &frame, count: site };
+    let key = Key { process, space: spec.space, value };
+    if spec.role == Role::Start as u8 {
+        admit::start(&hit, key);
+    } else if spec.role == Role::Finish as u8 {
+        // Two calls with a constant each: the verifier need not follow an outcome through memory.
+        end::finish(&hit, key, if spec.outcome == Outcome::Filtered as u8 { Outcome::Filtered } else { Outcome::Written });
+    } else {
+        stamp::append(&hit, key);
+    }
+}
+
+#[inline(always)]
+fn call_key(spec: &ProbeSpec, frame: &Frame) -> CallKey {
+    CallKey {
+        tgid: frame.tgid,
+        tid: frame.tid,
+        stack_pointer: frame.stack_pointer().wrapping_add(spec.frame_adjust as i64 as u64),
+        call: spec.call,
+        reserved: 0,
+    }
+}
+
+/// Keeps the arguments of a call for its return. When the table is full the return counts as unseen.
+#[inline(always)]
+fn save(spec: &ProbeSpec, frame: &Frame) {
+    let _ = CALLS.insert(call_key(spec, frame), SavedArgs { argument: frame.arguments() }, 0);
+}
+
+/// Takes the arguments that the same call had at its entry. False when its entry was not seen.
+#[inline(always)]
+fn restore(spec: &ProbeSpec, frame: &mut Frame) -> bool {
+    let key = call_key(spec, frame);
+    let Some(saved) = CALLS.get_ptr(key) else { return false };
+    // SAFETY: an element of the hash map; it is removed only by this very thread, two lines below.
+    let argument = unsafe { (*saved).argument };
+    frame.saved[..SAVED_ARGS].copy_from_slice(&argument);
+    let _ = CALLS.remove(key);
+    true
+}

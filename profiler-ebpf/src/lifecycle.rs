@@ -1,0 +1,46 @@
+//! Threads and processes that come and go.
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use profiler_common::{Key, NoticeKind, Outcome, ProbeSpec, SequenceKey};
+
+use crate::maps::{PROCESSES, SEQUENCES};
+use crate::{end, stamp};
+
+#[inline(always)]
+fn current() -> (u32, u32) {
+    let both = bpf_get_current_pid_tgid();
+    ((both >> 32) as u32, both as u32)
+}
+
+#[inline(always)]
+fn process_number(tgid: u32) -> Option<u32> {
+    // SAFETY: an element of the hash map; the agent removes it only after the process has ended.
+    PROCESSES.get_ptr(tgid).map(|number| unsafe { *number })
+}
+
+/// A thread ends: its sequence must not go on in a later thread with the same id, nor its trace.
+#[inline(always)]
+pub fn thread_exit() {
+    let (tgid, tid) = current();
+    let Some(process) = process_number(tgid) else { return };
+    let _ = SEQUENCES.remove(SequenceKey { process, named: 0, task: u64::from(tid) });
+    let key = Key { process, space: ProbeSpec::SPACE_THREAD, value: u64::from(tid) };
+    if let Some(trace) = stamp::find(key) {
+        end::end(&trace, Outcome::ThreadExit, None);
+    }
+}
+
+/// A process image was replaced: it may be a target from now on, or no longer be one.
+#[inline(always)]
+pub fn exec() {
+    end::notify(NoticeKind::Exec, u64::from(current().0));
+}
+
+/// A target forked: the child may be a target too.
+#[inline(always)]
+pub fn fork() {
+    let (tgid, _) = current();
+    if process_number(tgid).is_some() {
+        end::notify(NoticeKind::Fork, u64::from(tgid));
+    }
+}

@@ -1,0 +1,70 @@
+//! The maps. Sizes here are the least that loads; the agent sets the real ones before it loads the object.
+
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
+use profiler_common::limits::{MAX_OPEN_CALLS, MAX_PROCESSES, MAX_SOURCE_TASKS, NOTICE_RING_BYTES};
+use profiler_common::slot::{CallKey, FreeCursors, SavedArgs};
+use profiler_common::{Config, Counter, Entry, Key, ProbeCount, ProbeSpec, SequenceKey, SlotHeader};
+
+/// The agent reads and writes these through its own memory map: no system call a trace.
+const MMAPABLE: u32 = 1 << 10;
+
+/// Settings. One element.
+#[map]
+pub static CONFIG: Array<Config> = Array::with_max_entries(1, 0);
+
+/// What each site does, by probe id.
+#[map]
+pub static PROBES: Array<ProbeSpec> = Array::with_max_entries(1, 0);
+
+/// What happened at each site, by probe id.
+#[map]
+pub static PROBE_COUNTS: PerCpuArray<ProbeCount> = PerCpuArray::with_max_entries(1, 0);
+
+/// The ledger's kernel half, by [`Counter`].
+#[map]
+pub static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Counter::COUNT, 0);
+
+/// Targets: process id to the agent's number for the process.
+#[map]
+pub static PROCESSES: HashMap<u32, u32> = HashMap::with_max_entries(MAX_PROCESSES, 0);
+
+/// Sampling sequences of the source tasks.
+#[map]
+pub static SEQUENCES: HashMap<SequenceKey, u64> = HashMap::with_max_entries(MAX_SOURCE_TASKS, 0);
+
+/// Keys of the records in flight, each with the handle of its trace.
+#[map]
+pub static IN_FLIGHT: HashMap<Key, u64> = HashMap::with_max_entries(1, 0);
+
+/// Number of traces in flight. One element. While it is 0 no stage needs to look its key up.
+#[map]
+pub static OPEN: Array<u64> = Array::with_max_entries(1, 0);
+
+/// The budget word of the present window (see [`profiler_common::budget`]). One element.
+#[map]
+pub static BUDGET: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Slot headers.
+#[map]
+pub static SLOTS: Array<SlotHeader> = Array::with_max_entries(1, MMAPABLE);
+
+/// Entries: `max_entries` a slot.
+#[map]
+pub static ENTRIES: Array<Entry> = Array::with_max_entries(1, MMAPABLE);
+
+/// Ring of free slots, filled by the agent.
+#[map]
+pub static FREE: Array<u64> = Array::with_max_entries(1, MMAPABLE);
+
+/// Where the ring of free slots begins and ends. One element.
+#[map]
+pub static FREE_CURSORS: Array<FreeCursors> = Array::with_max_entries(1, MMAPABLE);
+
+/// Entry arguments of calls that are to be seen again at their return.
+#[map]
+pub static CALLS: HashMap<CallKey, SavedArgs> = HashMap::with_max_entries(MAX_OPEN_CALLS, 0);
+
+/// Notices to the agent.
+#[map]
+pub static NOTICES: RingBuf = RingBuf::with_byte_size(NOTICE_RING_BYTES, 0);

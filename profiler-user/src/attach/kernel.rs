@@ -1,0 +1,281 @@
+//! The loaded kernel program: its settings, counters, notices and slots.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use aya::Ebpf;
+use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
+use aya::programs::{Program, ProgramError, RawTracePoint, RawTracePointRunOptions, TestRun as _, UProbe};
+use profiler_common::{Config, Counter, Handle, Notice, NoticeKind, Outcome, ProbeCount, ProbeSpec};
+
+use super::error::AttachError;
+use super::links::{self, Backend, Links};
+use super::multi::{MultiSupport, multi_support};
+use super::object::{self, chain, map_fd};
+use super::shared::{Shared, SharedFds};
+use crate::plan::Site;
+
+/// What to load.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Settings of the kernel program.
+    pub config: Config,
+    /// The sites, by probe id.
+    pub probes: Vec<ProbeSpec>,
+    /// Diagnostics of the kernel program: 0 off, 1 errors .. 5 all.
+    pub log_level: u8,
+    /// How to set probes; the best that the kernel offers when `None`.
+    pub backend: Option<Backend>,
+    /// Which comings and goings of processes to be told of.
+    pub watches: Watches,
+}
+
+/// Which comings and goings of processes the kernel program tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watches {
+    /// Threads that end (needed to keep sequences and thread keys true).
+    Exits,
+    /// Also new processes: any replaced image, and forks of targets.
+    ExitsAndNew,
+}
+
+/// The loaded kernel program. Dropping it, or killing the agent, removes it with all its probes.
+pub struct Kernel {
+    ebpf: Ebpf,
+    multi: Option<OwnedFd>,
+    backend: Backend,
+    shared: Shared,
+    config: Array<MapData, Config>,
+    counters: PerCpuArray<MapData, u64>,
+    probe_counts: PerCpuArray<MapData, ProbeCount>,
+    processes: HashMap<MapData, u32, u32>,
+    notices: RingBuf<MapData>,
+    probes: u32,
+}
+
+impl Kernel {
+    /// Loads the program and its maps. Sets no probe yet.
+    ///
+    /// # Errors
+    /// Missing privileges, a kernel that lacks something, or a verifier that refuses, each in a sentence.
+    pub fn load(settings: &Settings) -> Result<Self, AttachError> {
+        let probes = u32::try_from(settings.probes.len()).unwrap_or(u32::MAX);
+        let backend = settings.backend.map_or_else(best_backend, Ok)?;
+        let config = settings.config;
+        let mut ebpf = object::load(&config, probes, settings.log_level)?;
+        let shared = share(&ebpf, &config)?;
+        write_probes(&mut ebpf, &settings.probes)?;
+        load_programs(&mut ebpf, backend, settings.watches)?;
+        let multi = match backend {
+            Backend::Multi => Some(object::load_multi(&ebpf, "stain_entry")?),
+            Backend::Perf => None,
+        };
+        let mut kernel = Self {
+            config: take(&mut ebpf, "CONFIG")?,
+            counters: take(&mut ebpf, "COUNTERS")?,
+            probe_counts: take(&mut ebpf, "PROBE_COUNTS")?,
+            processes: take(&mut ebpf, "PROCESSES")?,
+            notices: take(&mut ebpf, "NOTICES")?,
+            ebpf,
+            multi,
+            backend,
+            shared,
+            probes,
+        };
+        kernel.configure(&config)?;
+        Ok(kernel)
+    }
+
+    /// How probes are set.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// The slots.
+    #[must_use]
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Gives the kernel program new settings; the next hit obeys them.
+    ///
+    /// # Errors
+    /// When the kernel refuses the write.
+    pub fn configure(&mut self, config: &Config) -> Result<(), AttachError> {
+        self.config.set(0, config, 0).map_err(|error| AttachError::Load(chain(&error)))
+    }
+
+    /// Makes a process a target: sets its probes. `number` is never used twice.
+    ///
+    /// # Errors
+    /// When a probe cannot be set; then none is.
+    pub fn attach(&mut self, pid: u32, number: u32, sites: &[Site]) -> Result<Links, AttachError> {
+        self.processes.insert(pid, number, 0).map_err(|error| AttachError::Load(chain(&error)))?;
+        let links = self.set_probes(pid, number, sites);
+        if links.is_err() {
+            self.forget(pid);
+        }
+        links
+    }
+
+    fn set_probes(&mut self, pid: u32, number: u32, sites: &[Site]) -> Result<Links, AttachError> {
+        if let Some(program) = &self.multi {
+            return links::multi(program.as_fd(), pid, number, sites);
+        }
+        let (mut entry, mut at_return): (Option<&mut UProbe>, Option<&mut UProbe>) = (None, None);
+        for (name, program) in self.ebpf.programs_mut() {
+            match (name, program) {
+                ("stain_entry", Program::UProbe(program)) => entry = Some(program),
+                ("stain_return", Program::UProbe(program)) => at_return = Some(program),
+                _ => {}
+            }
+        }
+        match (entry, at_return) {
+            (Some(entry), Some(at_return)) => links::perf(entry, at_return, pid, number, sites),
+            _ => Err(AttachError::Load("it has no programs `stain_entry` and `stain_return`".to_owned())),
+        }
+    }
+
+    /// A process is no longer a target. Its links are the caller's to drop.
+    pub fn forget(&mut self, pid: u32) {
+        // It may be gone already; then there is nothing to forget.
+        let _ = self.processes.remove(&pid);
+    }
+
+    /// The ledger's kernel half, indexed by [`Counter`].
+    ///
+    /// # Errors
+    /// When a counter cannot be read.
+    pub fn counters(&self) -> Result<[u64; Counter::COUNT as usize], AttachError> {
+        let mut sums = [0; Counter::COUNT as usize];
+        for (index, sum) in (0u32..).zip(sums.iter_mut()) {
+            let values = self.counters.get(&index, 0).map_err(|error| AttachError::Load(chain(&error)))?;
+            *sum = values.iter().fold(0u64, |sum, value| sum.wrapping_add(*value));
+        }
+        Ok(sums)
+    }
+
+    /// What happened at each site, by probe id.
+    ///
+    /// # Errors
+    /// When a counter cannot be read.
+    pub fn probe_counts(&self) -> Result<Vec<ProbeCount>, AttachError> {
+        (0..self.probes)
+            .map(|probe| {
+                let values =
+                    self.probe_counts.get(&probe, 0).map_err(|error| AttachError::Load(chain(&error)))?;
+                Ok(values.iter().fold(ProbeCount::default(), |sum, value| ProbeCount {
+                    hits: sum.hits + value.hits,
+                    unreadable: sum.unreadable + value.unreadable,
+                    stamps: sum.stamps + value.stamps,
+                }))
+            })
+            .collect()
+    }
+
+    /// Hands all waiting notices to `take`. Those that are none are skipped.
+    pub fn drain_notices(&mut self, mut take: impl FnMut(NoticeKind, u64)) {
+        while let Some(item) = self.notices.next() {
+            if let Some((kind, value)) = Notice::decode(&item) {
+                take(kind, value);
+            }
+        }
+    }
+
+    /// Ends a trace that is in flight. Whether it was this call that ended it; otherwise its record was first.
+    ///
+    /// # Errors
+    /// When the kernel refuses to run the program.
+    pub fn end_trace(&self, handle: Handle, outcome: Outcome) -> Result<bool, AttachError> {
+        let Some(Program::RawTracePoint(program)) = self.ebpf.program("stain_end") else {
+            return Err(AttachError::Load("it has no program `stain_end`".to_owned()));
+        };
+        let mut options = RawTracePointRunOptions::new();
+        let [first, second, ..] = &mut options.args;
+        (*first, *second) = (handle.0, outcome as u64);
+        let result = program.test_run(options).map_err(|error| program_error("stain_end", error))?;
+        Ok(result.return_value == 1)
+    }
+
+    /// The kernel program's diagnostics, to be flushed now and then; `None` when switched off.
+    ///
+    /// # Errors
+    /// When the object has no log.
+    pub fn logger(&mut self) -> Result<aya_log::EbpfLogger<&'static dyn log::Log>, AttachError> {
+        aya_log::EbpfLogger::init(&mut self.ebpf).map_err(|error| AttachError::Load(error.to_string()))
+    }
+}
+
+fn best_backend() -> Result<Backend, AttachError> {
+    match multi_support() {
+        MultiSupport::PerProcess => Ok(Backend::Multi),
+        MultiSupport::NoPermission => Err(AttachError::Permission { what: "load BPF programs".to_owned() }),
+        MultiSupport::PerThread | MultiSupport::None => Ok(Backend::Perf),
+    }
+}
+
+fn share(ebpf: &Ebpf, config: &Config) -> Result<Shared, AttachError> {
+    let fds = SharedFds {
+        headers: map_fd(ebpf, "SLOTS")?,
+        entries: map_fd(ebpf, "ENTRIES")?,
+        free: map_fd(ebpf, "FREE")?,
+        cursors: map_fd(ebpf, "FREE_CURSORS")?,
+    };
+    Shared::new(&fds, config.slots, config.max_entries)
+}
+
+fn write_probes(ebpf: &mut Ebpf, probes: &[ProbeSpec]) -> Result<(), AttachError> {
+    let map = ebpf.map_mut("PROBES").ok_or(AttachError::Map("PROBES"))?;
+    let mut array: Array<_, ProbeSpec> = Array::try_from(map).map_err(|_| AttachError::Map("PROBES"))?;
+    for (index, probe) in (0u32..).zip(probes) {
+        array.set(index, probe, 0).map_err(|error| AttachError::Load(chain(&error)))?;
+    }
+    Ok(())
+}
+
+fn take<T: TryFrom<aya::maps::Map>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, AttachError> {
+    ebpf.take_map(name).and_then(|map| T::try_from(map).ok()).ok_or(AttachError::Map(name))
+}
+
+/// Loads the programs that need it, and attaches the watches.
+fn load_programs(ebpf: &mut Ebpf, backend: Backend, watches: Watches) -> Result<(), AttachError> {
+    for (name, program) in ebpf.programs_mut() {
+        match program {
+            Program::UProbe(program) if backend != Backend::Multi => {
+                program.load().map_err(|error| program_error(name, error))?;
+            }
+            Program::RawTracePoint(program) => load_watch(name, program, watches)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn load_watch(name: &str, program: &mut RawTracePoint, watches: Watches) -> Result<(), AttachError> {
+    let tracepoint = match (name, watches) {
+        ("stain_end", _) => None,
+        ("stain_exit", _) => Some("sched_process_exit"),
+        ("stain_exec", Watches::ExitsAndNew) => Some("sched_process_exec"),
+        ("stain_fork", Watches::ExitsAndNew) => Some("sched_process_fork"),
+        _ => return Ok(()),
+    };
+    program.load().map_err(|error| program_error(name, error))?;
+    if let Some(tracepoint) = tracepoint {
+        program.attach(tracepoint).map_err(|error| program_error(name, error))?;
+    }
+    Ok(())
+}
+
+fn program_error(name: &str, error: ProgramError) -> AttachError {
+    match error {
+        ProgramError::LoadError { io_error, verifier_log } => match io_error.raw_os_error() {
+            Some(libc::EPERM) => AttachError::Permission { what: "load BPF programs".to_owned() },
+            _ => AttachError::Verifier {
+                program: name.to_owned(),
+                reason: io_error.to_string(),
+                log: verifier_log.to_string(),
+            },
+        },
+        other => AttachError::Load(format!("program `{name}`: {}", chain(&other))),
+    }
+}

@@ -1,0 +1,121 @@
+//! The probes of one process, held by links: dropping them removes every probe.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::io;
+use std::num::NonZeroU32;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use aya::programs::UProbe;
+use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope};
+
+use super::error::AttachError;
+use super::object::chain;
+use super::sys::{self, MultiLink};
+use crate::plan::{Site, Trap};
+
+/// How probes are set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// One `uprobe_multi` link a file and process: others pay nothing.
+    Multi,
+    /// One perf event a site and process: each context switch of the target pays for it.
+    Perf,
+}
+
+/// Links of one process.
+#[derive(Debug)]
+pub struct Links {
+    /// Closing a descriptor removes its probes.
+    multi: Vec<OwnedFd>,
+    perf: Vec<UProbeLink>,
+    probes: usize,
+}
+
+impl Links {
+    /// How many probes they hold.
+    #[must_use]
+    pub fn probes(&self) -> usize {
+        self.probes
+    }
+}
+
+/// Sets the probes of `sites` in process `pid`, which the kernel program shall know as `number`.
+pub(super) fn multi(
+    program: BorrowedFd<'_>,
+    pid: u32,
+    number: u32,
+    sites: &[Site],
+) -> Result<Links, AttachError> {
+    let mut links = Links { multi: Vec::new(), perf: Vec::new(), probes: sites.len() };
+    for ((path, at_return), sites) in grouped(sites) {
+        let offsets: Vec<u64> = sites.iter().map(|site| site.offset.0).collect();
+        let cookies: Vec<u64> = sites.iter().map(|site| cookie(number, site.probe)).collect();
+        let failed = |error: &io::Error| probe_error(path, pid, offsets.len(), error);
+        let c_path =
+            CString::new(path.as_os_str().as_bytes()).map_err(|error| failed(&io::Error::other(error)))?;
+        let link = MultiLink { path: &c_path, offsets: &offsets, cookies: &cookies, at_return, pid };
+        links.multi.push(sys::create_link(program, &link).map_err(|error| failed(&error))?);
+    }
+    Ok(links)
+}
+
+/// The same by perf events, for kernels without `uprobe_multi`.
+pub(super) fn perf(
+    entry: &mut UProbe,
+    at_return: &mut UProbe,
+    pid: u32,
+    number: u32,
+    sites: &[Site],
+) -> Result<Links, AttachError> {
+    let mut links = Links { multi: Vec::new(), perf: Vec::new(), probes: sites.len() };
+    let scope = NonZeroU32::new(pid).map_or(UProbeScope::CallingProcess, UProbeScope::OneProcess);
+    for site in sites {
+        let program = if site.trap == Trap::Return { &mut *at_return } else { &mut *entry };
+        let point = UProbeAttachPoint {
+            location: UProbeAttachLocation::AbsoluteOffset(site.offset.0),
+            cookie: Some(cookie(number, site.probe)),
+        };
+        let failed =
+            |error: &dyn std::error::Error| probe_error(&site.path, pid, 1, &io::Error::other(chain(error)));
+        let id = program.attach(point, &site.path, scope).map_err(|error| failed(&error))?;
+        links.perf.push(program.take_link(id).map_err(|error| failed(&error))?);
+    }
+    Ok(links)
+}
+
+/// What the kernel program gets at each hit: which process, which site.
+fn cookie(number: u32, probe: u32) -> u64 {
+    u64::from(number) << 32 | u64::from(probe)
+}
+
+fn grouped(sites: &[Site]) -> BTreeMap<(&Path, bool), Vec<&Site>> {
+    let mut groups: BTreeMap<(&Path, bool), Vec<&Site>> = BTreeMap::new();
+    for site in sites {
+        groups.entry((&site.path, site.trap == Trap::Return)).or_default().push(site);
+    }
+    groups
+}
+
+fn probe_error(file: &Path, pid: u32, count: usize, error: &io::Error) -> AttachError {
+    let reason = match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => return AttachError::Permission { what: "set probes".to_owned() },
+        Some(libc::ESRCH) => "the process has ended".to_owned(),
+        Some(libc::ENOENT) => {
+            "the file is gone; if it was replaced while running, restart the target".to_owned()
+        }
+        Some(libc::EOPNOTSUPP) => {
+            "the kernel does not probe one of these instructions; `stain plan` shows them".to_owned()
+        }
+        Some(libc::EINVAL) => {
+            "the kernel does not accept one of these offsets; `stain plan` shows them".to_owned()
+        }
+        Some(libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::E2BIG) => {
+            format!("{error}; use fewer stage points")
+        }
+        _ => error.to_string(),
+    };
+    AttachError::Probe { file: file.to_owned(), pid, count, reason }
+}

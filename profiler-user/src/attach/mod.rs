@@ -1,0 +1,23 @@
+//! Loads the kernel program, fills its maps, sets the probes, and takes all of it away again.
+//!
+//! Owns: every system call on BPF programs, maps and links. Dropping a [`Kernel`] or [`Links`] leaves nothing behind; so does killing the agent,
+//! since the kernel closes what it held. Refuses: choosing sites, understanding stamps.
+
+mod clock;
+mod error;
+mod grace;
+mod kernel;
+mod links;
+mod multi;
+mod object;
+mod shared;
+mod sys;
+
+pub use clock::{monotonic_ns, wall_offset_ns};
+pub use error::AttachError;
+pub use grace::Grace;
+pub use kernel::{Kernel, Settings, Watches};
+pub use links::{Backend, Links};
+pub use multi::{MultiSupport, multi_support};
+pub use object::BPF_OBJECT;
+pub use shared::{Shared, SlotView};

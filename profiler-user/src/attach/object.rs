@@ -1,0 +1,119 @@
+//! The BPF object: loading its maps by aya, and getting at its instructions for what aya 0.14 cannot load.
+
+use std::collections::HashSet;
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+
+use aya::maps::{Map, MapData};
+use aya::{Ebpf, EbpfError, EbpfLoader};
+use aya_obj::Object;
+use profiler_common::Config;
+
+use super::error::AttachError;
+use super::sys;
+
+/// The compiled kernel program.
+pub static BPF_OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/stain.bpf.o"));
+
+/// Bytes of verifier log asked for when a program is refused, and how many of its last ones are shown.
+const LOG_BYTES: usize = 1 << 20;
+const LOG_SHOWN: usize = 8 << 10;
+
+/// Loads the object's maps with the sizes that the settings need.
+pub(super) fn load(config: &Config, probes: u32, log_level: u8) -> Result<Ebpf, AttachError> {
+    let probes = probes.max(1);
+    EbpfLoader::new()
+        .map_max_entries("PROBES", probes)
+        .map_max_entries("PROBE_COUNTS", probes)
+        .map_max_entries("SLOTS", config.slots)
+        .map_max_entries("FREE", config.slots)
+        .map_max_entries("ENTRIES", config.slots.saturating_mul(config.max_entries))
+        // Twice the traces: a hash map that is never more than half full neither refuses nor crowds.
+        .map_max_entries("IN_FLIGHT", config.slots.saturating_mul(2))
+        .override_global("AYA_LOG_LEVEL", &log_level, true)
+        .load(BPF_OBJECT)
+        .map_err(load_error)
+}
+
+fn load_error(error: EbpfError) -> AttachError {
+    let text = chain(&error);
+    if text.contains("Operation not permitted") || text.contains("Permission denied") {
+        return AttachError::Permission { what: "create BPF maps".to_owned() };
+    }
+    AttachError::Load(text)
+}
+
+/// An error with all its causes in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// The data of a map, whatever its kind.
+pub(super) fn data(map: &Map) -> Option<&MapData> {
+    match map {
+        Map::Array(data) | Map::HashMap(data) | Map::PerCpuArray(data) | Map::RingBuf(data) => Some(data),
+        _ => None,
+    }
+}
+
+/// The descriptor of a map.
+pub(super) fn map_fd<'a>(ebpf: &'a Ebpf, name: &'static str) -> Result<BorrowedFd<'a>, AttachError> {
+    let data = ebpf.map(name).and_then(data).ok_or(AttachError::Map(name))?;
+    Ok(data.fd().as_fd())
+}
+
+/// Loads the entry program a second time, in the form that `uprobe_multi` links want, on the same maps.
+pub(super) fn load_multi(ebpf: &Ebpf, program: &str) -> Result<OwnedFd, AttachError> {
+    let object = linked(ebpf)?;
+    let unknown = || AttachError::Load(format!("it has no program `{program}`"));
+    let key = object.programs.get(program).ok_or_else(unknown)?.function_key();
+    let instructions = &object.functions.get(&key).ok_or_else(unknown)?.instructions;
+    let license = object.license.to_string_lossy();
+    sys::load_multi(program, instructions, &license, None).or_else(|_| {
+        // Again with a log: only now is it worth its memory.
+        let mut log = vec![0u8; LOG_BYTES];
+        sys::load_multi(program, instructions, &license, Some(&mut log)).map_err(|error| {
+            if matches!(error.raw_os_error(), Some(libc::EPERM)) {
+                return AttachError::Permission { what: "load BPF programs".to_owned() };
+            }
+            AttachError::Verifier { program: program.to_owned(), reason: error.to_string(), log: tail(&log) }
+        })
+    })
+}
+
+/// The last part of a verifier's log.
+fn tail(log: &[u8]) -> String {
+    let end = log.iter().position(|byte| *byte == 0).unwrap_or(log.len());
+    let text = String::from_utf8_lossy(log.get(..end).unwrap_or_default());
+    let mut start = text.len().saturating_sub(LOG_SHOWN);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    text.get(start..).unwrap_or_default().to_owned()
+}
+
+/// The object's programs, with the descriptors of the maps that aya has made in their places.
+fn linked(ebpf: &Ebpf) -> Result<Object, AttachError> {
+    let failed = |error: &dyn std::error::Error| AttachError::Load(chain(error));
+    let mut object = Object::parse(BPF_OBJECT).map_err(|error| failed(&error))?;
+    let text_sections: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
+    let maps = object.maps.clone();
+    let loaded: Vec<_> = maps
+        .iter()
+        .filter_map(|(name, map)| {
+            let fd = ebpf.map(name).and_then(data)?.fd().as_fd().as_raw_fd();
+            Some((name.as_str(), fd, map))
+        })
+        .collect();
+    object.relocate_maps(loaded.into_iter(), &text_sections).map_err(|error| failed(&error))?;
+    object.relocate_calls(&text_sections).map_err(|error| failed(&error))?;
+    Ok(object)
+}
