@@ -6,6 +6,7 @@
 //! and read no clock.
 
 pub mod attach;
+pub mod meter;
 pub mod plan;
 pub mod spec;
 pub mod symbol;

@@ -1,0 +1,144 @@
+//! Gathers ended traces out of the shared slots, and ends those whose time is over.
+//!
+//! Owns: when a slot may be read and when it goes back. Refuses: understanding entries.
+
+use std::time::Duration;
+
+use profiler_common::{Entry, Handle, NoticeKind, Outcome, SlotHeader, SlotState};
+
+use crate::attach::{AttachError, Grace, Kernel};
+
+/// How often all slots are looked at: for traces whose time is over, and those whose notice found no room.
+const SCAN_EVERY: Duration = Duration::from_millis(500);
+
+/// A coming or going that the kernel program told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Life {
+    /// The process replaced its image.
+    Exec(u32),
+    /// The process, a target, has a new child.
+    Fork(u32),
+}
+
+/// Slots whose traces have ended. To be [read](Harvest::read) after a grace period.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// Ended traces.
+    pub ended: Vec<Handle>,
+    /// Slots that hold nothing to read.
+    pub returned: Vec<Handle>,
+    /// What happened to processes.
+    pub life: Vec<Life>,
+}
+
+impl Gathered {
+    /// Whether a grace period is needed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ended.is_empty() && self.returned.is_empty()
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Harvest {
+    ttl_ns: u64,
+    scan_every_ns: u64,
+    next_scan_ns: u64,
+    entries: Vec<Entry>,
+}
+
+impl Harvest {
+    /// Traces older than `ttl` are ended as expired.
+    #[must_use]
+    pub fn new(ttl: Duration) -> Self {
+        let ttl_ns = u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX);
+        let scan_every_ns = (SCAN_EVERY.as_nanos() as u64).min(ttl_ns / 4).max(1_000_000);
+        Self { ttl_ns, scan_every_ns, next_scan_ns: 0, entries: Vec::new() }
+    }
+
+    /// Collects what has ended. `now_ns` is the monotonic clock.
+    ///
+    /// # Errors
+    /// When the kernel program cannot be run to end a trace.
+    pub fn gather(&mut self, kernel: &mut Kernel, now_ns: u64) -> Result<Gathered, AttachError> {
+        let mut gathered = Gathered::default();
+        kernel.drain_notices(|kind, value| match kind {
+            NoticeKind::Finished => gathered.ended.push(Handle(value)),
+            NoticeKind::Exec => gathered.life.extend(u32::try_from(value).map(Life::Exec)),
+            NoticeKind::Fork => gathered.life.extend(u32::try_from(value).map(Life::Fork)),
+        });
+        if now_ns >= self.next_scan_ns {
+            self.next_scan_ns = now_ns + self.scan_every_ns;
+            self.scan(kernel, now_ns, &mut gathered)?;
+        }
+        Ok(gathered)
+    }
+
+    /// Looks at every slot.
+    fn scan(&self, kernel: &Kernel, now_ns: u64, gathered: &mut Gathered) -> Result<(), AttachError> {
+        for header in headers(kernel) {
+            let handle = Handle(header.handle);
+            match SlotState::from_code(header.state) {
+                Some(SlotState::Finished) => gathered.ended.push(handle),
+                Some(SlotState::Returned) => gathered.returned.push(handle),
+                Some(SlotState::Open) if now_ns.saturating_sub(header.start_ns) > self.ttl_ns => {
+                    kernel.end_trace(handle, Outcome::Expired)?;
+                }
+                _ => {}
+            }
+        }
+        gathered.ended.sort_unstable();
+        gathered.ended.dedup();
+        Ok(())
+    }
+
+    /// Ends all traces of a process that has ended; none of its threads can stamp any more.
+    ///
+    /// # Errors
+    /// When the kernel program cannot be run.
+    pub fn end_process(&self, kernel: &Kernel, process: u32) -> Result<(), AttachError> {
+        for header in headers(kernel) {
+            if SlotState::from_code(header.state) == Some(SlotState::Open) && header.process == process {
+                kernel.end_trace(Handle(header.handle), Outcome::TargetExit)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands the gathered traces to `take` and their slots back to the kernel program. Only after a grace period.
+    pub fn read(&mut self, kernel: &Kernel, gathered: &Gathered, mut take: impl FnMut(&SlotHeader, &[Entry])) {
+        for handle in &gathered.ended {
+            let Some(header) = kernel.shared().view(handle.slot(), &mut self.entries) else { continue };
+            // A notice and a scan may both have found it: the second time the slot is no longer this trace's.
+            if header.handle == handle.0 && SlotState::from_code(header.state) == Some(SlotState::Finished) {
+                take(&header, &self.entries);
+                kernel.shared().release(*handle);
+            }
+        }
+        gathered.returned.iter().for_each(|handle| kernel.shared().release(*handle));
+    }
+
+    /// Makes the next [gather](Self::gather) look at every slot.
+    pub fn scan_next(&mut self) {
+        self.next_scan_ns = 0;
+    }
+
+    /// Traces in flight: meaningful once the probes are gone and everything has been read.
+    #[must_use]
+    pub fn open(&self, kernel: &Kernel) -> u64 {
+        headers(kernel).filter(|header| SlotState::from_code(header.state) == Some(SlotState::Open)).count() as u64
+    }
+}
+
+fn headers(kernel: &Kernel) -> impl Iterator<Item = SlotHeader> + '_ {
+    (0..kernel.shared().slots()).filter_map(|slot| kernel.shared().header(slot))
+}
+
+/// Waits for a grace period without holding up the caller's runtime.
+pub async fn grace_period(grace: Grace) {
+    // A join error means the runtime is going down; the wait is then done here and now.
+    if tokio::task::spawn_blocking(move || grace.wait()).await.is_err() {
+        grace.wait();
+    }
+}
