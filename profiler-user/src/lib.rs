@@ -5,7 +5,11 @@
 //! `spec`, `plan`, `assemble`, `trace`, `stats` and the formats of `sink` are pure: they import neither aya nor tokio, open nothing
 //! and read no clock.
 
+pub mod assemble;
+pub mod ledger;
 pub mod plan;
+pub mod sink;
 pub mod spec;
+pub mod stats;
 pub mod symbol;
 pub mod trace;
