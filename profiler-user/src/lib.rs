@@ -1,13 +1,18 @@
 //! The stain agent, one module a room, in the order of the data:
 //!
-//! spec -> target, symbol -> plan -> attach -> (kernel program) -> assemble -> trace, stats -> sink
+//! spec -> target, symbol -> plan -> attach -> (kernel program) -> assemble -> trace, stats, ledger -> sink
 //!
-//! `spec`, `plan`, `assemble`, `trace`, `stats` and the formats of `sink` are pure: they import neither aya nor tokio, open nothing
-//! and read no clock.
+//! `spec`, `plan`, `assemble`, `trace`, `stats`, `ledger` and the formats of `sink` are pure: they import neither aya nor tokio, open
+//! nothing and read no clock.
 
+pub mod agent;
+pub mod assemble;
 pub mod attach;
+pub mod ledger;
 pub mod meter;
 pub mod plan;
+pub mod sink;
 pub mod spec;
+pub mod stats;
 pub mod symbol;
 pub mod trace;

@@ -1,7 +1,13 @@
 //! A trace: the stamped journey of one sampled record.
 //!
-//! Owns: the words of a finished journey and what can be computed from it alone (hops). Refuses: knowing where it came from or goes to.
+//! Owns: the words of a finished journey and what can be computed from it alone (hops, spans). Refuses: knowing where it came from or goes to.
 
+pub mod hop;
+mod spans;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use hop::{Cause, Hop};
 use profiler_common::{Outcome, StageCode};
 
 /// One stamp of a trace, with names.
@@ -32,6 +38,8 @@ pub struct Flags {
     pub late_stamps: u32,
     /// Stamps that were found incomplete, and are not shown.
     pub torn_stamps: u32,
+    /// Stamps from before the trace began, taken for an older record of the same key, and not shown.
+    pub early_stamps: u32,
 }
 
 /// The journey of one sampled record.

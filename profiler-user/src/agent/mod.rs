@@ -1,0 +1,2 @@
+//! The running agent.
+pub mod harvest;

@@ -1,0 +1,129 @@
+//! What assembly looks things up in: probe ids, process numbers, and the wall clock.
+
+use std::collections::HashMap;
+
+use profiler_common::{Outcome, Role, StageCode};
+
+use crate::plan::Site;
+use crate::spec::Stage;
+
+/// What a probe's stamp means in a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It begins a trace.
+    Begins,
+    /// It lies on the way.
+    Passes,
+    /// It ends a trace with this outcome.
+    Ends(Outcome),
+}
+
+/// What a probe stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbePlace {
+    /// Index of the stage in the spec; its name is looked up there, by whoever shows it.
+    pub stage: usize,
+    /// The stage's code.
+    pub code: StageCode,
+    /// What its stamp means.
+    pub part: Part,
+}
+
+/// Probe id to stage.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProbeTable {
+    places: Vec<Option<ProbePlace>>,
+}
+
+impl ProbeTable {
+    /// The table of a plan's sites and their spec's stages. Sites that take no stamp have no place in it.
+    #[must_use]
+    pub fn new(sites: &[Site], stages: &[Stage]) -> Self {
+        let mut table = Self::default();
+        for site in sites {
+            if let Some(place) = place_of(site, stages) {
+                table.set(site.probe, place);
+            }
+        }
+        table
+    }
+
+    /// Sets what a probe stands for. Probe ids past what one attachment can hold are ignored.
+    pub fn set(&mut self, probe: u32, place: ProbePlace) {
+        if probe >= profiler_common::limits::MAX_PROBES {
+            return;
+        }
+        let index = probe as usize;
+        if self.places.len() <= index {
+            self.places.resize(index + 1, None);
+        }
+        if let Some(slot) = self.places.get_mut(index) {
+            *slot = Some(place);
+        }
+    }
+
+    /// What a probe stands for; `None` for one that takes no stamps or does not exist.
+    #[must_use]
+    pub fn get(&self, probe: u32) -> Option<ProbePlace> {
+        self.places.get(probe as usize).copied().flatten()
+    }
+}
+
+fn place_of(site: &Site, stages: &[Stage]) -> Option<ProbePlace> {
+    let role = site.spec.role;
+    let part = if role == Role::Start as u8 {
+        Part::Begins
+    } else if role == Role::Stamp as u8 {
+        Part::Passes
+    } else if role == Role::Finish as u8 {
+        Part::Ends(Outcome::from_code(u32::from(site.spec.outcome))?)
+    } else {
+        return None;
+    };
+    Some(ProbePlace { stage: site.stage, code: stages.get(site.stage)?.code, part })
+}
+
+/// The wall clock, as an offset to the monotonic one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WallClock {
+    /// Added to the monotonic clock, gives ns since the Unix epoch.
+    pub offset_ns: u64,
+}
+
+impl WallClock {
+    /// Nanoseconds since the Unix epoch at a moment of the monotonic clock.
+    #[must_use]
+    pub const fn at(self, monotonic_ns: u64) -> u64 {
+        self.offset_ns.saturating_add(monotonic_ns)
+    }
+}
+
+/// The agent's process number to process id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Processes {
+    pids: HashMap<u32, u32>,
+}
+
+impl Processes {
+    /// Remembers a process. Numbers are never reused, so an ended process stays for the traces that it left.
+    pub fn set(&mut self, number: u32, pid: u32) {
+        self.pids.insert(number, pid);
+    }
+
+    /// Forgets a process of which no trace can come any more.
+    pub fn forget(&mut self, number: u32) {
+        self.pids.remove(&number);
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn pid(&self, number: u32) -> Option<u32> {
+        self.pids.get(&number).copied()
+    }
+}
+
+impl FromIterator<(u32, u32)> for Processes {
+    fn from_iter<I: IntoIterator<Item = (u32, u32)>>(pairs: I) -> Self {
+        Self { pids: pairs.into_iter().collect() }
+    }
+}

@@ -1,0 +1,343 @@
+//! Where every sampled record ended, in records.
+//!
+//! Owns: the conservation laws. What the kernel program counted is compared with what the agent delivered, so that neither
+//! side can lose a trace in silence.
+//! Refuses: reading maps. It sees plain counters.
+
+mod text;
+
+use profiler_common::{Counter, LostReason, Outcome};
+
+/// Traces by outcome, indexed by the outcome's code minus one.
+pub type ByOutcome = [u64; Outcome::ALL.len()];
+
+/// What the agent counted itself. All are traces but `key_unreadable`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AgentCounts {
+    /// Traces assembled and given to the sinks.
+    pub delivered: ByOutcome,
+    /// Ended slots that made no sense.
+    pub corrupt: u64,
+    /// Traces that the agent itself ended (time to live, exit of their process), which no kernel counter has.
+    pub ended: ByOutcome,
+    /// Traces still open in their slots.
+    pub open: u64,
+    /// Traces ended, not read yet. 0 at the end of a session.
+    pub unread: u64,
+    /// Sum over the probes of hits whose key could not be read.
+    pub key_unreadable: u64,
+}
+
+/// The accounts of one session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Records that came to a source.
+    pub records: u64,
+    /// Records that the rate chose.
+    pub sampled: u64,
+    /// Sampled records that became traces.
+    pub admitted: u64,
+    /// Refused by the budget of their second.
+    pub refused_budget: u64,
+    /// Refused because all trace slots were taken.
+    pub refused_full: u64,
+    /// Refused because their key was just being ended on another CPU.
+    pub refused_busy: u64,
+    /// Refused because sampling was paused.
+    pub refused_paused: u64,
+    /// Traces whose sink write was seen.
+    pub written: u64,
+    /// Traces that reached a drop point.
+    pub filtered: u64,
+    /// Traces whose key came to the source again.
+    pub superseded: u64,
+    /// Traces whose time to live ran out.
+    pub expired: u64,
+    /// Traces lost, in the order of [`LostReason::ALL`].
+    pub lost: [u64; LostReason::ALL.len()],
+    /// Traces admitted and not reported yet.
+    pub in_flight: u64,
+    /// Those of `in_flight` that have ended and are still to be read.
+    pub unread: u64,
+    /// Traces ended by kernel program and agent together. The agent delivers all of them but the corrupt ones.
+    pub ended: ByOutcome,
+    /// Records not even sequenced, because the table of source tasks was full.
+    pub tasks_full: u64,
+    /// Stamps not kept because their trace was at its maximum of entries.
+    pub entries_full: u64,
+    /// Notices that found no room; their traces were found in their slots.
+    pub notice_full: u64,
+    /// Returns whose entry was not seen.
+    pub entry_unseen: u64,
+    /// Hits in processes that are not targets.
+    pub foreign: u64,
+    /// Hits whose key could not be read.
+    pub key_unreadable: u64,
+}
+
+/// A law that does not hold. Each is a bug, or a snapshot taken in the middle of a hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Imbalance {
+    /// sampled = admitted + refused.
+    #[error("{sampled} records were sampled, but {accounted} were admitted or refused")]
+    Sampling {
+        /// Left side.
+        sampled: u64,
+        /// Right side.
+        accounted: u64,
+    },
+    /// admitted = written + filtered + superseded + expired + lost + in flight.
+    #[error("{admitted} traces were admitted, but {accounted} have an end or are in flight")]
+    Admission {
+        /// Left side.
+        admitted: u64,
+        /// Right side.
+        accounted: u64,
+    },
+    /// No more traces of an outcome are delivered than ended in it.
+    #[error("{delivered} traces were delivered as {}, but {ended} ended so", .outcome.name())]
+    Outcome {
+        /// The outcome.
+        outcome: Outcome,
+        /// Traces that ended in it.
+        ended: u64,
+        /// Traces delivered with it.
+        delivered: u64,
+    },
+    /// ended = delivered + corrupt + unread. Together with [`Imbalance::Outcome`] this makes the two sides equal for each outcome
+    /// when nothing is corrupt or unread.
+    #[error("{ended} traces ended, but {accounted} were delivered, found corrupt or are to be read")]
+    Delivery {
+        /// Left side.
+        ended: u64,
+        /// Right side.
+        accounted: u64,
+    },
+}
+
+impl Ledger {
+    /// The accounts from the kernel's counters, summed over the CPUs, and the agent's own.
+    #[must_use]
+    pub fn new(kernel: &[u64; Counter::COUNT as usize], agent: &AgentCounts) -> Self {
+        let count = |counter: Counter| kernel.get(counter as usize).copied().unwrap_or(0);
+        let delivered = |outcome: Outcome| agent.delivered.get(outcome as usize - 1).copied().unwrap_or(0);
+        let ended = |outcome: Outcome| {
+            let by_kernel = kernel.get(Counter::of_outcome(outcome) as usize).copied().unwrap_or(0);
+            sum([by_kernel, agent.ended.get(outcome as usize - 1).copied().unwrap_or(0)])
+        };
+        Self {
+            records: count(Counter::Records),
+            sampled: count(Counter::Sampled),
+            admitted: count(Counter::Admitted),
+            refused_budget: count(Counter::RefusedBudget),
+            refused_full: count(Counter::RefusedFull),
+            refused_busy: count(Counter::RefusedBusy),
+            refused_paused: count(Counter::RefusedPaused),
+            written: delivered(Outcome::Written),
+            filtered: delivered(Outcome::Filtered),
+            superseded: delivered(Outcome::Superseded),
+            expired: delivered(Outcome::Expired),
+            lost: LostReason::ALL.map(|reason| match reason {
+                LostReason::TargetExit => delivered(Outcome::TargetExit),
+                LostReason::ThreadExit => delivered(Outcome::ThreadExit),
+                LostReason::Corrupt => agent.corrupt,
+            }),
+            in_flight: agent.open.saturating_add(agent.unread),
+            unread: agent.unread,
+            ended: Outcome::ALL.map(ended),
+            tasks_full: count(Counter::TasksFull),
+            entries_full: count(Counter::EntriesFull),
+            notice_full: count(Counter::NoticeFull),
+            entry_unseen: count(Counter::EntryUnseen),
+            foreign: count(Counter::Foreign),
+            key_unreadable: agent.key_unreadable,
+        }
+    }
+
+    /// Whether every sampled record is accounted for.
+    ///
+    /// # Errors
+    /// The first law that does not hold, with both its sides.
+    pub fn check(&self) -> Result<(), Imbalance> {
+        let Self { sampled, admitted, .. } = *self;
+        let accounted = sum([admitted, self.refused()]);
+        if sampled != accounted {
+            return Err(Imbalance::Sampling { sampled, accounted });
+        }
+        let accounted = sum([self.reported(), self.in_flight]);
+        if admitted != accounted {
+            return Err(Imbalance::Admission { admitted, accounted });
+        }
+        self.check_delivery()
+    }
+
+    fn check_delivery(&self) -> Result<(), Imbalance> {
+        for (outcome, ended) in Outcome::ALL.into_iter().zip(self.ended) {
+            let delivered = self.delivered(outcome);
+            if delivered > ended {
+                return Err(Imbalance::Outcome { outcome, ended, delivered });
+            }
+        }
+        let (ended, accounted) = (sum(self.ended), sum([self.reported(), self.unread]));
+        if ended != accounted {
+            return Err(Imbalance::Delivery { ended, accounted });
+        }
+        Ok(())
+    }
+
+    /// Traces given to the sinks with this outcome.
+    #[must_use]
+    pub fn delivered(&self, outcome: Outcome) -> u64 {
+        let [target_exit, thread_exit, _corrupt] = self.lost;
+        match outcome {
+            Outcome::Written => self.written,
+            Outcome::Filtered => self.filtered,
+            Outcome::Superseded => self.superseded,
+            Outcome::Expired => self.expired,
+            Outcome::TargetExit => target_exit,
+            Outcome::ThreadExit => thread_exit,
+        }
+    }
+
+    /// Sampled records refused, for whatever reason.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        sum([self.refused_budget, self.refused_full, self.refused_busy, self.refused_paused])
+    }
+
+    /// Traces lost, for whatever reason.
+    #[must_use]
+    pub fn lost_total(&self) -> u64 {
+        sum(self.lost)
+    }
+
+    /// Traces lost, by reason.
+    pub fn lost(&self) -> impl Iterator<Item = (LostReason, u64)> {
+        LostReason::ALL.into_iter().zip(self.lost)
+    }
+
+    /// Traces that have their end in the accounts.
+    #[must_use]
+    pub fn reported(&self) -> u64 {
+        sum([self.written, self.filtered, self.superseded, self.expired, self.lost_total()])
+    }
+}
+
+/// Never wraps: a nonsensical counter must show as an imbalance, not as a false balance.
+fn sum(counts: impl IntoIterator<Item = u64>) -> u64 {
+    counts.into_iter().fold(0, u64::saturating_add)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::{AgentCounts, Counter, Imbalance, Ledger};
+    use proptest::prelude::*;
+
+    /// The counters of a session in which everything happened, and the law holds.
+    pub(crate) fn session() -> ([u64; Counter::COUNT as usize], AgentCounts) {
+        let mut kernel = [0; Counter::COUNT as usize];
+        for (counter, count) in [
+            (Counter::Records, 1_234_567),
+            (Counter::Sampled, 1234),
+            (Counter::Admitted, 1000),
+            (Counter::RefusedBudget, 200),
+            (Counter::RefusedFull, 30),
+            (Counter::RefusedBusy, 3),
+            (Counter::RefusedPaused, 1),
+            (Counter::Written, 900),
+            (Counter::Filtered, 50),
+            (Counter::Superseded, 20),
+            (Counter::ThreadExit, 4),
+            (Counter::TasksFull, 11),
+            (Counter::EntriesFull, 12),
+            (Counter::NoticeFull, 13),
+            (Counter::EntryUnseen, 14),
+            (Counter::Foreign, 15),
+        ] {
+            kernel[counter as usize] = count;
+        }
+        let agent = AgentCounts {
+            delivered: [898, 50, 19, 5, 7, 4],
+            corrupt: 1,
+            ended: [0, 0, 0, 5, 7, 0],
+            open: 14,
+            unread: 2,
+            key_unreadable: 16,
+        };
+        (kernel, agent)
+    }
+
+    #[test]
+    fn a_session_in_which_everything_happened_balances() {
+        let (kernel, agent) = session();
+        let ledger = Ledger::new(&kernel, &agent);
+        assert_eq!(ledger.check(), Ok(()));
+        assert_eq!(
+            (ledger.lost, ledger.in_flight, ledger.ended, ledger.refused()),
+            ([7, 4, 1], 16, [900, 50, 20, 5, 7, 4], 234)
+        );
+        assert_eq!((ledger.records, ledger.tasks_full, ledger.entries_full), (1_234_567, 11, 12));
+        assert_eq!((ledger.notice_full, ledger.entry_unseen), (13, 14));
+        assert_eq!((ledger.foreign, ledger.key_unreadable), (15, 16));
+        assert_eq!(Ledger::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn each_law_is_checked() {
+        let (kernel, agent) = session();
+        let broken = |change: fn(&mut Ledger)| {
+            let mut ledger = Ledger::new(&kernel, &agent);
+            change(&mut ledger);
+            ledger.check()
+        };
+        assert_eq!(broken(|l| l.sampled += 1), Err(Imbalance::Sampling { sampled: 1235, accounted: 1234 }));
+        assert_eq!(
+            broken(|l| l.refused_busy -= 1),
+            Err(Imbalance::Sampling { sampled: 1234, accounted: 1233 })
+        );
+        assert_eq!(broken(|l| l.written -= 1), Err(Imbalance::Admission { admitted: 1000, accounted: 999 }));
+        assert_eq!(broken(|l| l.lost[2] += 1), Err(Imbalance::Admission { admitted: 1000, accounted: 1001 }));
+        assert_eq!(broken(|l| l.ended[0] += 1), Err(Imbalance::Delivery { ended: 987, accounted: 986 }));
+        let outcome = super::Outcome::Filtered;
+        let swapped = broken(|l| (l.filtered, l.written) = (l.filtered + 1, l.written - 1));
+        assert_eq!(swapped, Err(Imbalance::Outcome { outcome, ended: 50, delivered: 51 }));
+        assert_eq!(broken(|l| l.unread += 1), Err(Imbalance::Delivery { ended: 986, accounted: 987 }));
+    }
+
+    #[test]
+    fn every_counter_of_the_kernel_has_its_place() {
+        for counter in 0..Counter::COUNT as usize {
+            let mut kernel = [0; Counter::COUNT as usize];
+            kernel[counter] = 1;
+            assert_ne!(Ledger::new(&kernel, &AgentCounts::default()), Ledger::default(), "counter {counter}");
+        }
+    }
+
+    proptest! {
+        /// Records played one by one keep the books balanced, and one forgotten anywhere does not.
+        #[test]
+        fn books_kept_record_by_record_balance(fates in proptest::collection::vec(0usize..14, 0..200), forget in 0usize..18) {
+            let (mut kernel, mut agent) = ([0u64; Counter::COUNT as usize], AgentCounts::default());
+            for fate in fates {
+                kernel[Counter::Sampled as usize] += 1;
+                if fate < 4 {
+                    kernel[Counter::RefusedBudget as usize + fate] += 1;
+                    continue;
+                }
+                kernel[Counter::Admitted as usize] += 1;
+                match fate {
+                    4..10 => { kernel[Counter::Written as usize + fate - 4] += 1; agent.delivered[fate - 4] += 1; }
+                    10 => { agent.ended[3] += 1; agent.delivered[3] += 1; }
+                    11 => agent.open += 1,
+                    12 => { kernel[Counter::Filtered as usize] += 1; agent.unread += 1; }
+                    _ => { kernel[Counter::Written as usize] += 1; agent.corrupt += 1; }
+                }
+            }
+            prop_assert_eq!(Ledger::new(&kernel, &agent).check(), Ok(()));
+            if forget < Counter::Records as usize && kernel[forget] > 0 {
+                kernel[forget] -= 1;
+                prop_assert!(Ledger::new(&kernel, &agent).check().is_err());
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! JSON lines: a line a trace, then one last line with what the session came to. `docs/jsonl.md` has every key.
+//!
+//! Owns: the lines, and exact counts of those that reached the destination whole.
+//! Refuses: opening the destination, and retrying: after a failed write nothing more is written, so that no line is ever torn in the middle.
+
+mod line;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use std::io::Write;
+
+use super::{Session, Sink, SinkCounts, SinkError};
+use crate::trace::Trace;
+
+/// Bytes that are collected before they are written. A flush writes earlier.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Writes JSON lines.
+pub struct JsonLines<W> {
+    out: W,
+    destination: String,
+    stage_names: Vec<String>,
+    buffer: Vec<u8>,
+    counts: SinkCounts,
+    closed: bool,
+}
+
+impl<W: Write> JsonLines<W> {
+    /// Writes into `out`, which errors call `destination`. `stage_names` are the spec's, by stage index.
+    pub fn new(out: W, destination: impl Into<String>, stage_names: Vec<String>) -> Self {
+        let (buffer, counts) = (Vec::with_capacity(BUFFER_BYTES), SinkCounts::default());
+        Self { out, destination: destination.into(), stage_names, buffer, counts, closed: false }
+    }
+
+    /// Writes the buffer. Every newline in it ends a trace's line, save for the summary's.
+    fn write_buffer(&mut self) -> Result<(), SinkError> {
+        let mut written = 0;
+        let result = loop {
+            match self.buffer.get(written..) {
+                None | Some([]) => break self.out.flush(),
+                Some(rest) => match self.out.write(rest) {
+                    Ok(0) => break Err(std::io::ErrorKind::WriteZero.into()),
+                    Ok(bytes) => written += bytes,
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                    Err(error) => break Err(error),
+                },
+            }
+        };
+        let whole = self.buffer.get(..written).unwrap_or(&self.buffer);
+        let lines = whole.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.counts.sent += lines.min(self.counts.pending());
+        self.buffer.clear();
+        result.map_err(|source| {
+            self.close();
+            SinkError::Write { destination: self.destination.clone(), dropped: self.counts.dropped, source }
+        })
+    }
+
+    fn close(&mut self) {
+        self.closed = true;
+        self.counts.dropped += self.counts.pending();
+    }
+
+    fn check_open(&self) -> Result<(), SinkError> {
+        if !self.closed {
+            return Ok(());
+        }
+        Err(SinkError::Closed { destination: self.destination.clone(), dropped: self.counts.dropped })
+    }
+
+    /// Appends one value and a newline, or nothing.
+    fn append(&mut self, value: &impl serde::Serialize) -> Result<(), serde_json::Error> {
+        let before = self.buffer.len();
+        let result = serde_json::to_writer(&mut self.buffer, value);
+        match result {
+            Ok(()) => self.buffer.push(b'\n'),
+            Err(_) => self.buffer.truncate(before),
+        }
+        result
+    }
+}
+
+impl<W: Write> Sink for JsonLines<W> {
+    fn trace(&mut self, trace: &Trace) -> Result<(), SinkError> {
+        self.counts.received += 1;
+        if self.closed {
+            self.counts.dropped += 1;
+        }
+        self.check_open()?;
+        let names = std::mem::take(&mut self.stage_names);
+        let appended = self.append(&line::Line::new(trace, &names));
+        self.stage_names = names;
+        if let Err(source) = appended {
+            self.counts.dropped += 1;
+            let (destination, dropped) = (self.destination.clone(), self.counts.dropped);
+            return Err(SinkError::Format { destination, dropped, source });
+        }
+        if self.buffer.len() < BUFFER_BYTES { Ok(()) } else { self.write_buffer() }
+    }
+
+    fn flush(&mut self) -> Result<(), SinkError> {
+        self.check_open()?;
+        self.write_buffer()
+    }
+
+    fn finish(&mut self, session: &Session<'_>) -> Result<(), SinkError> {
+        self.check_open()?;
+        // The traces first: the summary's line must not be counted as one of them.
+        self.write_buffer()?;
+        self.append(&summary::Line::new(session)).map_err(|source| {
+            let (destination, dropped) = (self.destination.clone(), self.counts.dropped);
+            SinkError::Format { destination, dropped, source }
+        })?;
+        self.write_buffer()
+    }
+
+    fn counts(&self) -> SinkCounts {
+        self.counts
+    }
+}

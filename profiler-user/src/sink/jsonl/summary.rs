@@ -1,0 +1,290 @@
+//! The last line: what the session came to.
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::ledger::Ledger;
+use crate::sink::{Session, StageRow};
+use crate::stats::cost::class_name;
+use crate::stats::{Cost, Figures, HopFigures, ProbeCost, Series, Stats};
+
+/// The summary's line.
+#[derive(Serialize)]
+pub(super) struct Line<'a> {
+    summary: Summary<'a>,
+}
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    ledger: Accounts,
+    stages: Vec<Stage<'a>>,
+    hops: Vec<Hop<'a>>,
+    e2e: Durations,
+    queue_wait: Durations,
+    transform: Durations,
+    sink_write: Durations,
+    flags: Flags,
+    cost: CostOf<'a>,
+    target: Target<'a>,
+    rate: u64,
+    budget: u32,
+    duration_ns: u64,
+    end: &'a str,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn new(session: &'a Session<'a>) -> Self {
+        let Session { target, pids, rate, budget, stages, stats, ledger, cost, duration_ns, end } = *session;
+        let Stats { e2e, queue_wait, transform, sink_write, .. } = stats;
+        Self {
+            summary: Summary {
+                ledger: Accounts::new(ledger),
+                stages: stages.iter().map(Stage::new).collect(),
+                hops: stats.hops().iter().map(|hop| Hop::new(hop, session)).collect(),
+                e2e: Durations::new(e2e),
+                queue_wait: Durations::new(queue_wait),
+                transform: Durations::new(transform),
+                sink_write: Durations::new(sink_write),
+                flags: Flags::new(stats),
+                cost: CostOf::new(cost),
+                target: Target { name: target, pids },
+                rate,
+                budget,
+                duration_ns,
+                end,
+            },
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Target<'a> {
+    name: &'a str,
+    pids: &'a [u32],
+}
+
+#[derive(Serialize)]
+struct Accounts {
+    records: u64,
+    sampled: u64,
+    admitted: u64,
+    refused_budget: u64,
+    refused_full: u64,
+    refused_busy: u64,
+    refused_paused: u64,
+    written: u64,
+    filtered: u64,
+    superseded: u64,
+    expired: u64,
+    lost: Lost,
+    in_flight: u64,
+    tasks_full: u64,
+    entries_full: u64,
+    notice_full: u64,
+    entry_unseen: u64,
+    foreign: u64,
+    key_unreadable: u64,
+    balanced: bool,
+}
+
+impl Accounts {
+    fn new(ledger: &Ledger) -> Self {
+        let balanced = ledger.check().is_ok();
+        let Ledger {
+            records,
+            sampled,
+            admitted,
+            refused_budget,
+            refused_full,
+            refused_busy,
+            refused_paused,
+            written,
+            filtered,
+            superseded,
+            expired,
+            lost: _,
+            in_flight,
+            unread: _,
+            ended: _,
+            tasks_full,
+            entries_full,
+            notice_full,
+            entry_unseen,
+            foreign,
+            key_unreadable,
+        } = *ledger;
+        Self {
+            records,
+            sampled,
+            admitted,
+            refused_budget,
+            refused_full,
+            refused_busy,
+            refused_paused,
+            written,
+            filtered,
+            superseded,
+            expired,
+            lost: Lost(*ledger),
+            in_flight,
+            tasks_full,
+            entries_full,
+            notice_full,
+            entry_unseen,
+            foreign,
+            key_unreadable,
+            balanced,
+        }
+    }
+}
+
+/// Every reason, also those that never came up: scripts need not guess.
+struct Lost(Ledger);
+
+impl Serialize for Lost {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (reason, count) in self.0.lost() {
+            map.serialize_entry(reason.name(), &count)?;
+        }
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Stage<'a> {
+    stage: String,
+    name: &'a str,
+    sites: u64,
+    hits: u64,
+    stamps: u64,
+    key_unreadable: u64,
+}
+
+impl<'a> Stage<'a> {
+    fn new(row: &'a StageRow) -> Self {
+        let StageRow { code, ref name, sites, hits, unreadable, stamps } = *row;
+        Self { stage: code.to_string(), name, sites, hits, stamps, key_unreadable: unreadable }
+    }
+}
+
+#[derive(Serialize)]
+struct Hop<'a> {
+    from: String,
+    to: String,
+    from_name: &'a str,
+    to_name: &'a str,
+    cause: &'static str,
+    #[serde(flatten)]
+    durations: Durations,
+}
+
+impl<'a> Hop<'a> {
+    fn new(hop: &HopFigures, session: &'a Session<'a>) -> Self {
+        Self {
+            from: hop.from_code.to_string(),
+            to: hop.to_code.to_string(),
+            from_name: session.stage_name(hop.from),
+            to_name: session.stage_name(hop.to),
+            cause: hop.cause().name(),
+            durations: Durations::of(Some(hop.figures)),
+        }
+    }
+}
+
+/// Durations; all but the count are null when there was none.
+#[derive(Serialize)]
+struct Durations {
+    count: u64,
+    mean_ns: Option<u64>,
+    p50_ns: Option<u64>,
+    p95_ns: Option<u64>,
+    p99_ns: Option<u64>,
+    max_ns: Option<u64>,
+}
+
+impl Durations {
+    fn new(series: &Series) -> Self {
+        Self::of(series.figures())
+    }
+
+    fn of(figures: Option<Figures>) -> Self {
+        Self {
+            count: figures.map_or(0, |f| f.count),
+            mean_ns: figures.map(|f| f.mean_ns),
+            p50_ns: figures.map(|f| f.p50_ns),
+            p95_ns: figures.map(|f| f.p95_ns),
+            p99_ns: figures.map(|f| f.p99_ns),
+            max_ns: figures.map(|f| f.max_ns),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Flags {
+    entries_dropped: u64,
+    late_stamps: u64,
+    torn_stamps: u64,
+    early_stamps: u64,
+    hops_with_gaps: u64,
+    hops_overflowed: u64,
+}
+
+impl Flags {
+    fn new(stats: &Stats) -> Self {
+        let crate::stats::FlagTotals { entries_dropped, late_stamps, torn_stamps, early_stamps } =
+            stats.flags;
+        let (hops_with_gaps, hops_overflowed) = (stats.gaps, stats.hops_overflowed);
+        Self { entries_dropped, late_stamps, torn_stamps, early_stamps, hops_with_gaps, hops_overflowed }
+    }
+}
+
+#[derive(Serialize)]
+struct CostOf<'a> {
+    duration_ns: u64,
+    target_cpu_ns: Option<u64>,
+    target_context_switches: Option<u64>,
+    target_cycles: Option<u64>,
+    target_instructions: Option<u64>,
+    agent_cpu_ns: u64,
+    agent_max_rss_bytes: u64,
+    probe_hits: Vec<Probe<'a>>,
+    probe_ns_total: u64,
+    share_of_target_cpu: Option<f64>,
+}
+
+impl<'a> CostOf<'a> {
+    fn new(cost: &'a Cost) -> Self {
+        let Cost { measured, ref probes, probe_ns_total, share_of_target_cpu } = *cost;
+        Self {
+            duration_ns: measured.duration_ns,
+            target_cpu_ns: measured.target_cpu_ns,
+            target_context_switches: measured.target_context_switches,
+            target_cycles: measured.target_cycles,
+            target_instructions: measured.target_instructions,
+            agent_cpu_ns: measured.agent_cpu_ns,
+            agent_max_rss_bytes: measured.agent_max_rss_bytes,
+            probe_hits: probes.iter().map(Probe::new).collect(),
+            probe_ns_total,
+            share_of_target_cpu,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Probe<'a> {
+    probe: u32,
+    site: &'a str,
+    class: &'static str,
+    hits: u64,
+    ns_each: u64,
+    ns: u64,
+}
+
+impl<'a> Probe<'a> {
+    fn new(cost: &'a ProbeCost) -> Self {
+        let ProbeCost { ref hits, ns } = *cost;
+        let crate::stats::ProbeHits { probe, ref site, class, hits, ns_each } = *hits;
+        Self { probe, site, class: class_name(class), hits, ns_each, ns }
+    }
+}

@@ -1,0 +1,143 @@
+//! Where traces and the session's results go: formats and the rules that every destination keeps.
+//!
+//! Owns: the [`Sink`] contract and what a session comes to ([`Session`]). Formats are pure: they turn values into text or bytes.
+//! Refuses: losing a trace in silence. Every sink counts received = sent + dropped.
+
+pub mod jsonl;
+pub mod report;
+pub mod units;
+
+use profiler_common::StageCode;
+
+use crate::ledger::Ledger;
+use crate::stats::{Cost, Stats};
+use crate::trace::Trace;
+
+/// Traces that came to a sink and what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SinkCounts {
+    /// Given to the sink.
+    pub received: u64,
+    /// Handed on to the destination, as far as its writer says.
+    pub sent: u64,
+    /// Not handed on, and never to be.
+    pub dropped: u64,
+}
+
+impl SinkCounts {
+    /// Received and still in the sink's bounded buffer. 0 after a flush, whether that failed or not.
+    #[must_use]
+    pub const fn pending(&self) -> u64 {
+        self.received.saturating_sub(self.sent).saturating_sub(self.dropped)
+    }
+}
+
+/// A destination of traces.
+pub trait Sink {
+    /// Takes a trace. It is counted as received whatever happens to it.
+    ///
+    /// # Errors
+    /// When the destination failed; what it could not take is counted as dropped.
+    fn trace(&mut self, trace: &Trace) -> Result<(), SinkError>;
+
+    /// Hands everything on that is still buffered.
+    ///
+    /// # Errors
+    /// As for [`Sink::trace`].
+    fn flush(&mut self) -> Result<(), SinkError>;
+
+    /// Takes what the session came to, after its last trace, and hands everything on.
+    ///
+    /// # Errors
+    /// As for [`Sink::trace`].
+    fn finish(&mut self, session: &Session<'_>) -> Result<(), SinkError>;
+
+    /// What became of the traces so far.
+    fn counts(&self) -> SinkCounts;
+}
+
+/// Why a sink failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// The destination's writer failed.
+    #[error("cannot write to {destination}: {source}; {dropped} traces not delivered so far")]
+    Write {
+        /// What the user knows it by.
+        destination: String,
+        /// Traces dropped so far, this failure's included.
+        dropped: u64,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It failed before, and takes nothing more: what follows a torn line would not be readable.
+    #[error("{destination} is closed after a failed write; {dropped} traces not delivered so far")]
+    Closed {
+        /// What the user knows it by.
+        destination: String,
+        /// Traces dropped so far.
+        dropped: u64,
+    },
+    /// A value that the format cannot hold. Never expected.
+    #[error("cannot format for {destination}: {source}; {dropped} traces not delivered so far")]
+    Format {
+        /// What the user knows it by.
+        destination: String,
+        /// Traces dropped so far, this one included.
+        dropped: u64,
+        /// What the serializer said.
+        source: serde_json::Error,
+    },
+}
+
+/// One stage of the spec, and what was counted there. Counts are of hits, summed over its sites.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageRow {
+    /// Its code.
+    pub code: StageCode,
+    /// The user's name for it.
+    pub name: String,
+    /// How many sites it has.
+    pub sites: u64,
+    /// Times its probes were hit.
+    pub hits: u64,
+    /// Hits whose key could not be read.
+    pub unreadable: u64,
+    /// Hits that stamped, began or ended a trace.
+    pub stamps: u64,
+}
+
+/// What a session came to. Every sink shows the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Session<'a> {
+    /// What the user knows the target by: `nginx`, `/usr/sbin/nginx`.
+    pub target: &'a str,
+    /// The process ids that were traced.
+    pub pids: &'a [u32],
+    /// One record in so many was sampled; 0: none.
+    pub rate: u64,
+    /// New traces a second at most; 0: no bound.
+    pub budget: u32,
+    /// The stages, by their index in the spec.
+    pub stages: &'a [StageRow],
+    /// Statistics over the traces.
+    pub stats: &'a Stats,
+    /// The accounts.
+    pub ledger: &'a Ledger,
+    /// What it cost.
+    pub cost: &'a Cost,
+    /// How long it was, ns.
+    pub duration_ns: u64,
+    /// Why it ended, in a few words: `duration`, `interrupted`, `target exited`.
+    pub end: &'a str,
+}
+
+impl Session<'_> {
+    /// The name of a stage; empty for one that the spec does not have.
+    #[must_use]
+    pub fn stage_name(&self, stage: usize) -> &str {
+        self.stages.get(stage).map_or("", |row| row.name.as_str())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing;

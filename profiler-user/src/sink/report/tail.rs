@@ -1,0 +1,108 @@
+//! The end of the report: the ledger with its laws, and what the profiling cost.
+
+use super::page::{Column, GLUE, Ink, Page};
+use crate::sink::{Session, units};
+use crate::stats::Cost;
+use crate::stats::cost::class_name;
+
+/// Probes listed at most, the dearest ones.
+const PROBES: usize = 8;
+
+/// The two laws with their numbers, and whether they hold.
+pub(super) fn ledger(session: &Session<'_>, page: &mut Page) {
+    let ledger = session.ledger;
+    page.title("Ledger");
+    for law in ledger.laws() {
+        let parts: Vec<String> =
+            law.parts.iter().map(|(name, count)| format!("{} {name}", units::count(*count))).collect();
+        let equals = if law.holds { "=" } else { page.glyphs().not_equal };
+        let lead = format!("  {} {} {equals} ", units::count(law.total.1), law.total.0);
+        page.list(&lead, &parts, &format!(" +{GLUE}"), Ink::Plain);
+    }
+    match ledger.check() {
+        Ok(()) => page.wrapped("  ", "Every sampled record is accounted for.", Ink::Good),
+        Err(imbalance) => page.wrapped("  ", &format!("NOT BALANCED: {imbalance}."), Ink::Bad),
+    }
+    let mut note = |count: u64, text: &str| {
+        if count > 0 {
+            page.wrapped("  ! ", &format!("{} {text}", units::count(count)), Ink::Warn);
+        }
+    };
+    note(ledger.key_unreadable, "hits with a key that could not be read");
+    note(ledger.tasks_full, "records not counted because the table of source tasks was full");
+    note(ledger.entry_unseen, "returns of calls whose entry was not seen");
+    note(ledger.foreign, "hits in processes that are not the target");
+}
+
+/// CPU time of target and agent, and the probes' part of it.
+pub(super) fn cost(session: &Session<'_>, page: &mut Page) {
+    let cost = session.cost;
+    page.title("Cost");
+    let target = target(cost, page);
+    page.wrapped("  target  ", &target, Ink::Plain);
+    let probes = probes(cost, page);
+    page.wrapped("  probes  ", &probes, Ink::Plain);
+    let agent = agent(cost, page);
+    page.wrapped("  agent   ", &agent, Ink::Plain);
+    let hit: Vec<_> = cost.probes.iter().filter(|probe| probe.hits.hits > 0).collect();
+    if hit.is_empty() {
+        return;
+    }
+    let labels: Vec<String> = hit.iter().take(PROBES).map(|probe| probe.hits.site.clone()).collect();
+    let columns = page
+        .table(&labels, &[Column::Number(15), Column::Number(15), Column::Number(10), Column::Number(10)]);
+    page.line("");
+    page.row(&columns, &["site", "instruction", "hits", "each", "all"], Ink::Dim);
+    for probe in hit.iter().take(PROBES) {
+        let [each, all] = [probe.hits.ns_each, probe.ns].map(|ns| page.duration(ns));
+        let cells = [
+            probe.hits.site.as_str(),
+            class_name(probe.hits.class),
+            &units::count(probe.hits.hits),
+            &each,
+            &all,
+        ];
+        page.row(&columns, &cells, Ink::Plain);
+    }
+    if hit.len() > PROBES {
+        page.line(&format!("  {} {} cheaper sites", page.glyphs().ellipsis, hit.len() - PROBES));
+    }
+}
+
+fn target(cost: &Cost, page: &Page) -> String {
+    let measured = &cost.measured;
+    let Some(cpu) = measured.target_cpu_ns else {
+        return "CPU time not known".to_owned();
+    };
+    let cores = units::share(units::part(u128::from(cpu), u128::from(measured.duration_ns)));
+    let mut text = format!("{} CPU ({cores} of a core)", page.duration(cpu));
+    if let Some(switches) = measured.target_context_switches {
+        text += &format!(", {} context switches", units::count(switches));
+    }
+    if let (Some(cycles), Some(instructions)) = (measured.target_cycles, measured.target_instructions) {
+        let each = units::part(u128::from(instructions), u128::from(cycles));
+        text += &format!(", {} cycles, {each:.2} instructions a cycle", units::short_count(cycles));
+    }
+    text
+}
+
+fn probes(cost: &Cost, page: &Page) -> String {
+    let total = page.duration(cost.probe_ns_total);
+    let hits = units::count(cost.hits());
+    let times = page.glyphs().times;
+    match cost.share_of_target_cpu {
+        Some(share) => format!(
+            "{hits} hits {times} calibrated price = {total}, {} of the target's CPU time",
+            units::share(share)
+        ),
+        None => format!("{hits} hits {times} calibrated price = {total}"),
+    }
+}
+
+fn agent(cost: &Cost, page: &Page) -> String {
+    let measured = &cost.measured;
+    let cores =
+        units::share(units::part(u128::from(measured.agent_cpu_ns), u128::from(measured.duration_ns)));
+    let memory = units::bytes(measured.agent_max_rss_bytes);
+    format!("{} CPU ({cores} of a core), {memory} memory at most", page.duration(measured.agent_cpu_ns))
+}

@@ -1,0 +1,150 @@
+//! What the tests of all sinks share: a session in which much happened, and the law of the counts.
+
+use profiler_common::{Outcome, StageCode};
+
+use super::{Session, Sink, StageRow};
+use crate::ledger::{AgentCounts, Ledger};
+use crate::plan::Class;
+use crate::stats::{Cost, Measured, ProbeHits, Stats};
+use crate::trace::Trace;
+use crate::trace::testing::trace;
+
+/// The parts of a session, to borrow from.
+pub(crate) struct Parts {
+    pub(crate) stages: Vec<StageRow>,
+    pub(crate) stats: Stats,
+    pub(crate) ledger: Ledger,
+    pub(crate) cost: Cost,
+    pub(crate) rate: u64,
+}
+
+impl Parts {
+    pub(crate) fn session(&self) -> Session<'_> {
+        Session {
+            target: "pipeline",
+            pids: &[4242],
+            rate: self.rate,
+            budget: 50,
+            stages: &self.stages,
+            stats: &self.stats,
+            ledger: &self.ledger,
+            cost: &self.cost,
+            duration_ns: 10_000_000_000,
+            end: "duration",
+        }
+    }
+}
+
+pub(crate) fn stages() -> Vec<StageRow> {
+    let names =
+        [("S0", "emit"), ("Q+", "push"), ("Q-", "pop"), ("T+", "parse"), ("T-", "parsed"), ("W!", "write")];
+    let row = |(index, (code, name)): (usize, (&str, &str))| StageRow {
+        code: StageCode::from_short_name(code).unwrap(),
+        name: name.to_owned(),
+        sites: 1 + index as u64 / 3,
+        hits: 1_234_567 - index as u64 * 100_000,
+        unreadable: if index == 3 { 16 } else { 0 },
+        stamps: 120 - index as u64,
+    };
+    names.into_iter().enumerate().map(row).collect()
+}
+
+/// A hundred written records, ten filtered ones, and all that the ledger knows.
+pub(crate) fn busy() -> Parts {
+    let mut stats = Stats::default();
+    for record in 1..=100u64 {
+        stats.add(&written(record));
+    }
+    for record in 1..=10u64 {
+        let mut filtered = trace("S0@0 Q+@900 Q-@250000 T+@251000", Outcome::Filtered);
+        filtered.id = 1000 + record;
+        stats.add(&filtered);
+    }
+    let (kernel, agent) = crate::ledger::tests::session();
+    Parts { stages: stages(), stats, ledger: Ledger::new(&kernel, &agent), cost: cost(), rate: 1000 }
+}
+
+/// The n-th record waits n times 4.2 us in its queue.
+fn written(record: u64) -> Trace {
+    let start = 5_000_000_000 + record * 1_000_000;
+    let mut now = start;
+    let mut text = format!("S0@{now}");
+    for (code, ns) in
+        [("Q+", 850), ("Q-", 4_200 * record), ("T+", 700), ("T-", 52_000), ("W!", 9_000 + record * 10)]
+    {
+        now += ns;
+        text += &format!(" {code}@{now}");
+    }
+    Trace {
+        id: record,
+        sequence: record * 1000,
+        wall_ns: 1_700_000_000_000_000_000 + start,
+        ..trace(&text, Outcome::Written)
+    }
+}
+
+fn cost() -> Cost {
+    let hits = |probe: u32, site: &str, class, hits, ns_each| ProbeHits {
+        probe,
+        site: site.to_owned(),
+        class,
+        hits,
+        ns_each,
+    };
+    let measured = Measured {
+        duration_ns: 10_000_000_000,
+        target_cpu_ns: Some(12_500_000_000),
+        target_context_switches: Some(54_321),
+        target_cycles: None,
+        target_instructions: None,
+        agent_cpu_ns: 43_000_000,
+        agent_max_rss_bytes: 12_900_000,
+    };
+    Cost::new(
+        measured,
+        vec![
+            hits(0, "emit", Class::Emulated, 1_234_567, 510),
+            hits(1, "queue::push+4", Class::Emulated, 1_134_567, 510),
+            hits(2, "queue::pop", Class::Stepped, 20_000, 9_800),
+            hits(3, "parse", Class::OptimisedNop, 0, 350),
+        ],
+    )
+}
+
+/// A session without a trace.
+pub(crate) fn empty() -> Parts {
+    let mut stages = stages();
+    for row in &mut stages {
+        (row.hits, row.stamps, row.unreadable) = (0, 0, 0);
+    }
+    let cost = Cost::new(Measured { duration_ns: 10_000_000_000, ..Measured::default() }, Vec::new());
+    Parts { stages, stats: Stats::default(), ledger: Ledger::default(), cost, rate: 100_000 }
+}
+
+/// A ledger of these counters only.
+pub(crate) fn ledger(counters: &[(profiler_common::Counter, u64)], agent: &AgentCounts) -> Ledger {
+    let mut kernel = [0; profiler_common::Counter::COUNT as usize];
+    for (counter, count) in counters {
+        kernel[*counter as usize] = *count;
+    }
+    Ledger::new(&kernel, agent)
+}
+
+/// The law that every sink keeps, whatever its destination does: gives it traces, a flush now and then, and an end.
+pub(crate) fn assert_counts(sink: &mut dyn Sink, traces: &[Trace], flush_every: usize) {
+    let parts = busy();
+    for (index, trace) in traces.iter().enumerate() {
+        let _ = sink.trace(trace);
+        let counts = sink.counts();
+        assert_eq!(counts.received, index as u64 + 1);
+        assert_eq!(counts.received, counts.sent + counts.dropped + counts.pending());
+        if index % flush_every == flush_every - 1 {
+            let _ = sink.flush();
+            assert_eq!(sink.counts().pending(), 0);
+        }
+    }
+    let _ = sink.finish(&parts.session());
+    let counts = sink.counts();
+    assert_eq!((counts.received, counts.pending()), (traces.len() as u64, 0));
+    assert_eq!(counts.received, counts.sent + counts.dropped);
+}
