@@ -5,6 +5,7 @@
 use std::{
     collections::VecDeque,
     io::{BufRead as _, BufReader, Read},
+    path::Path,
     process::{Command, Stdio},
     sync::mpsc::{SyncSender, sync_channel},
     thread,
@@ -69,9 +70,10 @@ pub(crate) fn quiet(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// A command as one would type it.
+/// A command as one would type it: without the folder of its program.
 pub(crate) fn shown(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let program = Path::new(command.get_program());
+    let words = program.file_name().into_iter().chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 

@@ -3,7 +3,7 @@
 //! Owns the tiers and the closing line. Refuses to stop at the first failure, and to count a skipped test as passed.
 
 use std::{
-    env, fs,
+    fs,
     io::{BufRead as _, BufReader, Write as _},
     path::Path,
     process::{Command, Stdio},
@@ -80,7 +80,7 @@ fn cargo_test(
         command.arg("--test-threads=1");
     }
     command.envs(variables.iter().copied()).stdout(Stdio::piped());
-    eprintln!("{:>10}  {}", "test", shown(&command).replace(&cargo_path(), "cargo"));
+    eprintln!("{:>10}  {}", "test", shown(&command));
     let (mut totals, succeeded) = stream(&mut command)?;
     if !succeeded && totals.failed == 0 {
         totals.failed = 1;
@@ -103,8 +103,4 @@ fn stream(command: &mut Command) -> Result<(Totals, bool)> {
         }
     }
     Ok((totals, child.wait()?.success()))
-}
-
-fn cargo_path() -> String {
-    env::var("CARGO").unwrap_or_else(|_| "cargo".into())
 }

@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn chooses_the_first_compiler_that_the_linker_can_read() {
-        let cases: [(Vec<Compiler>, Option<Linker>, Result<Compiler, Missing>); 8] = [
+        let cases = [
             (vec![], None, Err(Missing::Compiler)),
             (vec![], linker(Some(22)), Err(Missing::Compiler)),
             (vec![system(22)], None, Err(Missing::Linker { llvm: 22 })),
