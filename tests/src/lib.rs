@@ -1,1 +1,3 @@
 //! Integration tests and their target programs.
+
+pub mod tally;

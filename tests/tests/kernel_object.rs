@@ -1,0 +1,22 @@
+//! The kernel program as built: this kernel makes its maps and its verifier accepts every program.
+
+use aya::{Ebpf, programs::UProbe};
+use stain_tests::tally;
+
+#[test]
+fn the_verifier_accepts_every_program() {
+    if !tally::privileged("the_verifier_accepts_every_program").open() {
+        return;
+    }
+    let root = xtask::workspace_root(env!("CARGO_MANIFEST_DIR"));
+    let object = xtask::bpf::build(&root, std::env::consts::ARCH).expect("the kernel program builds");
+    let bytes = std::fs::read(object).expect("the object is there");
+    let mut loaded = Ebpf::load(&bytes).expect("the kernel makes its maps");
+    let mut programs = 0;
+    for (name, program) in loaded.programs_mut() {
+        let probe: &mut UProbe = program.try_into().expect("every program is a uprobe");
+        probe.load().unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        programs += 1;
+    }
+    assert!(programs > 0, "the object holds a program");
+}

@@ -1,0 +1,106 @@
+//! Runs the tests, tier by tier, and adds them up.
+//!
+//! Owns the tiers and the closing line. Refuses to stop at the first failure, and to count a skipped test as passed.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+use xtask::{bpf, cargo};
+
+use crate::{
+    lint,
+    privileged::Tally,
+    product,
+    run::{loud, shown, step},
+    setup::{self, Set},
+    totals::Totals,
+};
+
+/// The pure rooms: no privileges, no kernel, as parallel as the machine.
+const PURE: [&[&str]; 2] = [&["--lib", "--bins"], &["--doc"]];
+/// Integration tests. They load every CPU and read the clock: one at a time.
+const INTEGRATION: &[&str] = &["--test", "*"];
+
+/// Sets up, checks the formatting, runs the tests whose names contain one of `filters` (all, if none), and ends with one line of
+/// the numbers of all.
+pub(crate) fn run(root: &Path, filters: &[String]) -> Result<()> {
+    setup::ensure(root, Set::Test)?;
+    let mut totals = Totals::default();
+    if let Err(error) = lint::format(root) {
+        eprintln!("error: {error:#}");
+        totals.failed += 1;
+    }
+    product::kernel_program(root)?;
+    for kinds in PURE {
+        totals.add(cargo_test(root, kinds, filters, &[])?);
+    }
+    totals.add(integration(root, filters)?);
+    println!("{totals}");
+    if totals.failed > 0 {
+        bail!("tests failed");
+    }
+    Ok(())
+}
+
+fn integration(root: &Path, filters: &[String]) -> Result<Totals> {
+    let tally = bpf::target_folder(root).join("tally.jsonl");
+    fs::write(&tally, "").with_context(|| format!("cannot write {}", tally.display()))?;
+    step("agent", "cargo build, for the integration tests", || {
+        loud(cargo::workspace(root).args(["build", "--workspace", "--bins"]))
+    })?;
+    let stain = bpf::target_folder(root).join("debug/stain");
+    let variables = [("STAIN_TALLY", tally.as_path()), ("STAIN_BIN", stain.as_path())];
+    let mut totals = cargo_test(root, INTEGRATION, filters, &variables)?;
+    let tally = Tally::read(&fs::read_to_string(&tally).context("the tally is gone")?);
+    totals.passed_to_skipped(tally.skipped());
+    println!("\n{}", tally.report());
+    if let Some(complaint) = tally.complaint(!filters.is_empty()) {
+        eprintln!("error: {complaint}");
+        totals.failed += 1;
+    }
+    Ok(totals)
+}
+
+/// Runs `cargo test` on some kinds of targets, passing its output on. A run that breaks without a count (it does not build, it
+/// crashes) counts as one failure.
+fn cargo_test(
+    root: &Path,
+    kinds: &[&str],
+    filters: &[String],
+    variables: &[(&str, &Path)],
+) -> Result<Totals> {
+    let mut command = cargo::workspace(root);
+    command.args(["test", "--workspace", "--no-fail-fast"]).args(kinds).arg("--").args(filters);
+    if kinds == INTEGRATION {
+        command.arg("--test-threads=1");
+    }
+    command.envs(variables.iter().copied()).stdout(Stdio::piped());
+    eprintln!("{:>10}  {}", "test", shown(&command));
+    let (mut totals, succeeded) = stream(&mut command)?;
+    if !succeeded && totals.failed == 0 {
+        totals.failed = 1;
+    }
+    Ok(totals)
+}
+
+fn stream(command: &mut Command) -> Result<(Totals, bool)> {
+    let mut child = command.spawn().context("cargo does not start")?;
+    let mut totals = Totals::default();
+    if let Some(pipe) = child.stdout.take() {
+        let mut out = std::io::stdout().lock();
+        for line in BufReader::new(pipe).split(b'\n') {
+            let line = line?;
+            out.write_all(&line)?;
+            out.write_all(b"\n")?;
+            if let Some(counts) = Totals::from_result_line(&String::from_utf8_lossy(&line)) {
+                totals.add(counts);
+            }
+        }
+    }
+    Ok((totals, child.wait()?.success()))
+}
