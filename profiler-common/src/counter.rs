@@ -38,13 +38,11 @@ pub enum Counter {
     NoticeFull = 15,
     /// Returns whose entry was not seen, or forgotten because too many calls were open.
     EntryUnseen = 16,
-    /// Hits in processes that are not targets (only where the kernel cannot filter them).
-    Foreign = 17,
 }
 
 impl Counter {
     /// How many counters there are.
-    pub const COUNT: u32 = 18;
+    pub const COUNT: u32 = 17;
 
     /// The counter of traces that ended in `outcome`.
     #[must_use]

@@ -69,8 +69,6 @@ pub struct Ledger {
     pub notice_full: u64,
     /// Returns whose entry was not seen.
     pub entry_unseen: u64,
-    /// Hits in processes that are not targets.
-    pub foreign: u64,
     /// Hits whose key could not be read.
     pub key_unreadable: u64,
 }
@@ -149,7 +147,6 @@ impl Ledger {
             entries_full: count(Counter::EntriesFull),
             notice_full: count(Counter::NoticeFull),
             entry_unseen: count(Counter::EntryUnseen),
-            foreign: count(Counter::Foreign),
             key_unreadable: agent.key_unreadable,
         }
     }
@@ -252,7 +249,6 @@ pub(crate) mod tests {
             (Counter::EntriesFull, 12),
             (Counter::NoticeFull, 13),
             (Counter::EntryUnseen, 14),
-            (Counter::Foreign, 15),
         ] {
             kernel[counter as usize] = count;
         }
@@ -278,7 +274,7 @@ pub(crate) mod tests {
         );
         assert_eq!((ledger.records, ledger.tasks_full, ledger.entries_full), (1_234_567, 11, 12));
         assert_eq!((ledger.notice_full, ledger.entry_unseen), (13, 14));
-        assert_eq!((ledger.foreign, ledger.key_unreadable), (15, 16));
+        assert_eq!(ledger.key_unreadable, 16);
         assert_eq!(Ledger::default().check(), Ok(()));
     }
 

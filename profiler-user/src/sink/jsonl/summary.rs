@@ -82,7 +82,6 @@ struct Accounts {
     entries_full: u64,
     notice_full: u64,
     entry_unseen: u64,
-    foreign: u64,
     key_unreadable: u64,
     balanced: bool,
 }
@@ -110,7 +109,6 @@ impl Accounts {
             entries_full,
             notice_full,
             entry_unseen,
-            foreign,
             key_unreadable,
         } = *ledger;
         Self {
@@ -131,7 +129,6 @@ impl Accounts {
             entries_full,
             notice_full,
             entry_unseen,
-            foreign,
             key_unreadable,
             balanced,
         }

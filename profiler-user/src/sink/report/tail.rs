@@ -31,7 +31,6 @@ pub(super) fn ledger(session: &Session<'_>, page: &mut Page) {
     note(ledger.key_unreadable, "hits with a key that could not be read");
     note(ledger.tasks_full, "records not counted because the table of source tasks was full");
     note(ledger.entry_unseen, "returns of calls whose entry was not seen");
-    note(ledger.foreign, "hits in processes that are not the target");
 }
 
 /// CPU time of target and agent, and the probes' part of it.

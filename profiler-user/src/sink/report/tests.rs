@@ -77,16 +77,15 @@ fn with(change: impl FnOnce(&mut Parts)) -> String {
 #[test]
 fn no_trace_says_why() {
     use Counter::{
-        Admitted, EntryUnseen, Foreign, Records, RefusedBudget, RefusedBusy, RefusedFull, RefusedPaused,
+        Admitted, EntryUnseen, Records, RefusedBudget, RefusedBusy, RefusedFull, RefusedPaused,
         Sampled, TasksFull,
     };
     type Case<'a> = (&'a str, u64, u64, u64, &'a [(Counter, u64)]);
-    let cases: [Case<'_>; 14] = [
+    let cases: [Case<'_>; 13] = [
         ("No record came to the source: S0 (emit) was hit 0 times in 10.0 s.", 9, 0, 0, &[]),
         ("S0 (emit) was hit 3 times, but its key could not be read 2 times: check", 9, 3, 2, &[]),
         ("5 records came from more source tasks than can be counted", 9, 5, 0, &[(TasksFull, 5)]),
         ("S0 (emit) was hit 1 time, only at the end of calls", 9, 1, 0, &[(EntryUnseen, 1)]),
-        ("S0 (emit) was hit 7 times, by processes that are not", 9, 7, 0, &[(Foreign, 7)]),
         ("S0 (emit) was hit 7 times, but no record was counted", 9, 7, 0, &[]),
         (
             "37 records seen, rate is 1 in 100,000: the first sample comes at record 100,000.",

@@ -64,9 +64,6 @@ fn no_record(session: &Session<'_>, page: &Page) -> String {
             times(hits)
         );
     }
-    if ledger.foreign > 0 {
-        return format!("{source} was hit {}, by processes that are not the target.", times(hits));
-    }
     format!("{source} was hit {}, but no record was counted there.", times(hits))
 }
 
