@@ -72,6 +72,9 @@ fn main() {
             std::process::exit(1)
         }
     };
+    for (i, p) in probes.iter().enumerate() {
+        k.set_probe(i as u32, p).unwrap();
+    }
     let links = k.attach(child.id(), 1, &sites).unwrap();
     println!("attached {}", links.probes());
     let t = std::time::Instant::now();

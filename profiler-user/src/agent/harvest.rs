@@ -107,7 +107,12 @@ impl Harvest {
     }
 
     /// Hands the gathered traces to `take` and their slots back to the kernel program. Only after a grace period.
-    pub fn read(&mut self, kernel: &Kernel, gathered: &Gathered, mut take: impl FnMut(&SlotHeader, &[Entry])) {
+    pub fn read(
+        &mut self,
+        kernel: &Kernel,
+        gathered: &Gathered,
+        mut take: impl FnMut(&SlotHeader, &[Entry]),
+    ) {
         for handle in &gathered.ended {
             let Some(header) = kernel.shared().view(handle.slot(), &mut self.entries) else { continue };
             // A notice and a scan may both have found it: the second time the slot is no longer this trace's.
@@ -127,7 +132,8 @@ impl Harvest {
     /// Traces in flight: meaningful once the probes are gone and everything has been read.
     #[must_use]
     pub fn open(&self, kernel: &Kernel) -> u64 {
-        headers(kernel).filter(|header| SlotState::from_code(header.state) == Some(SlotState::Open)).count() as u64
+        headers(kernel).filter(|header| SlotState::from_code(header.state) == Some(SlotState::Open)).count()
+            as u64
     }
 }
 

@@ -19,8 +19,8 @@ use crate::plan::Site;
 pub struct Settings {
     /// Settings of the kernel program.
     pub config: Config,
-    /// The sites, by probe id.
-    pub probes: Vec<ProbeSpec>,
+    /// Sites that there is room for.
+    pub probes: u32,
     /// Diagnostics of the kernel program: 0 off, 1 errors .. 5 all.
     pub log_level: u8,
     /// How to set probes; the best that the kernel offers when `None`.
@@ -45,6 +45,7 @@ pub struct Kernel {
     backend: Backend,
     shared: Shared,
     config: Array<MapData, Config>,
+    specs: Array<MapData, ProbeSpec>,
     counters: PerCpuArray<MapData, u64>,
     probe_counts: PerCpuArray<MapData, ProbeCount>,
     processes: HashMap<MapData, u32, u32>,
@@ -58,12 +59,10 @@ impl Kernel {
     /// # Errors
     /// Missing privileges, a kernel that lacks something, or a verifier that refuses, each in a sentence.
     pub fn load(settings: &Settings) -> Result<Self, AttachError> {
-        let probes = u32::try_from(settings.probes.len()).unwrap_or(u32::MAX);
         let backend = settings.backend.map_or_else(best_backend, Ok)?;
         let config = settings.config;
-        let mut ebpf = object::load(&config, probes, settings.log_level)?;
+        let mut ebpf = object::load(&config, settings.probes, settings.log_level)?;
         let shared = share(&ebpf, &config)?;
-        write_probes(&mut ebpf, &settings.probes)?;
         load_programs(&mut ebpf, backend, settings.watches)?;
         let multi = match backend {
             Backend::Multi => Some(object::load_multi(&ebpf, "stain_entry")?),
@@ -71,6 +70,7 @@ impl Kernel {
         };
         let mut kernel = Self {
             config: take(&mut ebpf, "CONFIG")?,
+            specs: take(&mut ebpf, "PROBES")?,
             counters: take(&mut ebpf, "COUNTERS")?,
             probe_counts: take(&mut ebpf, "PROBE_COUNTS")?,
             processes: take(&mut ebpf, "PROCESSES")?,
@@ -79,7 +79,7 @@ impl Kernel {
             multi,
             backend,
             shared,
-            probes,
+            probes: 0,
         };
         kernel.configure(&config)?;
         Ok(kernel)
@@ -103,6 +103,16 @@ impl Kernel {
     /// When the kernel refuses the write.
     pub fn configure(&mut self, config: &Config) -> Result<(), AttachError> {
         self.config.set(0, config, 0).map_err(|error| AttachError::Load(chain(&error)))
+    }
+
+    /// Tells the kernel program what a site does. Before it is probed.
+    ///
+    /// # Errors
+    /// When there is no room for a site of this id.
+    pub fn set_probe(&mut self, probe: u32, spec: &ProbeSpec) -> Result<(), AttachError> {
+        self.specs.set(probe, spec, 0).map_err(|error| AttachError::Load(chain(&error)))?;
+        self.probes = self.probes.max(probe + 1);
+        Ok(())
     }
 
     /// Makes a process a target: sets its probes. `number` is never used twice.
@@ -222,15 +232,6 @@ fn share(ebpf: &Ebpf, config: &Config) -> Result<Shared, AttachError> {
         cursors: map_fd(ebpf, "FREE_CURSORS")?,
     };
     Shared::new(&fds, config.slots, config.max_entries)
-}
-
-fn write_probes(ebpf: &mut Ebpf, probes: &[ProbeSpec]) -> Result<(), AttachError> {
-    let map = ebpf.map_mut("PROBES").ok_or(AttachError::Map("PROBES"))?;
-    let mut array: Array<_, ProbeSpec> = Array::try_from(map).map_err(|_| AttachError::Map("PROBES"))?;
-    for (index, probe) in (0u32..).zip(probes) {
-        array.set(index, probe, 0).map_err(|error| AttachError::Load(chain(&error)))?;
-    }
-    Ok(())
 }
 
 fn take<T: TryFrom<aya::maps::Map>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, AttachError> {

@@ -31,11 +31,11 @@ pub(super) fn load(config: &Config, probes: u32, log_level: u8) -> Result<Ebpf, 
         .map_max_entries("IN_FLIGHT", config.slots.saturating_mul(2))
         .override_global("AYA_LOG_LEVEL", &log_level, true)
         .load(BPF_OBJECT)
-        .map_err(load_error)
+        .map_err(|error| load_error(&error))
 }
 
-fn load_error(error: EbpfError) -> AttachError {
-    let text = chain(&error);
+fn load_error(error: &EbpfError) -> AttachError {
+    let text = chain(error);
     if text.contains("Operation not permitted") || text.contains("Permission denied") {
         return AttachError::Permission { what: "create BPF maps".to_owned() };
     }

@@ -77,8 +77,8 @@ fn with(change: impl FnOnce(&mut Parts)) -> String {
 #[test]
 fn no_trace_says_why() {
     use Counter::{
-        Admitted, EntryUnseen, Records, RefusedBudget, RefusedBusy, RefusedFull, RefusedPaused,
-        Sampled, TasksFull,
+        Admitted, EntryUnseen, Records, RefusedBudget, RefusedBusy, RefusedFull, RefusedPaused, Sampled,
+        TasksFull,
     };
     type Case<'a> = (&'a str, u64, u64, u64, &'a [(Counter, u64)]);
     let cases: [Case<'_>; 13] = [
