@@ -3,7 +3,7 @@
 //! Owns: the words of the spec file and of the flags that override it, their defaults and their mistakes.
 //! Refuses: looking at the machine. A spec is resolved against a process by `target`, `symbol` and `plan`.
 //!
-//! The way of a spec: text and flags become two [`raw`] layers, each value with the place that it came from; [`check`]
+//! The way of a spec: text and flags become two `raw` layers, each value with the place that it came from; `check`
 //! turns each layer into typed values; [`load`] lays the flags over the file and the file over [`defaults`].
 
 mod check;

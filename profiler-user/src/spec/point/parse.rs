@@ -130,6 +130,9 @@ fn check_library(library: &str) -> Parsed<()> {
             quote(library)
         ));
     }
+    if library.ends_with(':') {
+        return error("the library's name ends in a colon; take it out");
+    }
     if library.starts_with('/') {
         return Ok(());
     }
@@ -208,8 +211,11 @@ fn check_pattern(pattern: &str) -> Parsed<()> {
     if pattern.contains('*') && pattern.chars().all(|c| matches!(c, '*' | '?' | ':')) {
         return error("the glob matches every function; name what you look for, as in `ns::parse*`");
     }
-    if pattern.ends_with(RETURN) {
-        return error("`%return` stands at the end, and once");
+    if pattern.starts_with(':') || pattern.ends_with(':') {
+        return error("a function begins and ends with a name; take out the colons there");
     }
-    Ok(())
+    match split_return(pattern)? {
+        (_, true) => error("`%return` stands at the end, and once"),
+        (_, false) => Ok(()),
+    }
 }
