@@ -2,12 +2,50 @@
 //!
 //! Owns: the words of the spec file and of the flags that override it, their defaults and their mistakes.
 //! Refuses: looking at the machine. A spec is resolved against a process by `target`, `symbol` and `plan`.
+//!
+//! The way of a spec: text and flags become two `raw` layers, each value with the place that it came from; `check`
+//! turns each layer into typed values; [`load`] lays the flags over the file and the file over [`defaults`].
+
+mod check;
+pub mod code;
+pub mod defaults;
+mod error;
+mod expr;
+mod flags;
+mod lines;
+mod load;
+mod locus;
+mod point;
+mod raw;
+mod reader;
+mod text;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use profiler_common::StageCode;
 pub use profiler_common::config::SequenceMode;
+
+pub use error::{FilePlace, ParseError, SpecError, SpecErrors};
+pub use expr::{Expr, MAX_EXPR_BYTES};
+pub use flags::Overrides;
+pub use load::load;
+pub use point::{MAX_POINT_BYTES, Place, Point};
+
+/// A commented spec file that explains every key: what `stain spec --sample` prints. Its sampling values are the defaults.
+pub const SAMPLE: &str = include_str!("sample.toml");
+
+/// Largest spec file, in bytes. The caller checks it before it reads the file; [`load`] checks it again.
+pub const MAX_SPEC_BYTES: usize = 1 << 20;
+
+/// Stages of one spec at most.
+pub const MAX_STAGES: usize = 256;
+
+/// Process ids of one spec at most.
+pub const MAX_PIDS: usize = 1024;
 
 /// A validated pipeline description, with every default filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +65,7 @@ pub enum Target {
     Pids(Vec<u32>),
     /// All processes of this name (the kernel's short name, or the executable's file name), also later ones.
     Process(String),
-    /// All processes that run this executable, also later ones.
+    /// All processes that run this executable (an absolute path), also later ones.
     Exe(PathBuf),
 }
 
@@ -61,60 +99,4 @@ pub struct Stage {
     pub key: Expr,
     /// What identifies the task there; the thread when `None`.
     pub task: Option<Expr>,
-}
-
-/// A stage point: where in a program a stage happens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Point {
-    /// File name of the library (or executable) that holds it; any mapped file when `None`.
-    pub library: Option<String>,
-    /// The place in that file.
-    pub place: Place,
-    /// At the function's return instead of its entry.
-    pub at_return: bool,
-}
-
-/// A place in a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// A function: mangled name, demangled path, or glob; and bytes past its first instruction.
-    Function {
-        /// What the name must match.
-        pattern: String,
-        /// Bytes past the function's start; 0 leaves the choice of the instruction to the plan.
-        offset: u64,
-    },
-    /// An address as the file's own symbol table and disassembly give it.
-    Address(u64),
-}
-
-/// An expression for a value of a stopped thread.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expr {
-    /// The n-th integer argument of the function (0..=5), at its entry even in a `%return` point.
-    Arg(u8),
-    /// The return value.
-    Ret,
-    /// The kernel's thread id.
-    Thread,
-    /// A constant.
-    Constant(u64),
-    /// A value plus a constant offset in bytes.
-    Add(Box<Expr>, i64),
-    /// The memory at an address.
-    Deref {
-        /// Bytes to read: 1, 2, 4, 8.
-        width: u8,
-        /// Whether to sign-extend.
-        signed: bool,
-        /// The address.
-        address: Box<Expr>,
-    },
-    /// A hash of bytes in memory.
-    Bytes {
-        /// Address of the first byte.
-        pointer: Box<Expr>,
-        /// Number of bytes; no more than [`profiler_common::limits::MAX_HASHED_BYTES`] are read.
-        len: Box<Expr>,
-    },
 }

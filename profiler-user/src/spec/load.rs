@@ -1,0 +1,55 @@
+//! The whole way: file and flags to a validated spec, or to every mistake in them.
+
+use super::check::{check_journey, check_sampling, check_stages, check_target};
+use super::error::SpecErrors;
+use super::flags::{self, Overrides};
+use super::locus::{Locus, Mistakes};
+use super::raw::Raw;
+use super::{Spec, text};
+
+/// Lays the flags over the file (its name, for messages, and its text) and the file over the defaults.
+///
+/// The file's target and stages give way as a whole when flags name any; single sampling values give way one by one.
+/// What is overridden must still be right in itself.
+///
+/// # Errors
+/// Every mistake that was found, in one go.
+pub fn load(file: Option<(&str, &str)>, overrides: &Overrides) -> Result<Spec, SpecErrors> {
+    let mut mistakes = Mistakes::default();
+    let below = file.map(|(name, text)| text::read(name, text, &mut mistakes)).unwrap_or_default();
+    let above = flags::read(overrides, &mut mistakes);
+    let spec = lay_over(above, below, &mut mistakes);
+    match spec {
+        Some(spec) if mistakes.is_empty() => Ok(spec),
+        _ => Err(mistakes.into_errors()),
+    }
+}
+
+fn lay_over(above: Raw, below: Raw, mistakes: &mut Mistakes) -> Option<Spec> {
+    check_presence(&above, &below, mistakes);
+    let targets = (check_target(below.target, mistakes), check_target(above.target, mistakes));
+    let sampled = check_sampling(below.sampling, mistakes);
+    let sampled = check_sampling(above.sampling, mistakes).over(sampled);
+    let stages = check_stages(below.stages, mistakes);
+    let flag_stages = check_stages(above.stages, mistakes);
+    let stages = if flag_stages.is_empty() { stages } else { flag_stages };
+    let sampling = sampled.or_default(mistakes);
+    let stages = check_journey(stages, mistakes);
+    Some(Spec { target: targets.1.or(targets.0)?, sampling, stages })
+}
+
+/// Target and stages have no default: one of the layers must name them.
+fn check_presence(above: &Raw, below: &Raw, mistakes: &mut Mistakes) {
+    let place = below.root.as_ref().and_then(|root| root.place.clone());
+    if above.target.named.is_empty() && below.target.named.is_empty() {
+        let root = Locus { place: place.clone(), field: "target".to_owned() };
+        let message = "it is not said what to attach to; give --pid, --process or --exe, or one of pid, pids, process and exe in [target]";
+        mistakes.missing(below.target.table.as_ref().unwrap_or(&root), message);
+    }
+    let unreadable = above.stages_unreadable || below.stages_unreadable;
+    if above.stages.is_empty() && below.stages.is_empty() && !unreadable {
+        let message =
+            "there are no stages; add [[stage]] tables to the spec, or --stage 'S0=POINT(KEY)' flags";
+        mistakes.missing(&Locus { place, field: "stage".to_owned() }, message);
+    }
+}

@@ -1,0 +1,51 @@
+//! One layer of settings, as the file or the flags give it: the right types, nothing checked yet.
+
+use std::path::PathBuf;
+
+use super::locus::{At, Locus};
+
+/// What one layer says.
+#[derive(Debug, Default)]
+pub(super) struct Raw {
+    /// The file itself, for what it lacks; `None` for the flags.
+    pub(super) root: Option<Locus>,
+    pub(super) target: RawTarget,
+    pub(super) sampling: RawSampling,
+    pub(super) stages: Vec<RawStage>,
+    /// Stages are there, but not as a list of tables, or too many, which is already said.
+    pub(super) stages_unreadable: bool,
+}
+
+/// What one layer says of the target.
+#[derive(Debug, Default)]
+pub(super) struct RawTarget {
+    /// The table, where there is one.
+    pub(super) table: Option<Locus>,
+    /// Each way of naming the target that the layer uses, right or wrong.
+    pub(super) named: Vec<Locus>,
+    pub(super) pids: Option<At<Vec<i128>>>,
+    pub(super) process: Option<At<String>>,
+    pub(super) exe: Option<At<PathBuf>>,
+}
+
+/// What one layer says of sampling.
+#[derive(Debug, Default)]
+pub(super) struct RawSampling {
+    pub(super) rate: Option<At<i128>>,
+    pub(super) sequence: Option<At<String>>,
+    pub(super) max_traces_per_second: Option<At<i128>>,
+    pub(super) max_entries_per_trace: Option<At<i128>>,
+    pub(super) trace_ttl: Option<At<String>>,
+    pub(super) max_open_traces: Option<At<i128>>,
+}
+
+/// What one layer says of one stage. A field is `None` when it is missing or wrong, which is then already said.
+#[derive(Debug)]
+pub(super) struct RawStage {
+    pub(super) locus: Locus,
+    pub(super) code: Option<At<String>>,
+    pub(super) name: Option<At<String>>,
+    pub(super) point: Option<At<String>>,
+    pub(super) key: Option<At<String>>,
+    pub(super) task: Option<At<String>>,
+}

@@ -1,0 +1,362 @@
+//! Whole specs: what users write, the sample, and every kind of mistake with its line and field.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{
+    Expr, Overrides, Place, Point, SAMPLE, SequenceMode, Spec, SpecErrors, Stage, StageCode, Target,
+    defaults, load,
+};
+
+mod mistakes;
+
+const ISSUE: &str = r#"[target]                       # one of pid, pids, process, exe; --pid overrides
+exe = "/usr/sbin/nginx"
+[sampling]
+rate = 1000                    # one record in so many
+sequence = "process"
+max_traces_per_second = 5
+max_entries_per_trace = 64
+trace_ttl = "1m 30s"
+max_open_traces = 100
+[[stage]]
+code = "S0"
+name = "request"
+point = "ngx_http_process_request"
+key = "arg0"
+task = "*(u32*)(arg0+8)"
+[[stage]]
+code = "W!"
+point = "libfoo.so.1:write_done"
+key = "*(u64*)(arg1+8)"
+[[stage]]
+code = "drop"                  # ends the trace as `filtered`
+point = "record_free%return"
+key = "ret"
+"#;
+
+fn read(text: &str) -> Result<Spec, SpecErrors> {
+    load(Some(("p.toml", text)), &Overrides::default())
+}
+
+fn function(pattern: &str) -> Point {
+    Point {
+        library: None,
+        place: Place::Function { pattern: pattern.to_owned(), offset: 0 },
+        at_return: false,
+    }
+}
+
+fn stage(code: StageCode, name: &str, point: Point, key: &str) -> Stage {
+    Stage { code, name: name.to_owned(), point, key: key.parse().unwrap(), task: None }
+}
+
+#[test]
+fn the_shape_of_the_issue() {
+    let spec = read(ISSUE).unwrap();
+    assert_eq!(spec.target, Target::Exe(PathBuf::from("/usr/sbin/nginx")));
+    let sampling = super::Sampling {
+        rate: 1000,
+        sequence: SequenceMode::Process,
+        max_traces_per_second: 5,
+        max_entries_per_trace: 64,
+        trace_ttl: Duration::from_secs(90),
+        max_open_traces: 100,
+    };
+    assert_eq!(spec.sampling, sampling);
+    let source = stage(StageCode::SOURCE, "request", function("ngx_http_process_request"), "arg0");
+    let sink = Point { library: Some("libfoo.so.1".to_owned()), ..function("write_done") };
+    let freed = Point { at_return: true, ..function("record_free") };
+    let stages = vec![
+        Stage { task: "*(u32*)(arg0+8)".parse::<Expr>().ok(), ..source },
+        stage(StageCode::SINK, "W!", sink, "*(u64*)(arg1+8)"),
+        stage(StageCode::DROP, "drop", freed, "ret"),
+    ];
+    assert_eq!(spec.stages, stages);
+}
+
+#[test]
+fn the_sample_equals_the_defaults() {
+    let spec = read(SAMPLE).unwrap();
+    assert_eq!(spec.sampling, defaults::sampling());
+    assert_eq!(spec.target, Target::Exe(PathBuf::from("/usr/sbin/nginx")));
+    let mut expected = vec![
+        stage(StageCode::SOURCE, "request", function("ngx_http_process_request"), "arg0"),
+        stage(StageCode::TRANSFORM_IN, "handler", function("ngx_http_handler"), "arg0"),
+        stage(StageCode::TRANSFORM_OUT, "output", function("ngx_http_output_filter"), "arg0"),
+        stage(StageCode::SINK, "done", function("ngx_http_free_request"), "arg0"),
+    ];
+    expected[1].task = Some(Expr::Thread);
+    assert_eq!(spec.stages, expected);
+}
+
+#[test]
+fn the_sample_shows_every_key() {
+    let (document, errors) = toml::de::DeTable::parse_recoverable(SAMPLE);
+    assert!(errors.is_empty());
+    let sampling = document.get_ref().get("sampling").unwrap().get_ref().as_table().unwrap();
+    for (table, keys) in super::reader::KEYS {
+        for key in keys {
+            let commented = format!("# {key} ");
+            let bare = format!("{key} = ");
+            let shown = SAMPLE.contains(&commented) || SAMPLE.contains(&bare) || table.is_empty();
+            assert!(shown, "{table}.{key}");
+            assert!(table != "sampling" || sampling.contains_key(*key), "{key}");
+        }
+    }
+}
+
+#[test]
+fn what_is_left_out_is_a_default() {
+    let text =
+        "target.pids = [7, 8]\nstage = [{code='S0',point='f',key='arg0'},{code=\"W!\",point='g',key='arg0'}]";
+    let spec = read(text).unwrap();
+    assert_eq!(spec.target, Target::Pids(vec![7, 8]));
+    assert_eq!(spec.sampling, defaults::sampling());
+    assert_eq!(spec.stages[0].name, "S0");
+}
+
+#[test]
+fn codes_are_names_and_numbers() {
+    let text = |code: &str| format!("{ISSUE}[[stage]]\ncode = {code}\npoint = \"f\"\nkey = \"arg0\"\n");
+    for (code, number, name) in [
+        ("42", 42, "STAGE_42"),
+        ("\"42\"", 42, "STAGE_42"),
+        ("0xff", 255, "STAGE_255"),
+        ("108", 108, "SINK_WRITE_START"),
+        ("\"SINK_WRITE_START\"", 108, "SINK_WRITE_START"),
+    ] {
+        let spec = read(&text(code)).unwrap();
+        assert_eq!((spec.stages[3].code, spec.stages[3].name.as_str()), (StageCode(number), name));
+    }
+}
+
+#[test]
+fn flags_are_enough_by_themselves() {
+    let overrides = Overrides {
+        pids: vec![12],
+        stages: vec![
+            "S0=ngx_http_process_request(arg0)".to_owned(),
+            "W!:done=ngx_http_free_request(arg0)@arg1".to_owned(),
+        ],
+        ..Overrides::default()
+    };
+    let spec = load(None, &overrides).unwrap();
+    assert_eq!(spec.target, Target::Pids(vec![12]));
+    assert_eq!(spec.sampling, defaults::sampling());
+    let done = stage(StageCode::SINK, "done", function("ngx_http_free_request"), "arg0");
+    let expected = vec![
+        stage(StageCode::SOURCE, "S0", function("ngx_http_process_request"), "arg0"),
+        Stage { task: Some(Expr::Arg(1)), ..done },
+    ];
+    assert_eq!(spec.stages, expected);
+}
+
+#[test]
+fn flags_override_the_file() {
+    let overrides = Overrides {
+        process: Some("nginx".to_owned()),
+        rate: Some(1),
+        sequence: Some("task".to_owned()),
+        budget: Some(0),
+        max_entries: Some(2),
+        ttl: Some("5s".to_owned()),
+        max_open_traces: Some(1),
+        stages: vec!["S0=f(arg0)".to_owned(), "drop=g(arg0)".to_owned()],
+        ..Overrides::default()
+    };
+    let spec = load(Some(("p.toml", ISSUE)), &overrides).unwrap();
+    assert_eq!(spec.target, Target::Process("nginx".to_owned()));
+    let sampling = super::Sampling {
+        rate: 1,
+        sequence: SequenceMode::Task,
+        max_traces_per_second: 0,
+        max_entries_per_trace: 2,
+        trace_ttl: Duration::from_secs(5),
+        max_open_traces: 1,
+    };
+    assert_eq!(spec.sampling, sampling);
+    let codes: Vec<StageCode> = spec.stages.iter().map(|stage| stage.code).collect();
+    assert_eq!(codes, [StageCode::SOURCE, StageCode::DROP]);
+    let rate = Overrides { rate: Some(7), ..Overrides::default() };
+    let spec = load(Some(("p.toml", ISSUE)), &rate).unwrap();
+    assert_eq!((spec.sampling.rate, spec.sampling.max_traces_per_second, spec.stages.len()), (7, 5, 3));
+}
+
+#[test]
+fn all_mistakes_are_reported_in_order() {
+    let text = r#"[target]
+pid = 1
+exe = "x"
+[sampling]
+rate = -5
+trace_ttl = "now"
+[[stage]]
+code = "S1"
+point = "f%ret"
+key = "arg7"
+[[stage]]
+name = "x"
+"#;
+    let shown = read(text).unwrap_err().to_string();
+    let starts = [
+        "p.toml:3:7: target.exe: the target is already named by target.pid in line 2; keep one of them",
+        "p.toml:3:7: target.exe: `x` is a relative path",
+        "p.toml:5:8: sampling.rate: -5 is out of range",
+        "p.toml:6:13: sampling.trace_ttl: `now` is no duration",
+        "p.toml:8:8: stage[0].code: there is no stage code `S1`, did you mean \"S0\"?",
+        "p.toml:9:9: stage[0].point: there is no `%ret`; only `%return` can follow a function",
+        "p.toml:10:7: stage[0].key: at character 1, there is no `arg7`; arguments are arg0 to arg5",
+        "p.toml:11:1: stage[1].code: `code` is missing; add it, as in code = \"S0\"",
+        "p.toml:11:1: stage[1].point: `point` is missing; add it, as in point = \"request_done\"",
+        "p.toml:11:1: stage[1].key: `key` is missing; add it, as in key = \"arg0\"",
+    ];
+    assert_eq!(shown.lines().count(), starts.len(), "{shown}");
+    for (line, start) in shown.lines().zip(starts) {
+        assert!(line.starts_with(start), "{line}\nexpected {start}");
+    }
+}
+
+#[test]
+fn stages_must_make_a_journey() {
+    let stages = |stages: &[&str]| Overrides {
+        pids: vec![1],
+        stages: stages.iter().map(|stage| (*stage).to_owned()).collect(),
+        ..Overrides::default()
+    };
+    for (given, field, part) in [
+        (&[][..], "stage", "there are no stages; add [[stage]] tables"),
+        (&["S0=f(arg0)"], "--stage", "no stage ends a trace; add one with the code W!"),
+        (&["W!=f(arg0)"], "--stage", "no stage has the code S0"),
+        (
+            &["S0=f(arg0)", "W!=g(arg0)", "W!:again=g(arg0 + 0)"],
+            "--stage `W!:again=g(arg0 + 0)`",
+            "it has the code, point and key of --stage `W!=g(arg0)`",
+        ),
+        (&["S0=f(thread)", "W!=g(arg0)"], "--stage `W!=g(arg0)`, key", "every S0 has the key `thread`"),
+        (
+            &["S0=f(thread)", "W!=g(arg0)"],
+            "--stage `S0=f(thread)`, key",
+            "no W! or drop has the key `thread`",
+        ),
+        (
+            &["S0=f(arg0)", "W!=g(thread)"],
+            "--stage `S0=f(arg0)`, key",
+            "every W! and drop has the key `thread`",
+        ),
+        (&["S0=f(ret)", "W!=g(arg0)"], "--stage `S0=f(ret)`, key", "or the point `f%return`"),
+        (&["S0=f()", "W!=g(arg0)"], "--stage `S0=f()`, key", "expected a value such as arg0"),
+        (&["S0=(arg0)", "W!=g(arg0)"], "--stage `S0=(arg0)`, point", "the point is empty"),
+        (&["S0:=f(arg0)", "W!=g(arg0)"], "--stage `S0:=f(arg0)`, name", "the name is empty"),
+        (&["=f(arg0)", "W!=g(arg0)"], "--stage `=f(arg0)`, code", "the stage code is empty"),
+        (
+            &["f(arg0)", "W!=g(arg0)"],
+            "--stage `f(arg0)`",
+            "there is no `=`; a stage is written CODE=POINT(KEY)",
+        ),
+    ] {
+        let errors = load(None, &stages(given)).unwrap_err();
+        let said = errors.0.iter().any(|error| error.field == field && error.message.contains(part));
+        assert!(said, "{given:?}, expected {field}: {part}, but got\n{errors}");
+    }
+    assert!(load(None, &stages(&["S0=f(thread)", "T+=h(thread)", "drop=g(thread)"])).is_ok());
+    assert!(load(None, &stages(&["S0=f(arg0)", "W!=g(arg0)", "W!=h(arg0)", "Q+=g(arg0)"])).is_ok());
+}
+
+#[test]
+fn wrong_flags_are_named() {
+    let whole = |change: fn(&mut Overrides)| {
+        let mut overrides = Overrides::default();
+        change(&mut overrides);
+        overrides
+    };
+    for (overrides, start) in [
+        (whole(|o| o.rate = Some(u64::MAX)), "--rate: 18446744073709551615 is out of range"),
+        (whole(|o| o.budget = Some(1 << 24)), "--budget: 16777216 is out of range"),
+        (
+            whole(|o| o.sequence = Some("tusk".to_owned())),
+            "--sequence: there is no sequence `tusk`, did you mean",
+        ),
+        (
+            whole(|o| o.max_entries = Some(1)),
+            "--max-entries: 1 is out of range; write a number from 2 to 2048",
+        ),
+        (whole(|o| o.ttl = Some("5".to_owned())), "--ttl: `5` is no duration"),
+        (whole(|o| o.max_open_traces = Some(0)), "--max-open-traces: 0 is out of range"),
+        (whole(|o| o.pids = vec![0]), "--pid: 0 is no process id"),
+        (whole(|o| o.pids = vec![3, 3]), "--pid: process id 3 is given twice"),
+        (whole(|o| o.pids = (1..=1025).collect()), "--pid: there are 1025 process ids"),
+        (whole(|o| o.process = Some("a/b".to_owned())), "--process: `a/b` is a path, not a process name"),
+        (whole(|o| o.exe = Some("a/b".into())), "--exe: `a/b` is a relative path"),
+        (
+            whole(|o| (o.pids, o.process) = (vec![1], Some("x".to_owned()))),
+            "--process: the target is already named by --pid; keep one of them",
+        ),
+        (whole(|o| o.stages = vec![String::new(); 257]), "--stage: there are 257 stages"),
+    ] {
+        let shown = load(Some(("p.toml", ISSUE)), &overrides).unwrap_err().to_string();
+        assert!(shown.starts_with(start) && shown.lines().count() == 1, "{shown}\nexpected {start}");
+    }
+}
+
+#[test]
+fn nothing_at_all_is_two_mistakes() {
+    let shown = load(None, &Overrides::default()).unwrap_err().to_string();
+    assert!(shown.starts_with("target: it is not said what to attach to; give --pid"), "{shown}");
+    assert!(shown.lines().nth(1).unwrap().starts_with("stage: there are no stages"), "{shown}");
+    assert_eq!(
+        read("").unwrap_err().to_string(),
+        shown.replace("target:", "p.toml:1:1: target:").replace("stage:", "p.toml:1:1: stage:")
+    );
+}
+
+#[test]
+fn sizes_are_bounded() {
+    let one = "[[stage]]\ncode = \"T+\"\npoint = \"f\"\nkey = \"arg0\"\n";
+    for (text, part) in [
+        ("#".repeat((1 << 20) + 1), "p.toml:1:1: file: the file has 1048577 bytes"),
+        (ISSUE.to_owned() + &one.repeat(254), "p.toml:10:1: stage: there are 257 stages"),
+        (
+            ISSUE.replace("\"request\"", &format!("\"{}\"", "n".repeat(65))),
+            "p.toml:12:8: stage[0].name: the name is longer",
+        ),
+        (
+            ISSUE.replace("exe = \"/usr/sbin/nginx\"", &format!("pids = [{}]", "1,".repeat(1025))),
+            "the list has 1025 members",
+        ),
+        (ISSUE.replace("arg0", &" ".repeat(513)), "stage[0].key: the expression has 513 bytes"),
+    ] {
+        let shown = read(&text).unwrap_err().to_string();
+        assert!(shown.contains(part), "{shown}");
+    }
+    assert!(read(&ISSUE.replace("request\"", &format!("{}\"", "é".repeat(64)))).is_ok());
+}
+
+#[test]
+fn hostile_files_are_refused_in_time() {
+    for text in ["[".repeat(1 << 20), "a\n".repeat(1 << 19), "a=1\n".repeat(1 << 18), "a.".repeat(1 << 19)] {
+        assert!(read(&text).is_err());
+    }
+    let inline: String = (0..60_000).map(|n| format!("k{n}=1,")).collect();
+    assert!(read(&format!("target={{{inline}pid=1}}")).is_err());
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in r"(?s).{0,200}", flag in ".{0,60}") {
+        let overrides = Overrides { stages: vec![flag.clone()], ttl: Some(flag), ..Overrides::default() };
+        let _ = load(Some(("p.toml", &text)), &overrides);
+    }
+
+    #[test]
+    fn no_damage_panics(cut in 0..ISSUE.len(), len in 0..40_usize, with in "[\\[\\]\"'= \n{},.5a#é]{0,6}") {
+        let mut text = ISSUE.to_owned();
+        text.replace_range(cut..(cut + len).min(ISSUE.len()), &with);
+        if let Err(errors) = read(&text) {
+            prop_assert!(!errors.0.is_empty());
+            prop_assert_eq!(errors.to_string().lines().count(), errors.0.len());
+        }
+    }
+}
