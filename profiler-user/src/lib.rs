@@ -8,4 +8,5 @@
 pub mod plan;
 pub mod spec;
 pub mod symbol;
+pub mod target;
 pub mod trace;
