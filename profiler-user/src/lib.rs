@@ -15,4 +15,5 @@ pub mod sink;
 pub mod spec;
 pub mod stats;
 pub mod symbol;
+pub mod target;
 pub mod trace;

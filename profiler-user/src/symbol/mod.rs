@@ -4,10 +4,26 @@
 //! addresses and process addresses.
 
 pub mod address;
+pub mod bytes;
+pub mod debugfile;
+pub mod demangle;
+mod elf;
+pub mod error;
+mod glob;
+pub mod list;
+pub mod lookup;
+pub mod module;
+mod names;
+mod nearest;
+mod table;
 
 use std::path::PathBuf;
 
-pub use address::{ElfAddress, FileOffset, ProcessAddress, Segment};
+pub use address::{ElfAddress, FileOffset, ProcessAddress, Segment, Span};
+pub use bytes::{FileBytes, FileIdentity};
+pub use debugfile::DebugRoots;
+pub use error::SymbolError;
+pub use lookup::{Candidate, Lookup, Match, Miss, find};
 
 /// Instruction set of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,7 +49,7 @@ pub struct Function {
     pub size: u64,
 }
 
-/// A file that holds code, and what is known of it. Its bytes are read once; nothing here is a live view of a process.
+/// A file that holds code, and what is known of it. Its tables are read once; nothing here is a live view of a process.
 #[derive(Clone, Debug)]
 pub struct Module {
     /// The path that reaches the very file that the process maps (through `/proc/PID/root` or `/proc/PID/map_files` where needed).
@@ -52,6 +68,23 @@ pub struct Module {
     pub is_go: bool,
     /// Whether exceptions or panics may unwind through its frames (C++ or Rust): a return trampoline would abort them.
     pub unwinds: bool,
-    /// The whole file's bytes.
-    pub bytes: std::sync::Arc<[u8]>,
+    /// Where its names come from.
+    pub sources: Sources,
+    /// The file, open: code is read from it when asked for ([`Module::code`]), nothing of it is kept in memory.
+    pub bytes: FileBytes,
+}
+
+/// Where a module's names come from, and what else its tables say. Explains why a name is missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// It has its full symbol table.
+    pub symtab: bool,
+    /// It has a table of exported and imported symbols.
+    pub dynsym: bool,
+    /// The separate debug file that gave the names which the file itself does not have.
+    pub debug_file: Option<PathBuf>,
+    /// Names of indirect functions (STT_GNU_IFUNC): only a resolver has an address in the file.
+    pub indirect: Vec<String>,
+    /// The name by which the dynamic linker knows the file.
+    pub soname: Option<String>,
 }

@@ -1,0 +1,93 @@
+//! Why a process cannot be traced, in sentences for the user.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// A process, or a file of it, that cannot be used.
+#[derive(Debug, Error)]
+pub enum TargetError {
+    /// There is no process of this id.
+    #[error("there is no process {pid}; it may have ended, or its id belongs to another container")]
+    NoSuchProcess {
+        /// Process id.
+        pid: u32,
+    },
+    /// It has no user code.
+    #[error("process {pid} ({comm}) is a kernel thread: it runs no program that could be traced")]
+    KernelThread {
+        /// Process id.
+        pid: u32,
+        /// Its short name.
+        comm: String,
+    },
+    /// It has ended.
+    #[error(
+        "process {pid} ({comm}) has ended and only waits for its parent to notice (a zombie); name one that runs"
+    )]
+    Zombie {
+        /// Process id.
+        pid: u32,
+        /// Its short name.
+        comm: String,
+    },
+    /// A thread's id instead of its process's.
+    #[error("{pid} is a thread of process {process}; name the process")]
+    IsThread {
+        /// The id that was given.
+        pid: u32,
+        /// The process it belongs to.
+        process: u32,
+    },
+    /// The agent would probe its own code.
+    #[error("process {pid} is stain itself, which it does not trace")]
+    Itself {
+        /// Process id.
+        pid: u32,
+    },
+    /// The kernel does not let us look.
+    #[error("no permission to read {what}; run stain as root, or give it CAP_SYS_PTRACE (the process must be visible in /proc, too)", what = what.display())]
+    Denied {
+        /// What was refused.
+        what: PathBuf,
+    },
+    /// A file of proc is not as it should be.
+    #[error("{what} cannot be read: {source}", what = what.display())]
+    Unreadable {
+        /// The file.
+        what: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The file that a process maps is at no path that reaches it.
+    #[error("process {pid} runs code of {name}, but no path reaches that very file (it was replaced or deleted); run stain as root, or restart the process", name = name.display())]
+    Unreachable {
+        /// Process id.
+        pid: u32,
+        /// What the process calls the file.
+        name: PathBuf,
+    },
+    /// A name or path that no process runs.
+    #[error("no process runs {what}; start it first, or name it by --pid")]
+    NothingRuns {
+        /// The name or path.
+        what: String,
+    },
+    /// The file was named directly and cannot be used.
+    #[error(transparent)]
+    Symbol(#[from] crate::symbol::SymbolError),
+}
+
+impl TargetError {
+    /// An error of reading a file of process `pid`.
+    pub(super) fn reading(pid: u32, what: &Path, source: io::Error) -> Self {
+        // ESRCH: the process ended between the opening and the reading.
+        let gone = source.kind() == io::ErrorKind::NotFound || source.raw_os_error() == Some(libc::ESRCH);
+        match source.kind() {
+            _ if gone => Self::NoSuchProcess { pid },
+            io::ErrorKind::PermissionDenied => Self::Denied { what: what.to_owned() },
+            _ => Self::Unreadable { what: what.to_owned(), source },
+        }
+    }
+}
