@@ -31,8 +31,9 @@ pub struct Config {
     pub slots: u32,
     /// 1 while no new trace is to be admitted.
     pub paused: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// 1 while no hit is to have any effect: before all probes are set, and from the moment that they are taken off. Probes come and go one after the
+    /// other; without this, a journey could be reported as whole with a stage missing, or as superseded though it was written.
+    pub closed: u32,
 }
 
 /// A record key in flight.

@@ -8,13 +8,13 @@ use profiler_common::{Config, Counter, Handle, Key, SequenceKey, SequenceMode, S
 
 use crate::count::count;
 use crate::hit::Hit;
-use crate::maps::{BUDGET, CONFIG, IN_FLIGHT, OPEN, SEQUENCES, SLOTS};
+use crate::maps::{BUDGET, IN_FLIGHT, OPEN, SEQUENCES, SLOTS};
 use crate::{atomic, end, free_list, stamp};
 
 /// A record was emitted by the source.
 #[inline(always)]
 pub fn start(hit: &Hit<'_>, key: Key) {
-    let Some(config) = CONFIG.get(0) else { return };
+    let config = hit.config;
     count(Counter::Records);
     // The key is in flight already: that record was dropped unseen and its memory reused. Before anything else, so that
     // no stage of the new record is ever stamped on the old one's trace.

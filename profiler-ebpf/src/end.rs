@@ -8,7 +8,7 @@ use crate::admit::add_open;
 use crate::atomic;
 use crate::count::{count, count_index};
 use crate::hit::Hit;
-use crate::maps::{CONFIG, IN_FLIGHT, NOTICES, SLOTS};
+use crate::maps::{IN_FLIGHT, NOTICES, SLOTS};
 use crate::stamp::{self, Found};
 
 /// A record came to a stage that ends its trace.
@@ -33,9 +33,9 @@ pub fn end(trace: &Found, outcome: Outcome, stage: Option<(&Hit<'_>, u64)>) -> b
     let _ = IN_FLIGHT.remove(trace.key);
     // SAFETY: the helper has no preconditions.
     let now_ns = unsafe { bpf_ktime_get_ns() };
-    if let (Some((hit, task)), Some(config)) = (stage, CONFIG.get(0)) {
-        let last = config.max_entries.wrapping_sub(1);
-        stamp::write(config, trace.handle, last, hit.probe, hit.frame.tid, task, now_ns);
+    if let Some((hit, task)) = stage {
+        let last = hit.config.max_entries.wrapping_sub(1);
+        stamp::write(hit.config, trace.handle, last, hit.probe, hit.frame.tid, task, now_ns);
     }
     let header = trace.header;
     // SAFETY: a map value; having won the exchange, this program alone writes these fields.

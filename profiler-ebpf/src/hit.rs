@@ -6,17 +6,18 @@ use aya_ebpf::programs::ProbeContext;
 use aya_log_ebpf::debug;
 use profiler_common::limits::SAVED_ARGS;
 use profiler_common::slot::{CallKey, SavedArgs};
-use profiler_common::{Counter, Key, Outcome, ProbeSpec, Role};
+use profiler_common::{Config, Counter, Key, Outcome, ProbeSpec, Role};
 
 use crate::count::{SiteCount, count};
 use crate::frame::Frame;
-use crate::maps::{CALLS, PROBES};
+use crate::maps::{CALLS, CONFIG, PROBES};
 use crate::{admit, end, key, stamp};
 
 /// A hit, with what all roles need to know of it.
 pub struct Hit<'a> {
     pub probe: u32,
     pub process: u32,
+    pub config: &'a Config,
     pub spec: &'a ProbeSpec,
     pub frame: &'a Frame,
     pub count: SiteCount,
@@ -44,6 +45,10 @@ pub fn hit(ctx: &ProbeContext) {
     let cookie = unsafe { bpf_get_attach_cookie(ctx.as_ptr()) };
     let probe = cookie as u32;
     let (Some(spec), Some(site)) = (PROBES.get(probe), SiteCount::of(probe)) else { return };
+    let Some(config) = CONFIG.get(0) else { return };
+    if config.closed != 0 {
+        return;
+    }
     let process = (cookie >> 32) as u32;
     site.hit();
     let mut frame = Frame::new(ctx);
@@ -57,7 +62,7 @@ pub fn hit(ctx: &ProbeContext) {
         debug!(ctx, "probe {}: key unreadable", probe);
         return site.unreadable();
     };
-    let hit = Hit { probe, process, spec, frame: &frame, count: site };
+    let hit = Hit { probe, process, config, spec, frame: &frame, count: site };
     let key = Key { process, space: spec.space, value };
     if spec.role == Role::Start as u8 {
         admit::start(&hit, key);

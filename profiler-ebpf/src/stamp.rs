@@ -6,7 +6,7 @@ use profiler_common::{Config, Counter, Entry, Handle, Key, SlotHeader};
 use crate::atomic;
 use crate::count::count;
 use crate::hit::Hit;
-use crate::maps::{CONFIG, ENTRIES, IN_FLIGHT, OPEN, SLOTS};
+use crate::maps::{ENTRIES, IN_FLIGHT, OPEN, SLOTS};
 
 /// A trace in flight, as found by its key.
 pub struct Found {
@@ -52,7 +52,7 @@ fn nothing_open() -> bool {
 /// A record came by a stage.
 #[inline(always)]
 pub fn append(hit: &Hit<'_>, key: Key) {
-    let Some(config) = CONFIG.get(0) else { return };
+    let config = hit.config;
     let Some(trace) = find(key) else { return };
     let Some((task, _)) = hit.task() else { return };
     // SAFETY: a field of a map value, 4-byte aligned by its layout.

@@ -1,2 +1,21 @@
-//! The running agent.
+//! The running agent: attaches, harvests, keeps the accounts, and ends cleanly.
+//!
+//! Owns: the order in which things happen. Everything that can be computed without privileges or clocks lives in the other rooms.
+
+mod closing;
+mod error;
+mod events;
 pub mod harvest;
+mod processes;
+mod queue;
+mod registry;
+mod resolve;
+mod run;
+mod session;
+mod tally;
+
+pub use error::AgentError;
+pub use events::{End, Event, Observer, Progress};
+pub use queue::QueuedSink;
+pub use resolve::{ResolveError, Resolver};
+pub use run::{Finished, Options, run};

@@ -97,6 +97,16 @@ impl Kernel {
         &self.shared
     }
 
+    /// Lets hits have effects, or none any more. After closing and a grace period nothing changes in the accounts and slots.
+    ///
+    /// # Errors
+    /// When the kernel refuses the write.
+    pub fn set_closed(&mut self, closed: bool) -> Result<(), AttachError> {
+        let mut config = self.config.get(&0, 0).map_err(|error| AttachError::Load(chain(&error)))?;
+        config.closed = u32::from(closed);
+        self.configure(&config)
+    }
+
     /// Gives the kernel program new settings; the next hit obeys them.
     ///
     /// # Errors

@@ -11,6 +11,8 @@ use std::path::Path;
 use aya::programs::UProbe;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope};
 
+use profiler_common::Role;
+
 use super::error::AttachError;
 use super::object::chain;
 use super::sys::{self, MultiLink};
@@ -50,7 +52,7 @@ pub(super) fn multi(
     sites: &[Site],
 ) -> Result<Links, AttachError> {
     let mut links = Links { multi: Vec::new(), perf: Vec::new(), probes: sites.len() };
-    for ((path, at_return), sites) in grouped(sites) {
+    for ((_, path, at_return), sites) in grouped(sites) {
         let offsets: Vec<u64> = sites.iter().map(|site| site.offset.0).collect();
         let cookies: Vec<u64> = sites.iter().map(|site| cookie(number, site.probe)).collect();
         let failed = |error: &io::Error| probe_error(path, pid, offsets.len(), error);
@@ -72,7 +74,8 @@ pub(super) fn perf(
 ) -> Result<Links, AttachError> {
     let mut links = Links { multi: Vec::new(), perf: Vec::new(), probes: sites.len() };
     let scope = NonZeroU32::new(pid).map_or(UProbeScope::CallingProcess, UProbeScope::OneProcess);
-    for site in sites {
+    let (sources, others): (Vec<&Site>, Vec<&Site>) = sites.iter().partition(|site| is_source(site));
+    for site in others.into_iter().chain(sources) {
         let program = if site.trap == Trap::Return { &mut *at_return } else { &mut *entry };
         let point = UProbeAttachPoint {
             location: UProbeAttachLocation::AbsoluteOffset(site.offset.0),
@@ -91,12 +94,17 @@ fn cookie(number: u32, probe: u32) -> u64 {
     u64::from(number) << 32 | u64::from(probe)
 }
 
-fn grouped(sites: &[Site]) -> BTreeMap<(&Path, bool), Vec<&Site>> {
-    let mut groups: BTreeMap<(&Path, bool), Vec<&Site>> = BTreeMap::new();
+/// By link: the sources last, so that a record that is sampled finds every later stage probed.
+fn grouped(sites: &[Site]) -> BTreeMap<(bool, &Path, bool), Vec<&Site>> {
+    let mut groups: BTreeMap<(bool, &Path, bool), Vec<&Site>> = BTreeMap::new();
     for site in sites {
-        groups.entry((&site.path, site.trap == Trap::Return)).or_default().push(site);
+        groups.entry((is_source(site), &site.path, site.trap == Trap::Return)).or_default().push(site);
     }
     groups
+}
+
+fn is_source(site: &Site) -> bool {
+    site.spec.role == Role::Start as u8
 }
 
 fn probe_error(file: &Path, pid: u32, count: usize, error: &io::Error) -> AttachError {

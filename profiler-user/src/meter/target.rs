@@ -25,6 +25,19 @@ pub struct TargetUse {
     pub window_ns: u64,
 }
 
+impl TargetUse {
+    /// The sum of two processes.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            cpu_ns: self.cpu_ns + other.cpu_ns,
+            context_switches: self.context_switches + other.context_switches,
+            windows: self.windows.plus(other.windows),
+            window_ns: self.window_ns + other.window_ns,
+        }
+    }
+}
+
 /// Meters one process.
 #[derive(Debug)]
 pub struct TargetMeter {
@@ -54,7 +67,7 @@ impl TargetMeter {
     pub fn tick(&mut self, now_ns: u64) {
         match &self.window {
             Some((_, since)) if now_ns.saturating_sub(*since) >= WINDOW.as_nanos() as u64 => {
-                self.close(now_ns)
+                self.close(now_ns);
             }
             None if now_ns >= self.next_ns => self.open(now_ns),
             _ => {}

@@ -1,0 +1,63 @@
+//! The processes that are traced now.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc::Sender;
+use tokio::task::JoinHandle;
+
+use crate::attach::Links;
+use crate::meter::TargetMeter;
+use crate::target::Identity;
+
+/// A traced process. Dropping it removes its probes.
+pub(super) struct Traced {
+    /// Never used twice, unlike a process id.
+    pub(super) number: u32,
+    pub(super) identity: Identity,
+    pub(super) meter: TargetMeter,
+    links: Links,
+    watch: JoinHandle<()>,
+}
+
+impl Drop for Traced {
+    fn drop(&mut self) {
+        self.watch.abort();
+    }
+}
+
+impl Traced {
+    /// `ended` is told the number when the process ends.
+    ///
+    /// # Errors
+    /// When the process cannot be watched: it has ended already, or descriptors have run out.
+    pub(super) fn new(
+        number: u32,
+        identity: Identity,
+        links: Links,
+        now_ns: u64,
+        ended: Sender<u32>,
+    ) -> io::Result<Self> {
+        let watched = watch(identity.pid)?;
+        let watch = tokio::spawn(async move {
+            // Readable means ended. The channel is closed only when the session is over.
+            if watched.readable().await.is_ok() {
+                let _ = ended.send(number).await;
+            }
+        });
+        Ok(Self { number, identity, meter: TargetMeter::new(identity.pid, now_ns), links, watch })
+    }
+
+    /// Probes set in it.
+    pub(super) fn probes(&self) -> usize {
+        self.links.probes()
+    }
+}
+
+/// A descriptor that becomes readable when the process ends: unlike its id it can never mean another process.
+fn watch(pid: u32) -> io::Result<AsyncFd<OwnedFd>> {
+    let pid =
+        i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
+    AsyncFd::register(rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK)?)
+}

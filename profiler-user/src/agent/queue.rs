@@ -1,0 +1,175 @@
+//! A sink on a thread of its own, behind a bounded queue: a slow destination delays nobody.
+//!
+//! Owns: the count of traces that found no room. Refuses: waiting for the destination.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::sink::{Sink, SinkCounts, SinkError};
+use crate::trace::Trace;
+
+/// Traces that may wait.
+const WAITING: usize = 16 << 10;
+
+/// A file is no more than this behind.
+const FLUSH_EVERY: Duration = Duration::from_millis(200);
+
+type Boxed = Box<dyn Sink + Send>;
+
+/// See the module.
+pub struct QueuedSink {
+    queue: SyncSender<Trace>,
+    thread: JoinHandle<(Boxed, Option<SinkError>)>,
+    refused: u64,
+    failed: Arc<AtomicBool>,
+}
+
+impl QueuedSink {
+    /// Moves `sink` to a thread.
+    ///
+    /// # Errors
+    /// When the system starts no thread.
+    pub fn new(sink: Boxed) -> std::io::Result<Self> {
+        let (queue, waiting) = sync_channel(WAITING);
+        let failed = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&failed);
+        let thread = std::thread::Builder::new().name("stain-sink".to_owned());
+        let thread = thread.spawn(move || write(sink, &waiting, &told))?;
+        Ok(Self { queue, thread, refused: 0, failed })
+    }
+
+    /// Hands a trace on. When there is no room it is dropped, and counted.
+    pub fn push(&mut self, trace: Trace) {
+        if self.queue.try_send(trace).is_err() {
+            self.refused += 1;
+        }
+    }
+
+    /// Whether the destination has failed, so that nothing more will reach it.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed) || self.thread.is_finished()
+    }
+
+    /// Waits until all that was pushed is written. Gives the sink back, what became of the traces, and its failure if it had one.
+    #[must_use]
+    pub fn close(self) -> (Option<Boxed>, SinkCounts, Option<SinkError>) {
+        let Self { queue, thread, refused, failed: _ } = self;
+        drop(queue);
+        // A sink that panicked has no counts to give; everything pushed is then undelivered.
+        let Ok((sink, error)) = thread.join() else { return (None, SinkCounts::default(), None) };
+        let mut counts = sink.counts();
+        counts.received += refused;
+        counts.dropped += refused;
+        (Some(sink), counts, error)
+    }
+}
+
+/// Until the queue is closed, also after a failure: what still comes is then counted as dropped by the sink.
+fn write(mut sink: Boxed, waiting: &Receiver<Trace>, failed: &AtomicBool) -> (Boxed, Option<SinkError>) {
+    let (mut dirty, mut first_error) = (false, None);
+    loop {
+        let result = match waiting.recv_timeout(FLUSH_EVERY) {
+            Ok(trace) => {
+                dirty = true;
+                sink.trace(&trace)
+            }
+            Err(RecvTimeoutError::Timeout) if dirty => {
+                dirty = false;
+                sink.flush()
+            }
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Err(RecvTimeoutError::Disconnected) => {
+                let flushed = sink.flush();
+                return (sink, first_error.or(flushed.err()));
+            }
+        };
+        if let Err(error) = result {
+            failed.store(true, Ordering::Relaxed);
+            first_error.get_or_insert(error);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::QueuedSink;
+    use crate::sink::{Session, Sink, SinkCounts, SinkError};
+    use crate::trace::Trace;
+    use profiler_common::Outcome;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Default)]
+    struct Slow {
+        gate: Arc<Mutex<()>>,
+        counts: SinkCounts,
+        fails_at: Option<u64>,
+    }
+
+    impl Sink for Slow {
+        fn trace(&mut self, _: &Trace) -> Result<(), SinkError> {
+            drop(self.gate.lock().unwrap());
+            self.counts.received += 1;
+            if self.fails_at.is_some_and(|at| self.counts.received >= at) {
+                self.counts.dropped += 1;
+                return Err(SinkError::Closed {
+                    destination: "test".to_owned(),
+                    dropped: self.counts.dropped,
+                });
+            }
+            self.counts.sent += 1;
+            Ok(())
+        }
+        fn flush(&mut self) -> Result<(), SinkError> {
+            Ok(())
+        }
+        fn finish(&mut self, _: &Session<'_>) -> Result<(), SinkError> {
+            Ok(())
+        }
+        fn counts(&self) -> SinkCounts {
+            self.counts
+        }
+    }
+
+    fn trace() -> Trace {
+        Trace {
+            id: 1,
+            outcome: Outcome::Written,
+            pid: 1,
+            key: 1,
+            sequence: 1,
+            start_ns: 1,
+            wall_ns: 1,
+            end_ns: 1,
+            stamps: Vec::new(),
+            flags: crate::trace::Flags::default(),
+        }
+    }
+
+    #[test]
+    fn a_stuck_destination_delays_nobody_and_every_trace_is_counted() {
+        let gate = Arc::new(Mutex::new(()));
+        let stuck = gate.lock().unwrap();
+        let mut queue =
+            QueuedSink::new(Box::new(Slow { gate: Arc::clone(&gate), ..Slow::default() })).unwrap();
+        let pushed = super::WAITING as u64 + 1000;
+        (0..pushed).for_each(|_| queue.push(trace()));
+        drop(stuck);
+        let (_, counts, error) = queue.close();
+        assert!(error.is_none());
+        assert_eq!(counts.received, pushed);
+        assert_eq!(counts.sent + counts.dropped, pushed);
+        assert!((998..=1000).contains(&counts.dropped), "{counts:?}");
+    }
+
+    #[test]
+    fn a_failed_destination_is_told_and_counted() {
+        let mut queue = QueuedSink::new(Box::new(Slow { fails_at: Some(3), ..Slow::default() })).unwrap();
+        (0..100).for_each(|_| queue.push(trace()));
+        let (_, counts, error) = queue.close();
+        assert!(error.is_some());
+        assert_eq!((counts.received, counts.sent, counts.dropped), (100, 2, 98));
+    }
+}

@@ -1,0 +1,71 @@
+//! All sites of the session: probe ids are given once, also to processes that come later.
+
+use profiler_common::limits::MAX_PROBES;
+
+use crate::assemble::ProbeTable;
+use crate::attach::{AttachError, Kernel};
+use crate::plan::Site;
+use crate::spec::Stage;
+
+/// Sites that there is room for beyond those of the first processes: for later ones that run another build.
+const SPARE: u32 = 256;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    sites: Vec<Site>,
+    table: ProbeTable,
+}
+
+impl Registry {
+    /// Room to ask the kernel for when the first process has `sites` sites.
+    pub(super) fn room_for(sites: usize) -> u32 {
+        let sites = u32::try_from(sites).unwrap_or(MAX_PROBES);
+        sites.saturating_mul(2).saturating_add(SPARE).min(MAX_PROBES)
+    }
+
+    /// Gives the sites of one more process their probe ids: those of the same place in the same file keep theirs.
+    ///
+    /// # Errors
+    /// When there is no room for a new one.
+    pub(super) fn adopt(
+        &mut self,
+        planned: Vec<Site>,
+        stages: &[Stage],
+        kernel: &mut Kernel,
+    ) -> Result<Vec<Site>, AttachError> {
+        let mut adopted = Vec::with_capacity(planned.len());
+        for mut site in planned {
+            if let Some(known) = self.sites.iter().find(|known| is_same(known, &site)) {
+                site.probe = known.probe;
+            } else {
+                site.probe = u32::try_from(self.sites.len()).unwrap_or(MAX_PROBES);
+                kernel.set_probe(site.probe, &site.spec)?;
+                self.sites.push(site.clone());
+                self.table = ProbeTable::new(&self.sites, stages);
+            }
+            adopted.push(site);
+        }
+        Ok(adopted)
+    }
+
+    /// All sites, by probe id.
+    pub(super) fn sites(&self) -> &[Site] {
+        &self.sites
+    }
+
+    /// What each probe stands for.
+    pub(super) fn table(&self) -> &ProbeTable {
+        &self.table
+    }
+}
+
+/// The same place for the same purpose. Paths may differ, they lead through processes; the name in the process does not.
+fn is_same(known: &Site, site: &Site) -> bool {
+    known.stage == site.stage
+        && known.file == site.file
+        && known.offset == site.offset
+        && known.trap == site.trap
+        && known.spec == site.spec
+        && known.symbol == site.symbol
+}

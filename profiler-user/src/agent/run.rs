@@ -1,0 +1,190 @@
+//! One session, from the first process to the last account.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::attach::{Backend, monotonic_ns};
+use crate::ledger::Ledger;
+use crate::sink::{Session, Sink, SinkCounts, SinkError, StageRow};
+use crate::spec::Spec;
+use crate::stats::{Calibration, Cost, Stats};
+
+use super::error::AgentError;
+use super::events::{End, Event, Observer};
+use super::resolve::Resolver;
+use super::session::Running;
+
+/// How often the notices are looked at: a trace is seen this much after its end, and idle costs twenty wake-ups a second.
+const TICK: Duration = Duration::from_millis(50);
+
+/// How often a target that has not started yet is looked for.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// How a session runs, besides its spec.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Ends by itself after this time.
+    pub duration: Option<Duration>,
+    /// Diagnostics of the kernel program: 0 off, 1 errors .. 5 all.
+    pub log_level: u8,
+    /// How to set probes; the best that the kernel offers when `None`.
+    pub backend: Option<Backend>,
+    /// What a hit costs on this machine.
+    pub calibration: Calibration,
+}
+
+/// What a session came to.
+pub struct Finished {
+    /// What the user knows the target by.
+    pub target: String,
+    /// The process ids that were traced.
+    pub pids: Vec<u32>,
+    /// The sampling that was asked for: one in so many.
+    pub rate: u64,
+    /// New traces a second at most; 0: no bound.
+    pub budget: u32,
+    /// What was counted at each stage.
+    pub stages: Vec<StageRow>,
+    /// Statistics over the traces.
+    pub stats: Stats,
+    /// The accounts.
+    pub ledger: Ledger,
+    /// What it cost.
+    pub cost: Cost,
+    /// How long it was, ns.
+    pub duration_ns: u64,
+    /// Why it ended.
+    pub end: End,
+    /// The sink, all traces written, to be given the summary.
+    pub sink: Option<Box<dyn Sink + Send>>,
+    /// What became of the traces in the sink.
+    pub delivery: SinkCounts,
+    /// Why the sink failed, if it did.
+    pub sink_error: Option<SinkError>,
+}
+
+impl Finished {
+    /// The view that sinks take.
+    #[must_use]
+    pub fn session(&self) -> Session<'_> {
+        Session {
+            target: &self.target,
+            pids: &self.pids,
+            rate: self.rate,
+            budget: self.budget,
+            stages: &self.stages,
+            stats: &self.stats,
+            ledger: &self.ledger,
+            cost: &self.cost,
+            duration_ns: self.duration_ns,
+            end: self.end.name(),
+        }
+    }
+}
+
+/// Attaches, reports every ended trace to `sink`, and returns when the session is over, with every probe removed.
+///
+/// # Errors
+/// When the target, a stage point, or the kernel does not allow it; nothing is left behind then.
+pub async fn run(
+    spec: Spec,
+    resolver: Resolver,
+    options: Options,
+    sink: Option<Box<dyn Sink + Send>>,
+    observer: &mut dyn Observer,
+) -> Result<Finished, AgentError> {
+    let mut stop = Stop::new(options.duration)?;
+    let mut running = Running::new(spec, resolver, options, sink)?;
+    let end = if first_processes(&mut running, &mut stop, observer).await? {
+        stop.restart();
+        until_the_end(&mut running, &mut stop, observer).await?
+    } else {
+        stop.reason
+    };
+    running.finish(end).await
+}
+
+/// Attaches to what is there, or waits for it to start. False when the session ended before.
+async fn first_processes(
+    running: &mut Running,
+    stop: &mut Stop,
+    observer: &mut dyn Observer,
+) -> Result<bool, AgentError> {
+    let mut told = false;
+    while !running.attach_first(observer)? {
+        if !std::mem::replace(&mut told, true) {
+            observer.event(&Event::Waiting { target: running.target() });
+        }
+        tokio::select! {
+            () = tokio::time::sleep(WAIT) => {}
+            () = stop.wait() => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+async fn until_the_end(
+    running: &mut Running,
+    stop: &mut Stop,
+    observer: &mut dyn Observer,
+) -> Result<End, AgentError> {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let end = tokio::select! {
+            _ = ticks.tick() => running.tick(monotonic_ns(), observer).await?,
+            number = running.next_ended() => running.process_ended(number, observer).await?,
+            () = stop.wait() => Some(stop.reason),
+        };
+        if let Some(end) = end {
+            return Ok(end);
+        }
+    }
+}
+
+/// What ends a session from outside.
+struct Stop {
+    signals: [Signal; 3],
+    duration: Option<Duration>,
+    deadline: Option<Instant>,
+    reason: End,
+}
+
+impl Stop {
+    fn new(duration: Option<Duration>) -> Result<Self, AgentError> {
+        let listen =
+            |kind| signal(kind).map_err(|error| AgentError::System { what: "listening to signals", error });
+        let signals = [
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::hangup())?,
+        ];
+        let mut stop = Self { signals, duration, deadline: None, reason: End::Interrupted };
+        stop.restart();
+        Ok(stop)
+    }
+
+    /// The duration counts from now.
+    fn restart(&mut self) {
+        self.deadline = self.duration.and_then(|duration| Instant::now().checked_add(duration));
+    }
+
+    async fn wait(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.signals;
+        let deadline = self.deadline;
+        let over = async move {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        self.reason = tokio::select! {
+            _ = interrupt.recv() => End::Interrupted,
+            _ = terminate.recv() => End::Interrupted,
+            _ = hangup.recv() => End::Interrupted,
+            () = over => End::Duration,
+        };
+    }
+}

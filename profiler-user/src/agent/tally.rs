@@ -1,0 +1,39 @@
+//! What the agent itself has counted and measured of a session.
+
+use profiler_common::{Entry, SlotHeader};
+
+use crate::assemble::{ProbeTable, Processes, WallClock, assemble};
+use crate::ledger::AgentCounts;
+use crate::stats::Stats;
+
+use super::queue::QueuedSink;
+
+/// Traces as they come in: into the statistics, the accounts and the sink.
+pub(super) struct Tally {
+    pub(super) stats: Stats,
+    pub(super) counts: AgentCounts,
+    pub(super) clock: WallClock,
+    pub(super) processes: Processes,
+    pub(super) sink: Option<QueuedSink>,
+}
+
+impl Tally {
+    /// Takes one ended slot.
+    pub(super) fn take(&mut self, header: &SlotHeader, entries: &[Entry], probes: &ProbeTable) {
+        let trace = match assemble(header, entries, probes, &self.clock, &self.processes) {
+            Ok(trace) => trace,
+            Err(error) => {
+                log::error!("a trace slot makes no sense: {error}");
+                self.counts.corrupt += 1;
+                return;
+            }
+        };
+        if let Some(delivered) = self.counts.delivered.get_mut(trace.outcome as usize - 1) {
+            *delivered += 1;
+        }
+        self.stats.add(&trace);
+        if let Some(sink) = &mut self.sink {
+            sink.push(trace);
+        }
+    }
+}
