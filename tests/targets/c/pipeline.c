@@ -228,8 +228,10 @@ static struct record *bogus(uint64_t n) {
 }
 
 static struct record *transform(struct worker *worker, struct record *record, enum drop_place place) {
-    if (options.fault_keys && worker->entered % 100 == 99)
+    if (options.fault_keys && worker->entered % 100 == 99) {
+        count_bogus();
         transform_enter(worker, bogus(worker->entered / 100));
+    }
     CALL(TRUTH_ENTER, record, transform_enter(worker, record));
     for (uint32_t i = 0; i < record->len; i++)
         record->payload[i] ^= 0x20;

@@ -119,7 +119,7 @@ void truth_end(struct truth_row *row) {
 
 /* ---- counting, pacing, the end ---- */
 
-static _Atomic uint64_t emitted_total;
+static _Atomic uint64_t emitted_total, bogus_total;
 static struct counts {
     _Atomic uint64_t emitted, dropped, written;
     uint32_t tid;
@@ -147,6 +147,10 @@ void count_dropped(uint32_t source) {
 
 void count_written(uint32_t source) {
     atomic_fetch_add_explicit(&counts[source].written, 1, memory_order_relaxed);
+}
+
+void count_bogus(void) {
+    atomic_fetch_add_explicit(&bogus_total, 1, memory_order_relaxed);
 }
 
 int harness_next(uint64_t emitted) {
@@ -239,8 +243,8 @@ static void print_totals(void) {
         dropped += counts[i].dropped;
         written += counts[i].written;
     }
-    printf("{\"emitted\":%lu,\"dropped\":%lu,\"written\":%lu,\"elapsed_ns\":%lu,\"sources\":[", emitted, dropped,
-           written, clock_ns() - started_ns);
+    printf("{\"emitted\":%lu,\"dropped\":%lu,\"written\":%lu,\"bogus\":%lu,\"elapsed_ns\":%lu,\"sources\":[", emitted,
+           dropped, written, bogus_total, clock_ns() - started_ns);
     for (uint32_t i = 0; i < options.sources; i++)
         printf("%s{\"source\":%u,\"tid\":%u,\"emitted\":%lu,\"dropped\":%lu,\"written\":%lu}", i ? "," : "", i,
                counts[i].tid, counts[i].emitted, counts[i].dropped, counts[i].written);

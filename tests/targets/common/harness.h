@@ -80,6 +80,7 @@ enum drop_place harness_drop(uint32_t source, uint64_t seq);
 void count_emitted(uint32_t source);
 void count_dropped(uint32_t source);
 void count_written(uint32_t source);
+void count_bogus(void);
 void busy(uint64_t ns);
 /* Writes a record's payload to the sink's file, through a buffer of the calling thread. */
 void sink_write(const void *bytes, uint64_t len);
