@@ -36,6 +36,11 @@ impl Flavour {
     pub fn binary(self) -> Result<PathBuf> {
         let harness = object()?;
         let source = sources().join(self.source());
+        let mut inputs = vec![harness.clone(), header()];
+        for file in std::fs::read_dir(source.parent().context("no folder")?)? {
+            inputs.push(file?.path());
+        }
+        inputs.sort();
         let mut command = self.command();
         command.arg(&source);
         if self.is_rust() {
@@ -45,7 +50,7 @@ impl Flavour {
         } else {
             command.arg(&harness).arg("-pthread");
         }
-        build(command, &format!("pipeline-{self:?}"), &[&source, &harness, &header()])
+        build(command, &format!("pipeline-{self:?}"), &inputs)
     }
 
     fn is_rust(self) -> bool {
@@ -84,11 +89,11 @@ fn object() -> Result<PathBuf> {
     let source = sources().join("common/harness.c");
     let mut command = Command::new(tool("CC", "cc"));
     command.args(["-std=gnu11", "-O2", "-pthread", "-c"]).arg(&source);
-    build(command, "harness.o", &[&source, &header()])
+    build(command, "harness.o", &[source, header()])
 }
 
 /// Runs `command` with `-o` for an output named by `name` and a hash of the command and of all `inputs`, unless it is there.
-fn build(mut command: Command, name: &str, inputs: &[&Path]) -> Result<PathBuf> {
+fn build(mut command: Command, name: &str, inputs: &[PathBuf]) -> Result<PathBuf> {
     let mut hasher = DefaultHasher::new();
     format!("{command:?}").hash(&mut hasher);
     for input in inputs {
