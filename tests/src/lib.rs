@@ -1,3 +1,17 @@
 //! Integration tests and their target programs.
+//!
+//! Owns: the pipelines that are traced, their truth logs, the check of journeys against truth, and the running of
+//! both programs with time limits. Refuses: linking the agent. Everything is seen as a user sees it: arguments in, text out.
 
+pub mod child;
+pub mod code;
+pub mod journey;
+pub mod ledger;
+pub mod pipeline;
+pub mod report;
+pub mod run;
+pub mod specs;
+pub mod stain;
 pub mod tally;
+pub mod targets;
+pub mod truth;

@@ -1,0 +1,79 @@
+//! The conservation laws, checked on the ledger that a user sees.
+//!
+//! Owns: `sampled = admitted + refused` and `admitted = ended + lost + in flight`, and that the ledger agrees with the traces.
+
+use crate::report::{Ledger, Report};
+
+impl Ledger {
+    /// Sampled records that did not become traces, for any reason.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused_budget + self.refused_full + self.refused_busy + self.refused_paused
+    }
+
+    /// Traces lost, for any reason.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost.values().sum()
+    }
+
+    /// Traces lost for one reason.
+    #[must_use]
+    pub fn lost_by(&self, reason: &str) -> u64 {
+        self.lost.get(reason).copied().unwrap_or(0)
+    }
+}
+
+/// Each sentence is one way in which the report's numbers do not add up.
+#[must_use]
+pub fn check(report: &Report) -> Vec<String> {
+    let ledger = &report.ledger;
+    let ended = ledger.written + ledger.filtered + ledger.superseded + ledger.expired;
+    let mut wrong = Vec::new();
+    let mut law = |what: &str, left: u64, right: u64| {
+        if left != right {
+            wrong.push(format!("{what}: {left} != {right}"));
+        }
+    };
+    law("sampled = admitted + refused", ledger.sampled, ledger.admitted + ledger.refused());
+    law("admitted = ended + lost + in flight", ledger.admitted, ended + ledger.lost() + ledger.in_flight);
+    for (outcome, counted) in [
+        ("written", ledger.written),
+        ("filtered", ledger.filtered),
+        ("superseded", ledger.superseded),
+        ("expired", ledger.expired),
+        ("target_exit", ledger.lost_by("target_exit")),
+        ("thread_exit", ledger.lost_by("thread_exit")),
+    ] {
+        law(&format!("traces reported as {outcome} = ledger"), report.count(outcome), counted);
+    }
+    law(
+        "traces = admitted - in flight - corrupt",
+        report.traces.len() as u64,
+        ledger.admitted.saturating_sub(ledger.in_flight + ledger.lost_by("corrupt")),
+    );
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_counts() {
+        let good = Ledger {
+            sampled: 10,
+            admitted: 5,
+            refused_budget: 2,
+            refused_full: 3,
+            lost: [("corrupt".to_owned(), 2)].into(),
+            in_flight: 3,
+            ..Ledger::default()
+        };
+        let wrong = |ledger: Ledger| check(&Report { ledger, ..Report::default() }).len();
+        assert_eq!(wrong(good.clone()), 0);
+        assert_eq!(wrong(Ledger { sampled: 11, ..good.clone() }), 1);
+        assert_eq!(wrong(Ledger { in_flight: 2, ..good.clone() }), 2);
+        assert_eq!(wrong(Ledger { written: 1, in_flight: 2, ..good }), 2);
+    }
+}

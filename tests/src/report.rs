@@ -1,0 +1,164 @@
+//! What `stain attach --format jsonl` wrote, as typed values.
+//!
+//! Owns: the shape of the lines as scripts may rely on it. Keys that are not named here are allowed.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// One stamp of a trace.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Entry {
+    /// Stage code: `S0`, `Q+`, ...
+    pub stage: String,
+    /// The spec's name of the stage.
+    #[serde(default)]
+    pub name: String,
+    /// Task id.
+    pub task_id: i64,
+    /// Thread id.
+    pub tid: u32,
+    /// CPU number.
+    pub cpu: u32,
+    /// Monotonic clock, ns.
+    pub ts_ns: u64,
+}
+
+/// One trace.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct Trace {
+    /// Decimal digits, as text.
+    pub trace_id: String,
+    /// `written`, `filtered`, ...
+    pub outcome: String,
+    /// Process id.
+    pub pid: u32,
+    /// The record key, hexadecimal with `0x`.
+    pub key: String,
+    /// The record's number in its sampling sequence.
+    pub sequence: u64,
+    /// Monotonic clock at S0, ns.
+    pub start_ns: u64,
+    /// RFC 3339.
+    #[serde(default)]
+    pub wall_time: String,
+    /// The stamps in the order of time.
+    pub entries: Vec<Entry>,
+    /// What to know before trusting it.
+    #[serde(default)]
+    pub flags: BTreeMap<String, Value>,
+}
+
+impl Trace {
+    /// The record key as a number.
+    #[must_use]
+    pub fn key(&self) -> Option<u64> {
+        u64::from_str_radix(self.key.strip_prefix("0x")?, 16).ok()
+    }
+
+    /// A flag's number; a flag that is not there is 0, and one that is true 1.
+    #[must_use]
+    pub fn flag(&self, name: &str) -> u64 {
+        let value = self.flags.get(name);
+        value.map_or(0, |value| value.as_u64().unwrap_or(u64::from(value.as_bool() == Some(true))))
+    }
+}
+
+/// Where every sampled record ended. All are counts of records.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+pub struct Ledger {
+    /// Records that came to a source.
+    #[serde(default)]
+    pub records: u64,
+    /// Chosen by the rate.
+    pub sampled: u64,
+    /// Became traces.
+    pub admitted: u64,
+    /// Refused by the budget.
+    pub refused_budget: u64,
+    /// Refused because no trace slot was free.
+    #[serde(default)]
+    pub refused_full: u64,
+    /// Refused because the key was just being ended.
+    #[serde(default)]
+    pub refused_busy: u64,
+    /// Refused because sampling was paused.
+    #[serde(default)]
+    pub refused_paused: u64,
+    /// Ended at the sink.
+    pub written: u64,
+    /// Ended at a drop point.
+    pub filtered: u64,
+    /// Ended because the key came to the source again.
+    pub superseded: u64,
+    /// Ended by their time to live.
+    pub expired: u64,
+    /// Lost, by reason.
+    #[serde(default)]
+    pub lost: BTreeMap<String, u64>,
+    /// Not ended when the agent stopped.
+    pub in_flight: u64,
+}
+
+/// All lines of one run.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The traces, in the order of the lines.
+    pub traces: Vec<Trace>,
+    /// The ledger of the last line.
+    pub ledger: Ledger,
+    /// The last line's `summary`, whole.
+    pub summary: Value,
+}
+
+impl Report {
+    /// Reads the lines. The last one, and only it, must be the summary.
+    pub fn parse(text: &str) -> Result<Self> {
+        let mut report = Self::default();
+        let mut lines = text.lines().enumerate().peekable();
+        while let Some((index, line)) = lines.next() {
+            let wrong = || format!("line {} of the report: {line}", index + 1);
+            if lines.peek().is_some() {
+                report.traces.push(serde_json::from_str(line).with_context(wrong)?);
+                continue;
+            }
+            let mut last: Value = serde_json::from_str(line).with_context(wrong)?;
+            report.summary = last.get_mut("summary").with_context(wrong)?.take();
+        }
+        ensure!(report.summary.is_object(), "the report has no summary line");
+        let ledger = report.summary.get("ledger").cloned().context("the summary has no ledger")?;
+        report.ledger = serde_json::from_value(ledger).context("the ledger")?;
+        Ok(report)
+    }
+
+    /// How many traces ended so.
+    #[must_use]
+    pub fn count(&self, outcome: &str) -> u64 {
+        self.traces.iter().filter(|trace| trace.outcome == outcome).count() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Report;
+
+    const TRACE: &str = r#"{"trace_id":"7","outcome":"written","pid":1,"key":"0xff","sequence":3,"start_ns":5,"entries":[],"flags":{"entries_dropped":2,"x":true}}"#;
+    const SUMMARY: &str = r#"{"summary":{"ledger":{"sampled":1,"admitted":1,"refused_budget":0,"written":1,"filtered":0,"superseded":0,"expired":0,"lost":{},"in_flight":0}}}"#;
+
+    #[test]
+    fn reads_traces_and_summary() {
+        let report = Report::parse(&format!("{TRACE}\n{SUMMARY}\n")).unwrap();
+        let trace = report.traces.first().unwrap();
+        assert_eq!((trace.key(), trace.flag("entries_dropped"), trace.flag("x")), (Some(255), 2, 1));
+        assert_eq!((report.count("written"), report.ledger.admitted), (1, 1));
+    }
+
+    #[test]
+    fn refuses_a_report_without_its_end() {
+        for text in ["", TRACE, &format!("{SUMMARY}\n{TRACE}"), &format!("{TRACE}\n{{")] {
+            assert!(Report::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The `stain` program, run as a user runs it.
+//!
+//! Owns: finding the binary, attaching, stopping, and reading the report. Relies on the line `attached: ..` that `stain
+//! attach` writes to its standard error when all probes are set.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
+
+use crate::child::{Ended, Guarded};
+use crate::report::Report;
+
+/// How long attaching may take: symbols, verifier and probes, on a machine with other work.
+const ATTACH_LIMIT: Duration = Duration::from_secs(30);
+
+/// The binary: `$STAIN_BIN`, or the one that lies beside the running test, of the test's profile or of the other.
+pub fn binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("STAIN_BIN") {
+        return Ok(path.into());
+    }
+    let test = std::env::current_exe()?;
+    let profile = test.ancestors().nth(2).context("the test does not lie in target/PROFILE/deps")?;
+    let target = profile.parent().context("no target folder")?;
+    let places = [profile.join("stain"), target.join("release/stain"), target.join("debug/stain")];
+    places
+        .into_iter()
+        .find(|path| path.exists())
+        .context("no stain binary; run `cargo xtask build`, or set STAIN_BIN")
+}
+
+/// Runs `stain` with these arguments to its end.
+pub fn run(arguments: &[&str], limit: Duration) -> Result<Ended> {
+    let mut process = Guarded::spawn(Command::new(binary()?).args(arguments))?;
+    process.close_stdin();
+    process.wait(limit)
+}
+
+/// A `stain attach` that runs.
+#[derive(Debug)]
+pub struct Agent {
+    process: Guarded,
+    report: PathBuf,
+}
+
+/// What an agent left behind.
+#[derive(Debug)]
+pub struct Attached {
+    /// Status and messages.
+    pub ended: Ended,
+    /// What it reported.
+    pub report: Report,
+}
+
+impl Agent {
+    /// Starts `stain attach` on a process, without waiting for anything. Spec and report lie in `folder`, called `name`.
+    pub fn start(pid: u32, spec: &str, arguments: &[&str], folder: &Path, name: &str) -> Result<Self> {
+        let report = folder.join(format!("{name}.jsonl"));
+        let spec_file = folder.join(format!("{name}.toml"));
+        std::fs::write(&spec_file, spec)?;
+        let mut command = Command::new(binary()?);
+        command.args(["attach", "--pid", &pid.to_string(), "--spec"]).arg(&spec_file);
+        command.args(["--format", "jsonl", "-o"]).arg(&report).args(arguments);
+        Ok(Self { process: Guarded::spawn(&mut command)?, report })
+    }
+
+    /// As [`Agent::start`], and waits until all probes are set.
+    pub fn attach(pid: u32, spec: &str, arguments: &[&str], folder: &Path, name: &str) -> Result<Self> {
+        let mut agent = Self::start(pid, spec, arguments, folder, name)?;
+        let attached = |line: &str| line.starts_with("attached");
+        agent.process.stderr().find(attached, ATTACH_LIMIT).context("stain attach did not attach")?;
+        Ok(agent)
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        self.process.signal(signal)
+    }
+
+    /// Asks it to stop (as Ctrl-C does), and reads its report.
+    pub fn stop(self, limit: Duration) -> Result<Attached> {
+        self.signal(Signal::INT)?;
+        self.finish(limit)
+    }
+
+    /// Waits until it ends by itself, and reads its report.
+    pub fn finish(self, limit: Duration) -> Result<Attached> {
+        let report = self.report.clone();
+        let ended = self.process.wait(limit).context("stain attach")?;
+        ensure!(ended.status.success(), "stain attach failed ({}): {}", ended.status, ended.stderr);
+        let text = std::fs::read_to_string(&report).with_context(|| format!("no {}", report.display()))?;
+        Ok(Attached { report: Report::parse(&text)?, ended })
+    }
+
+    /// Waits for its end, whatever that is, and leaves the report unread.
+    pub fn wait(self, limit: Duration) -> Result<Ended> {
+        self.process.wait(limit)
+    }
+}

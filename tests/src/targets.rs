@@ -1,0 +1,141 @@
+//! The target programs, compiled when a test first asks for one.
+//!
+//! Owns: the compiler commands. A binary is kept under `target/stain-targets`, named by a hash of its sources and command, so
+//! that a changed source is never confused with an old binary. Refuses: cargo's profiles, whose settings (strip, debug) must not
+//! change what is traced.
+
+use std::ffi::OsString;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// One pipeline in one way of building it. All have the same stages, options and record layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Flavour {
+    /// C without `endbr64`: entries are mostly `push`.
+    C,
+    /// C with `-fcf-protection=full`: every entry is an `endbr64`.
+    CProtected,
+    /// C, stripped of all symbols.
+    CStripped,
+    /// C++ with `-fcf-protection=full`.
+    Cpp,
+    /// Rust, legacy symbol mangling.
+    Rust,
+    /// Rust, v0 symbol mangling.
+    RustV0,
+}
+
+impl Flavour {
+    /// The flavours that have symbols.
+    pub const NAMED: [Self; 5] = [Self::C, Self::CProtected, Self::Cpp, Self::Rust, Self::RustV0];
+
+    /// The binary's path; compiles it if need be.
+    pub fn binary(self) -> Result<PathBuf> {
+        let harness = object()?;
+        let source = sources().join(self.source());
+        let mut inputs = vec![harness.clone(), header()];
+        for file in std::fs::read_dir(source.parent().context("no folder")?)? {
+            inputs.push(file?.path());
+        }
+        inputs.sort();
+        let mut command = self.command();
+        command.arg(&source);
+        if self.is_rust() {
+            let mut argument = OsString::from("link-arg=");
+            argument.push(&harness);
+            command.arg("-C").arg(argument);
+        } else {
+            command.arg(&harness).arg("-pthread");
+        }
+        build(command, &format!("pipeline-{self:?}"), &inputs)
+    }
+
+    fn is_rust(self) -> bool {
+        matches!(self, Self::Rust | Self::RustV0)
+    }
+
+    fn source(self) -> &'static str {
+        match self {
+            Self::C | Self::CProtected | Self::CStripped => "c/pipeline.c",
+            Self::Cpp => "cpp/pipeline.cpp",
+            Self::Rust | Self::RustV0 => "rust/pipeline.rs",
+        }
+    }
+
+    fn command(self) -> Command {
+        let (program, arguments) = match self {
+            Self::C => (tool("CC", "cc"), "-std=gnu11 -O2 -fcf-protection=none"),
+            Self::CProtected => (tool("CC", "cc"), "-std=gnu11 -O2 -fcf-protection=full"),
+            Self::CStripped => (tool("CC", "cc"), "-std=gnu11 -O2 -s"),
+            Self::Cpp => (tool("CXX", "c++"), "-std=c++17 -O2 -fcf-protection=full"),
+            Self::Rust => (tool("RUSTC", "rustc"), "--edition=2024 -Copt-level=2 -Ccodegen-units=1"),
+            Self::RustV0 => (
+                tool("RUSTC", "rustc"),
+                "--edition=2024 -Copt-level=2 -Ccodegen-units=1 -Csymbol-mangling-version=v0",
+            ),
+        };
+        let mut command = Command::new(program);
+        command
+            .args(arguments.split(' ').filter(|a| !cfg!(target_arch = "aarch64") || !a.contains("cf-prot")));
+        command
+    }
+}
+
+/// The shared harness, compiled once for all flavours.
+fn object() -> Result<PathBuf> {
+    let source = sources().join("common/harness.c");
+    let mut command = Command::new(tool("CC", "cc"));
+    command.args(["-std=gnu11", "-O2", "-pthread", "-c"]).arg(&source);
+    build(command, "harness.o", &[source, header()])
+}
+
+/// Runs `command` with `-o` for an output named by `name` and a hash of the command and of all `inputs`, unless it is there.
+fn build(mut command: Command, name: &str, inputs: &[PathBuf]) -> Result<PathBuf> {
+    let mut hasher = DefaultHasher::new();
+    format!("{command:?}").hash(&mut hasher);
+    for input in inputs {
+        std::fs::read(input).with_context(|| format!("cannot read {}", input.display()))?.hash(&mut hasher);
+    }
+    let folder = output_folder()?;
+    let (stem, dot_suffix) =
+        name.split_once('.').map_or((name, String::new()), |(s, e)| (s, format!(".{e}")));
+    let output = folder.join(format!("{stem}-{:016x}{dot_suffix}", hasher.finish()));
+    if output.exists() {
+        return Ok(output);
+    }
+    // Built beside and moved: another test may be doing the same, and either result will do.
+    let scratch = tempfile::Builder::new().prefix("building-").tempdir_in(&folder)?;
+    let fresh = scratch.path().join(format!("pipeline{dot_suffix}"));
+    let result = command
+        .arg("-o")
+        .arg(&fresh)
+        .output()
+        .with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    ensure!(result.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&result.stderr));
+    std::fs::rename(&fresh, &output)?;
+    Ok(output)
+}
+
+fn tool(variable: &str, default: &str) -> OsString {
+    std::env::var_os(variable).unwrap_or_else(|| default.into())
+}
+
+fn header() -> PathBuf {
+    sources().join("common/harness.h")
+}
+
+fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("targets")
+}
+
+/// `target/stain-targets`, beside the profile folder that the running test lies in.
+pub(crate) fn output_folder() -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let target = test.ancestors().nth(3).context("the test does not lie in target/PROFILE/deps")?;
+    let folder = target.join("stain-targets");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
