@@ -168,17 +168,17 @@ fn unreadable(value: &serde_json::Value) -> Vec<u64> {
 
 /// A spec with one line exchanged, and words that its error must have.
 const MISTAKES: [(&str, &str, &[&str]); 16] = [
-    ("rate = 10", "rate = -1", &["rate", "line"]),
-    ("rate = 10", "rate = \"often\"", &["rate", "line"]),
-    ("rate = 10", "raet = 10", &["raet", "rate", "line"]),
+    ("rate = 10", "rate = -1", &["rate", ".toml:"]),
+    ("rate = 10", "rate = \"often\"", &["rate", ".toml:"]),
+    ("rate = 10", "raet = 10", &["raet", "rate", ".toml:"]),
     ("sequence = \"task\"", "sequence = \"thread\"", &["sequence", "task", "process"]),
     ("max_traces_per_second = 0", "max_traces_per_second = 99999999999", &["max_traces_per_second"]),
     ("max_entries_per_trace = 32", "max_entries_per_trace = 1", &["max_entries_per_trace", "2"]),
     ("max_open_traces = 65536", "max_open_traces = 0", &["max_open_traces"]),
     ("trace_ttl = \"120s\"", "trace_ttl = \"soon\"", &["trace_ttl", "soon"]),
-    ("[sampling]", "[smapling]", &["smapling", "line"]),
-    ("[sampling]", "[sampling", &["line"]),
-    ("code = \"S0\"", "code = \"S9\"", &["S9", "S0", "line"]),
+    ("[sampling]", "[smapling]", &["smapling", ".toml:"]),
+    ("[sampling]", "[sampling", &[".toml:"]),
+    ("code = \"S0\"", "code = \"S9\"", &["S9", "S0", ".toml:"]),
     ("code = \"S0\"", "code = \"Q+\"", &["S0"]),
     ("point = \"record_emit\"", "", &["point"]),
     ("point = \"record_emit\"", "point = \"record_emit%sideways\"", &["sideways"]),
