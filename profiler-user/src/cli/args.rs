@@ -1,0 +1,176 @@
+//! The flags. Their help is the users' first documentation.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::attach::Backend;
+
+/// Shows where records of a running pipeline spend their time, without changing or restarting it.
+#[derive(Debug, Parser)]
+#[command(name = "stain", version, propagate_version = true, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Attach to a running pipeline and report where its records spend their time.
+    Attach(AttachArgs),
+    /// Show, without attaching, which instructions would carry probes and what each hit would cost.
+    Plan(PlanArgs),
+    /// List the functions of a process or file.
+    Symbols(SymbolsArgs),
+    /// Check a spec, or print a sample of one.
+    Spec(SpecArgs),
+}
+
+/// What to attach to and where its stages are: from a file, from flags, or both. Flags win.
+#[derive(Args, Debug)]
+pub(super) struct SpecSource {
+    /// Spec file (TOML); `stain spec --sample` prints one.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) spec: Option<PathBuf>,
+    /// Process to attach to; may be given several times.
+    #[arg(short, long, value_name = "PID", value_delimiter = ',')]
+    pub(super) pid: Vec<u32>,
+    /// Attach to all processes of this name, also later ones.
+    #[arg(long, value_name = "NAME")]
+    pub(super) process: Option<String>,
+    /// Attach to all processes that run this executable, also later ones.
+    #[arg(long, value_name = "PATH")]
+    pub(super) exe: Option<PathBuf>,
+    /// A stage: CODE[:NAME]=POINT(KEY)[@TASK], for example 'W!=libfoo.so.1:write_done(arg0)'. Replaces the stages of the file.
+    #[arg(long, value_name = "STAGE")]
+    pub(super) stage: Vec<String>,
+    /// Sample one record in N.
+    #[arg(long, value_name = "N")]
+    pub(super) rate: Option<u64>,
+    /// Begin at most N traces a second; 0: no bound.
+    #[arg(long, value_name = "N")]
+    pub(super) budget: Option<u64>,
+    /// Count records by source `task` (thread) or by `process`.
+    #[arg(long, value_name = "task|process")]
+    pub(super) sequence: Option<String>,
+    /// Keep at most N stamps of one trace.
+    #[arg(long, value_name = "N")]
+    pub(super) max_entries: Option<u64>,
+    /// Give a trace up after this time, for example 30s.
+    #[arg(long, value_name = "TIME")]
+    pub(super) ttl: Option<String>,
+    /// Follow at most N records at the same time.
+    #[arg(long, value_name = "N")]
+    pub(super) max_open_traces: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct AttachArgs {
+    #[command(flatten)]
+    pub(super) source: SpecSource,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+    /// Detach and report after this time, for example 10s; otherwise on Ctrl-C or when the target exits.
+    #[arg(short, long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) duration: Option<Duration>,
+    /// How to set probes.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(super) backend: BackendArg,
+    /// Show diagnostics of the kernel program (error, warn, info, debug, trace).
+    #[arg(long, value_name = "LEVEL")]
+    pub(super) bpf_log: Option<log::Level>,
+    /// Do not measure what a hit costs on this machine; assume.
+    #[arg(long)]
+    pub(super) no_calibration: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(super) struct OutputArgs {
+    /// What to write: a readable report at the end, or a JSON line a trace and a last one with the summary.
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+    /// Write to this file instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Use ASCII characters only.
+    #[arg(long)]
+    pub(super) ascii: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) source: SpecSource,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub(super) format: TextOrJson,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SymbolsArgs {
+    /// Process id, or path of a file.
+    #[arg(value_name = "PID|PATH")]
+    pub(super) subject: String,
+    /// Only functions whose name contains this, or matches it when it has * or ?.
+    pub(super) pattern: Option<String>,
+    /// How to print them: a table, or a JSON line each.
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub(super) format: TextOrJson,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SpecArgs {
+    /// Print a commented spec with all keys at their defaults.
+    #[arg(long, conflicts_with = "file", required_unless_present = "file")]
+    pub(super) sample: bool,
+    /// Spec file to check.
+    pub(super) file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// A readable report at the end.
+    Text,
+    /// A JSON line a trace, then one with the summary.
+    Jsonl,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum TextOrJson {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum BackendArg {
+    /// The best that this kernel offers.
+    Auto,
+    /// One link a file and process (Linux 6.10 and later).
+    Multi,
+    /// One perf event a site (Linux 5.15 and later): makes every context switch of the target dearer.
+    Perf,
+}
+
+impl BackendArg {
+    pub(super) fn backend(self) -> Option<Backend> {
+        match self {
+            Self::Auto => None,
+            Self::Multi => Some(Backend::Multi),
+            Self::Perf => Some(Backend::Perf),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

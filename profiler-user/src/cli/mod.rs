@@ -1,0 +1,46 @@
+//! The command line: arguments in, rooms called in the order of the data, text out.
+//!
+//! Owns: flags, exit codes, what goes to standard output and what to standard error. Refuses: any decision about records.
+
+mod args;
+mod attach;
+mod logger;
+mod observer;
+mod output;
+mod plan;
+mod privileges;
+mod spec;
+mod symbols;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Command};
+
+/// Runs the program with the arguments it was given.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors: clap knows which stream they belong to. A closed stream is nobody's fault.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let result = match cli.command {
+        Command::Attach(args) => attach::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Symbols(args) => symbols::run(&args),
+        Command::Spec(args) => spec::run(&args),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Shows on standard error what the agent does, and how far it is.
+
+use std::io::Write as _;
+
+use super::{output, terminal};
+use crate::agent::{Event, Observer, Progress};
+use crate::sink::units;
+
+/// See the module.
+pub(super) struct Stderr {
+    progress: bool,
+    /// Columns of the progress line that stands there now.
+    shown: usize,
+}
+
+impl Stderr {
+    pub(super) fn new() -> Self {
+        Self { progress: terminal::shows_progress(), shown: 0 }
+    }
+
+    /// Takes the progress line away.
+    pub(super) fn clear(&mut self) {
+        if std::mem::take(&mut self.shown) > 0 {
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
+        }
+    }
+
+    fn line(&mut self, text: &str) {
+        self.clear();
+        output::note(text);
+    }
+}
+
+impl Observer for Stderr {
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Waiting { target } => self.line(&format!("waiting for {target} to start (Ctrl-C ends)")),
+            Event::Attached { sites, pids } => self.line(&attached(*sites, pids)),
+            Event::Joined { pid } => self.line(&format!("joined: process {pid}")),
+            Event::Exited { pid } => self.line(&format!("exited: process {pid}")),
+            Event::NotAttached { pid, reason } => self.line(&format!("not attached to process {pid}: {reason}")),
+            Event::Warning(text) => self.line(&format!("warning: {text}")),
+        }
+    }
+
+    fn progress(&mut self, progress: &Progress<'_>) {
+        if !self.progress {
+            return;
+        }
+        let Progress { elapsed, ledger, processes, p99_ns } = progress;
+        let p99 = p99_ns.map_or(String::new(), |ns| format!(", P99 {}", units::duration(ns)));
+        let line = format!(
+            "{} s, {processes} process{}: {} sampled, {} admitted, {} written{p99}",
+            elapsed.as_secs(),
+            if *processes == 1 { "" } else { "es" },
+            ledger.sampled,
+            ledger.admitted,
+            ledger.written,
+        );
+        self.clear();
+        self.shown = line.len();
+        let mut err = std::io::stderr().lock();
+        let _ = write!(err, "{line}").and_then(|()| err.flush());
+    }
+}
+
+fn attached(sites: usize, pids: &[u32]) -> String {
+    let plural = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    let sites = plural(sites, "site", "sites");
+    let processes = plural(pids.len(), "process", "processes");
+    let list: Vec<String> = pids.iter().take(8).map(u32::to_string).collect();
+    let more = if pids.len() > 8 { ", .." } else { "" };
+    format!("attached: {sites} in {processes} ({}{more})", list.join(", "))
+}
