@@ -156,3 +156,72 @@ impl Exits {
         notes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Leaving, Method, method};
+    use crate::plan::{Class, FunctionCode, KernelTraits};
+    use crate::symbol::{Arch, ElfAddress, FileOffset};
+
+    const PLAIN: Leaving = Leaving { go: false, unwinds: false };
+    const UNWINDS: Leaving = Leaving { go: false, unwinds: true };
+    const GO: Leaving = Leaving { go: true, unwinds: false };
+
+    fn of(bytes: &[u8], sized: bool, leaving: Leaving) -> Result<Method, String> {
+        let (address, offset) = (ElfAddress(0x1000), FileOffset(0x1000));
+        let code = FunctionCode { arch: Arch::X86_64, address, offset, bytes, sized };
+        method(&code, &code.scan(), leaving, KernelTraits::default())
+    }
+
+    /// `T` and its carrier, or the offsets of the returns.
+    fn short(method: &Method) -> String {
+        match method {
+            Method::Trampoline { carrier, .. } => format!("T {carrier:?}"),
+            Method::Instructions { sites, .. } => sites
+                .iter()
+                .map(|(address, _)| format!("{:x}", address - 0x1000))
+                .collect::<Vec<_>>()
+                .join(" "),
+        }
+    }
+
+    #[test]
+    fn methods() {
+        let push_ret: &[u8] = &[0x55, 0x5d, 0xc3];
+        let two_rets: &[u8] = &[0x48, 0x85, 0xff, 0x74, 0x01, 0xc3, 0xf3, 0xc3];
+        let endbr_tail: &[u8] = &[0xf3, 0x0f, 0x1e, 0xfa, 0x74, 0x01, 0xc3, 0xe9, 0x00, 0x10, 0x00, 0x00];
+        for (what, bytes, sized, leaving, expected) in [
+            ("plain C", push_ret, true, PLAIN, "T Emulated"),
+            ("C++", push_ret, true, UNWINDS, "2"),
+            ("Go", push_ret, true, GO, "2"),
+            ("stepped entry: returns are as cheap", two_rets, true, PLAIN, "5 6"),
+            ("stepped entry, tail call: nothing may be missed", endbr_tail, true, PLAIN, "T Stepped"),
+            ("C++ with a tail call", endbr_tail, true, UNWINDS, "6"),
+            ("size not known", two_rets, false, PLAIN, "T Stepped"),
+        ] {
+            let method = of(bytes, sized, leaving).unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert_eq!(short(&method), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_would_harm_is_refused() {
+        for (bytes, sized, reason) in [
+            (&[0x55, 0x5d, 0xc3][..], false, "where the function ends"),
+            (&[0x55, 0xe9, 0x00, 0x10, 0x00, 0x00], true, "no `ret` instruction"),
+            (&[0x55, 0x06, 0xc3], true, "0x1001 are no instruction"),
+        ] {
+            let error = of(bytes, sized, UNWINDS).unwrap_err();
+            assert!(error.contains(reason) && error.contains("unwind"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_return_that_is_missed_is_said() {
+        let bytes = [0x55, 0x74, 0x01, 0xc3, 0x5d, 0xe9, 0x00, 0x10, 0x00, 0x00, 0xff, 0xe0];
+        let Ok(Method::Instructions { sites, notes }) = of(&bytes, true, UNWINDS) else { panic!("no sites") };
+        assert_eq!(sites, [(0x1003, Class::Stepped)]);
+        assert!(notes[1].starts_with("1 exits by a jump out"), "{notes:?}");
+        assert!(notes[2].starts_with("1 indirect jumps may"), "{notes:?}");
+    }
+}

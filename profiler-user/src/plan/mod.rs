@@ -12,6 +12,8 @@ pub mod insn;
 pub mod print;
 pub mod recipe;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
