@@ -57,6 +57,7 @@ pub fn text(address: u64, bytes: &[u8]) -> String {
     let Some(instruction) = decode(address, bytes) else { return "(bad)".to_owned() };
     let mut formatter = GasFormatter::new();
     formatter.options_mut().set_uppercase_hex(false);
+    formatter.options_mut().set_rip_relative_addresses(true);
     let mut text = String::new();
     formatter.format(&instruction, &mut text);
     text
