@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use super::args::{AttachArgs, Format, OutputArgs};
+use super::args::{AttachArgs, Format, LogLevel, OutputArgs};
 use super::observer::Stderr;
 use super::{logger, output, privileges, spec, terminal};
 use crate::agent::{self, Finished, Options, Resolver};
@@ -16,10 +16,11 @@ use crate::spec::Spec;
 /// Attaches, and reports.
 pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
     let spec = spec::of(&args.source)?;
-    logger::init(args.bpf_log);
+    let level = args.bpf_log.map(LogLevel::level);
+    logger::init(level);
     let options = Options {
         duration: args.duration,
-        log_level: args.bpf_log.map_or(0, |level| level as u8),
+        log_level: level.map_or(0, |level| level as u8),
         backend: args.backend.backend(),
         costs: Costs::default(),
     };

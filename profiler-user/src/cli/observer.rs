@@ -39,7 +39,7 @@ impl Observer for Stderr {
             Event::Joined { pid } => self.line(&format!("joined: process {pid}")),
             Event::Exited { pid } => self.line(&format!("exited: process {pid}")),
             Event::NotAttached { pid, reason } => {
-                self.line(&format!("not attached to process {pid}: {reason}"))
+                self.line(&format!("not attached to process {pid}: {reason}"));
             }
             Event::Warning(text) => self.line(&format!("warning: {text}")),
         }
