@@ -25,6 +25,11 @@ pub(super) enum Command {
     Symbols(SymbolsArgs),
     /// Check a spec, or print a sample of one.
     Spec(SpecArgs),
+    /// Start a small pipeline as a process of its own, attach to it, and report.
+    Demo(DemoArgs),
+    /// The pipeline of `demo`.
+    #[command(hide = true)]
+    DemoPipeline(crate::demo::pipeline::Options),
 }
 
 /// What to attach to and where its stages are: from a file, from flags, or both. Flags win.
@@ -83,6 +88,21 @@ pub(super) struct AttachArgs {
     /// Do not measure what a hit costs on this machine; assume.
     #[arg(long)]
     pub(super) no_calibration: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DemoArgs {
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+    /// How long to watch it.
+    #[arg(short, long, value_name = "TIME", default_value = "8s", value_parser = humantime::parse_duration)]
+    pub(super) duration: Duration,
+    /// Sample one record in N.
+    #[arg(long, value_name = "N")]
+    pub(super) rate: Option<u64>,
+    /// Begin at most N traces a second; 0: no bound.
+    #[arg(long, value_name = "N")]
+    pub(super) budget: Option<u64>,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -4,6 +4,7 @@
 
 mod args;
 mod attach;
+mod demo;
 mod logger;
 mod observer;
 mod output;
@@ -35,6 +36,8 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Symbols(args) => symbols::run(&args),
         Command::Spec(args) => spec::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::DemoPipeline(options) => demo::pipeline(&options),
     };
     match result {
         Ok(code) => code,
