@@ -8,7 +8,9 @@
 pub mod agent;
 pub mod assemble;
 pub mod attach;
+pub mod calibrate;
 pub mod cli;
+pub mod doctor;
 pub mod ledger;
 pub mod meter;
 pub mod plan;
