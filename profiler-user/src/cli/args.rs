@@ -25,6 +25,8 @@ pub(super) enum Command {
     Symbols(SymbolsArgs),
     /// Check a spec, or print a sample of one.
     Spec(SpecArgs),
+    /// Check whether attaching will work on this machine, and say what is missing.
+    Doctor(DoctorArgs),
     /// Start a small pipeline as a process of its own, attach to it, and report.
     Demo(DemoArgs),
     /// The pipeline of `demo`.
@@ -85,9 +87,16 @@ pub(super) struct AttachArgs {
     /// Show diagnostics of the kernel program. Every hit that is told of costs the target some microseconds.
     #[arg(long, value_name = "LEVEL")]
     pub(super) bpf_log: Option<LogLevel>,
-    /// Do not measure what a hit costs on this machine; assume.
+    /// Do not measure what a hit costs on this machine (a tenth of a second, in a child process); assume.
     #[arg(long)]
     pub(super) no_calibration: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DoctorArgs {
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub(super) format: TextOrJson,
 }
 
 #[derive(Args, Debug)]

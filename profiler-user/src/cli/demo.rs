@@ -8,7 +8,6 @@ use super::args::DemoArgs;
 use super::{attach, logger};
 use crate::agent::Options;
 use crate::demo::{DemoProcess, SPEC, SPEC_NAME, pipeline};
-use crate::plan::{Costs, KernelTraits};
 use crate::spec::{self, Overrides};
 
 /// Starts the pipeline, attaches to it, and ends it.
@@ -18,9 +17,9 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let overrides =
         Overrides { pids: vec![process.pid()], rate: args.rate, budget: args.budget, ..Overrides::default() };
     let spec = spec::load(Some((SPEC_NAME, SPEC)), &overrides)?;
-    let options =
-        Options { duration: Some(args.duration), log_level: 0, backend: None, costs: Costs::default() };
-    let code = attach::session(spec, KernelTraits::default(), options, &args.output)?;
+    let known = attach::calibrated();
+    let options = Options { duration: Some(args.duration), log_level: 0, backend: None, costs: known.costs };
+    let code = attach::session(spec, known.kernel, options, &args.output)?;
     process.finish()?;
     Ok(code)
 }
