@@ -2,11 +2,22 @@
 //!
 //! The very code of `cargo xtask build`: a plain `cargo build`, `test` or `clippy` embeds the same object.
 
-use std::{env, error::Error, fs, path::Path};
+use std::{env, error::Error, fs, path::Path, process::ExitCode};
 
 use xtask::bpf;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match embed() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Cargo shows each line apart, and a line is what the directive holds.
+            error.to_string().lines().for_each(|line| println!("cargo::error={line}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn embed() -> Result<(), Box<dyn Error>> {
     let root = xtask::workspace_root(&env::var("CARGO_MANIFEST_DIR")?);
     for source in bpf::SOURCES {
         println!("cargo::rerun-if-changed={}", root.join(source).display());

@@ -1,3 +1,7 @@
 //! The `stain` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    profiler_user::cli::main()
+}

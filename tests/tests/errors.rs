@@ -153,7 +153,7 @@ fn a_key_that_faults_is_counted_and_harms_nobody() -> Result<()> {
     Ok(())
 }
 
-/// All numbers called `unreadable`, wherever the summary has them.
+/// All numbers called `key_unreadable`, wherever the summary has them.
 fn unreadable(value: &serde_json::Value) -> Vec<u64> {
     let inner: Vec<_> = match value {
         serde_json::Value::Object(fields) => {
@@ -162,7 +162,7 @@ fn unreadable(value: &serde_json::Value) -> Vec<u64> {
         serde_json::Value::Array(items) => items.iter().map(|item| ("", item)).collect(),
         _ => return Vec::new(),
     };
-    let own = inner.iter().filter(|(name, _)| *name == "unreadable").filter_map(|(_, value)| value.as_u64());
+    let own = inner.iter().filter(|(name, _)| *name == "key_unreadable").filter_map(|(_, value)| value.as_u64());
     own.chain(inner.iter().flat_map(|(_, value)| unreadable(value))).collect()
 }
 

@@ -62,7 +62,7 @@ pub fn build(root: &Path, arch: &str) -> Result<PathBuf> {
     command.args(["--release", "--target", TARGET]).stdin(Stdio::null()).stdout(Stdio::null());
     let status = command.status().context("cargo does not start")?;
     if !status.success() {
-        bail!("the kernel program does not build ({status}): see the messages above");
+        bail!("the kernel program does not build ({status}): see the compiler's messages");
     }
     let object = object_path(root);
     if !object.is_file() {

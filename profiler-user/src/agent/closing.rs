@@ -3,7 +3,7 @@
 use crate::attach::monotonic_ns;
 use crate::ledger::{AgentCounts, Ledger};
 use crate::meter::{TargetUse, cpu_time_ns, max_rss_bytes};
-use crate::plan::Site;
+use crate::plan::{Site, expected_ns};
 use crate::sink::{SinkCounts, StageRow};
 use crate::stats::cost::ProbeHits;
 use crate::stats::{Cost, Measured};
@@ -90,7 +90,7 @@ impl Running {
             site: label(site),
             class: site.class,
             hits: count.hits,
-            ns_each: self.options.calibration.ns_each(site.class),
+            ns_each: expected_ns(site.carrier, site.trap, &self.options.costs),
         };
         Cost::new(
             measured,

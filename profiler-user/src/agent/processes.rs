@@ -59,5 +59,7 @@ impl Traced {
 fn watch(pid: u32) -> io::Result<AsyncFd<OwnedFd>> {
     let pid =
         i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
-    AsyncFd::register(rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK)?)
+    let descriptor = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK)?;
+    // SAFETY: the descriptor is owned by the `AsyncFd`, which is the only one to close it, after taking it off.
+    unsafe { AsyncFd::register(descriptor) }.map_err(|error| error.into_parts().1)
 }

@@ -7,9 +7,10 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::attach::{Backend, monotonic_ns};
 use crate::ledger::Ledger;
+use crate::plan::Costs;
 use crate::sink::{Session, Sink, SinkCounts, SinkError, StageRow};
 use crate::spec::Spec;
-use crate::stats::{Calibration, Cost, Stats};
+use crate::stats::{Cost, Stats};
 
 use super::error::AgentError;
 use super::events::{End, Event, Observer};
@@ -32,7 +33,7 @@ pub struct Options {
     /// How to set probes; the best that the kernel offers when `None`.
     pub backend: Option<Backend>,
     /// What a hit costs on this machine.
-    pub calibration: Calibration,
+    pub costs: Costs,
 }
 
 /// What a session came to.

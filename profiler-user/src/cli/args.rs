@@ -77,9 +77,9 @@ pub(super) struct AttachArgs {
     /// How to set probes.
     #[arg(long, value_enum, default_value = "auto")]
     pub(super) backend: BackendArg,
-    /// Show diagnostics of the kernel program (error, warn, info, debug, trace).
+    /// Show diagnostics of the kernel program. Every hit that is told of costs the target some microseconds.
     #[arg(long, value_name = "LEVEL")]
-    pub(super) bpf_log: Option<log::Level>,
+    pub(super) bpf_log: Option<LogLevel>,
     /// Do not measure what a hit costs on this machine; assume.
     #[arg(long)]
     pub(super) no_calibration: bool,
@@ -142,6 +142,27 @@ pub(super) enum TextOrJson {
     Text,
     /// For programs.
     Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl LogLevel {
+    pub(super) fn level(self) -> log::Level {
+        match self {
+            Self::Error => log::Level::Error,
+            Self::Warn => log::Level::Warn,
+            Self::Info => log::Level::Info,
+            Self::Debug => log::Level::Debug,
+            Self::Trace => log::Level::Trace,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

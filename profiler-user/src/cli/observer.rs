@@ -38,7 +38,9 @@ impl Observer for Stderr {
             Event::Attached { sites, pids } => self.line(&attached(*sites, pids)),
             Event::Joined { pid } => self.line(&format!("joined: process {pid}")),
             Event::Exited { pid } => self.line(&format!("exited: process {pid}")),
-            Event::NotAttached { pid, reason } => self.line(&format!("not attached to process {pid}: {reason}")),
+            Event::NotAttached { pid, reason } => {
+                self.line(&format!("not attached to process {pid}: {reason}"));
+            }
             Event::Warning(text) => self.line(&format!("warning: {text}")),
         }
     }
@@ -48,7 +50,7 @@ impl Observer for Stderr {
             return;
         }
         let Progress { elapsed, ledger, processes, p99_ns } = progress;
-        let p99 = p99_ns.map_or(String::new(), |ns| format!(", P99 {}", units::duration(ns)));
+        let p99 = p99_ns.map_or(String::new(), |ns| format!(", P99 {}", units::duration(ns, true)));
         let line = format!(
             "{} s, {processes} process{}: {} sampled, {} admitted, {} written{p99}",
             elapsed.as_secs(),
@@ -65,7 +67,8 @@ impl Observer for Stderr {
 }
 
 fn attached(sites: usize, pids: &[u32]) -> String {
-    let plural = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    let plural =
+        |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
     let sites = plural(sites, "site", "sites");
     let processes = plural(pids.len(), "process", "processes");
     let list: Vec<String> = pids.iter().take(8).map(u32::to_string).collect();

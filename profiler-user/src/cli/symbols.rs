@@ -19,7 +19,9 @@ pub(super) fn run(args: &SymbolsArgs) -> anyhow::Result<ExitCode> {
     let found = list(modules.loaded.iter().map(AsRef::as_ref), args.pattern.as_deref());
     if found.is_empty() {
         match &args.pattern {
-            Some(pattern) => bail!("no function of {} matches `{pattern}`; try a part of its name", args.subject),
+            Some(pattern) => {
+                bail!("no function of {} matches `{pattern}`; try a part of its name", args.subject)
+            }
             None => bail!(
                 "{} has no function names: it is stripped; install its debug symbols, or use addresses",
                 args.subject

@@ -11,7 +11,11 @@ const WIDTH: usize = 100;
 /// How a report for standard output (or a file) is to look.
 pub(super) fn style(to_file: bool, ascii: bool) -> Style {
     let terminal = !to_file && std::io::stdout().is_terminal();
-    Style { width: width(terminal), color: terminal && wants_color(), ascii: ascii || (terminal && !is_utf8()) }
+    Style {
+        width: width(terminal),
+        color: terminal && wants_color(),
+        ascii: ascii || (terminal && !is_utf8()),
+    }
 }
 
 /// Whether progress can be shown on standard error.
@@ -23,7 +27,8 @@ fn width(terminal: bool) -> usize {
     if !terminal {
         return WIDTH;
     }
-    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).map_or(0, |size| usize::from(size.ws_col));
+    let size =
+        rustix::termios::tcgetwinsize(rustix::stdio::stdout()).map_or(0, |size| usize::from(size.ws_col));
     if size == 0 { WIDTH } else { size }
 }
 

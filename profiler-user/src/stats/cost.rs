@@ -2,33 +2,6 @@
 
 use crate::plan::Class;
 
-/// What one hit costs, by what the kernel does with the instruction; measured on this machine, ns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Calibration {
-    /// See [`Class::Emulated`].
-    pub emulated_ns: u64,
-    /// See [`Class::OptimisedNop`].
-    pub optimised_nop_ns: u64,
-    /// See [`Class::Stepped`].
-    pub stepped_ns: u64,
-    /// See [`Class::Trampoline`].
-    pub trampoline_ns: u64,
-}
-
-impl Calibration {
-    /// The price of one hit, ns. What the kernel refuses is never hit.
-    #[must_use]
-    pub const fn ns_each(&self, class: Class) -> u64 {
-        match class {
-            Class::Emulated => self.emulated_ns,
-            Class::OptimisedNop => self.optimised_nop_ns,
-            Class::Stepped => self.stepped_ns,
-            Class::Trampoline => self.trampoline_ns,
-            Class::Refused => 0,
-        }
-    }
-}
-
 /// How often a probe was hit, and what that takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeHits {
@@ -119,7 +92,7 @@ pub const fn class_name(class: Class) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Calibration, Class, Cost, Measured, ProbeHits};
+    use super::{Class, Cost, Measured, ProbeHits};
 
     fn hits(probe: u32, hits: u64, ns_each: u64) -> ProbeHits {
         ProbeHits { probe, site: format!("site {probe}"), class: Class::Emulated, hits, ns_each }
@@ -144,13 +117,5 @@ mod tests {
         assert_eq!(Cost::new(idle, vec![hits(0, 1, 1)]).share_of_target_cpu, None);
         let less = Measured { target_cpu_ns: Some(1), ..Measured::default() };
         assert_eq!(Cost::new(less, vec![hits(0, 1, 9)]).share_of_target_cpu, Some(1.0));
-    }
-
-    #[test]
-    fn each_class_has_its_price() {
-        let price = Calibration { emulated_ns: 1, optimised_nop_ns: 2, stepped_ns: 3, trampoline_ns: 4 };
-        let classes =
-            [Class::Emulated, Class::OptimisedNop, Class::Stepped, Class::Trampoline, Class::Refused];
-        assert_eq!(classes.map(|class| price.ns_each(class)), [1, 2, 3, 4, 0]);
     }
 }

@@ -11,7 +11,7 @@ pub mod series;
 
 use std::collections::HashMap;
 
-pub use cost::{Calibration, Cost, Measured, ProbeCost, ProbeHits};
+pub use cost::{Cost, Measured, ProbeCost, ProbeHits};
 pub use keep::Keep;
 use profiler_common::{Outcome, StageCode};
 pub use series::{Figures, Series};

@@ -9,6 +9,7 @@ pub mod debugfile;
 pub mod demangle;
 mod elf;
 pub mod error;
+mod explain;
 mod glob;
 pub mod list;
 pub mod lookup;
@@ -16,6 +17,8 @@ pub mod module;
 mod names;
 mod nearest;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

@@ -29,19 +29,20 @@ impl Module {
         sources.soname = elf.soname();
         // A static program that was stripped keeps no name that says it: then the tables of its handlers do.
         let handlers = symbols.seen == 0 && elf.section(".gcc_except_table").is_some();
-        let module = Self {
+        let is_go = is_go(&elf);
+        let Elf { arch, segments, .. } = elf;
+        Ok(Self {
             path: path.to_owned(),
             name: name.to_owned(),
             build_id,
-            arch: elf.arch,
-            segments: elf.segments.clone(),
-            is_go: is_go(&elf),
+            arch,
+            segments,
+            is_go,
             unwinds: symbols.unwinds || handlers,
             functions: symbols.into_functions(),
             sources,
-            bytes: bytes.clone(),
-        };
-        Ok(module)
+            bytes,
+        })
     }
 
     /// Opens and reads a file by its path.
@@ -133,9 +134,11 @@ fn is_go(elf: &Elf<'_>) -> bool {
 
 fn symbols(elf: &Elf<'_>, name: &Path, build_id: Option<&[u8]>, roots: &DebugRoots) -> (Symbols, Sources) {
     let mut symbols = Symbols::default();
-    let mut sources = Sources::default();
-    sources.dynsym = symbols.add(elf, elf::SHT_DYNSYM, &elf.segments).is_some();
-    sources.symtab = symbols.add(elf, elf::SHT_SYMTAB, &elf.segments).is_some();
+    let mut sources = Sources {
+        dynsym: symbols.add(elf, elf::SHT_DYNSYM, &elf.segments).is_some(),
+        symtab: symbols.add(elf, elf::SHT_SYMTAB, &elf.segments).is_some(),
+        ..Sources::default()
+    };
     if !sources.symtab
         && let Some((path, bytes)) = roots.find(elf, name, build_id)
         && let Ok(debug) = Elf::read(&bytes, &path)

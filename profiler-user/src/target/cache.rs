@@ -51,6 +51,16 @@ impl ModuleCache {
     }
 }
 
+/// Gives memory back to the system after modules and cache were dropped: their many small names leave the allocator with pages
+/// that it would keep for later, and the agent will not need so much again.
+pub fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim takes the allocator's own locks, and moves or frees nothing that is in use.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// A path through a process that has ended leads nowhere: then the new one is taken.
 fn refresh(module: &mut Arc<Module>, path: &Path) {
     if module.path == path {

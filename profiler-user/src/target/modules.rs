@@ -132,6 +132,31 @@ mod tests {
     }
 
     #[test]
+    fn a_program_that_was_replaced_on_disk_is_still_read_as_it_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = folder.path().join("app");
+        std::fs::copy("/bin/sleep", &app).unwrap();
+        let mut child = std::process::Command::new(&app).arg("60").spawn().unwrap();
+        let running = std::fs::metadata(&app).unwrap().len();
+        std::fs::remove_file(&app).unwrap();
+        std::fs::write(&app, "another program").unwrap();
+        let proc = Proc::default();
+        let found = proc.find_exe(&app).unwrap();
+        let modules = proc.modules(child.id(), &mut ModuleCache::default(), Wanted::Libraries(&["app"]));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(found.iter().map(|process| process.identity.pid).collect::<Vec<_>>(), [child.id()]);
+        assert!(found[0].exe_deleted);
+        // Only the privileged can go through the mapping; nobody is ever given the new file.
+        let modules = modules.unwrap();
+        match (&modules.loaded[..], &modules.skipped[..]) {
+            ([module], []) => assert_eq!((module.bytes.len(), &module.name), (running, &app)),
+            ([], [skipped]) => assert!(skipped.reason.contains("root"), "{}", skipped.reason),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
     fn a_subject_is_a_process_or_a_file() {
         let proc = Proc::default();
         let mut cache = ModuleCache::default();

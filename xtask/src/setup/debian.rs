@@ -14,6 +14,8 @@ pub(super) const COMPILER: [&str; 2] = ["rustc-web", "libstd-rust-web-dev-bpf"];
 
 /// Where Debian's service tool asks whether it may start a service.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
+/// Where a policy of the machine's own waits meanwhile.
+const POLICY_ASIDE: &str = "/usr/sbin/policy-rc.d.before-stain";
 const MARK: &str = "# written by `cargo xtask setup`, for the time of an installation";
 
 /// A Debian or Ubuntu on which we are root.
@@ -113,22 +115,33 @@ struct Guard {
 
 impl Guard {
     fn set() -> Result<Self> {
-        let present = fs::read_to_string(POLICY).ok();
-        if present.is_some_and(|policy| !policy.contains(MARK)) {
-            // The machine has a policy of its own, which is for its owner to judge.
+        let policy = fs::read_to_string(POLICY).unwrap_or_default();
+        let is_left_behind = policy.contains(MARK);
+        if policy.contains("exit 101") && !is_left_behind {
             return Ok(Self { is_ours: false });
+        }
+        if Path::new(POLICY).exists() && !is_left_behind {
+            fs::rename(POLICY, POLICY_ASIDE).with_context(|| format!("cannot set {POLICY} aside"))?;
         }
         fs::write(POLICY, format!("#!/bin/sh\n{MARK}\nexit 101\n"))
             .with_context(|| format!("cannot write {POLICY}"))?;
         fs::set_permissions(Path::new(POLICY), fs::Permissions::from_mode(0o755))?;
         Ok(Self { is_ours: true })
     }
+
+    fn lift() -> std::io::Result<()> {
+        if Path::new(POLICY_ASIDE).exists() {
+            fs::rename(POLICY_ASIDE, POLICY)
+        } else {
+            fs::remove_file(POLICY)
+        }
+    }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
         if self.is_ours
-            && let Err(error) = fs::remove_file(POLICY)
+            && let Err(error) = Self::lift()
         {
             eprintln!("warning: {POLICY} is left behind ({error}): remove it, or services will not start");
         }

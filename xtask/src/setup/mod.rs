@@ -142,15 +142,20 @@ fn advice(missing: &Missing) -> String {
         Missing::Compiler => own_llvm(),
         Missing::Linker { llvm } | Missing::LinkerTooOld { compiler: llvm, .. } => Some(*llvm),
     };
-    let llvm = llvm.map_or_else(|| "N".to_owned(), |llvm| llvm.to_string());
+    let (llvm, where_n) = match llvm {
+        Some(llvm) => (llvm.to_string(), ""),
+        None => {
+            ("N".to_owned(), "\n\nwith N the major version that `/usr/bin/rustc -vV` then gives for LLVM")
+        }
+    };
     format!(
         "{lack}, and only root on Debian or Ubuntu can have it installed from here. Type either\n\
          \n  rustup toolchain install nightly --component rust-src\
          \n  cargo binstall bpf-linker     (or a release of https://github.com/aya-rs/bpf-linker on your PATH)\n\
          \nor, on Debian 12,\n\
          \n  sudo apt-get install build-essential {} {}\
-         \n  LLVM_PREFIX=/usr/lib/llvm-{llvm} cargo install {} --version {} --locked --no-default-features --features llvm-{llvm}\n\
-         \nwith N the major version that `/usr/bin/rustc -vV` gives for LLVM",
+         \n  LLVM_PREFIX=/usr/lib/llvm-{llvm} cargo install {} --version {} --locked --no-default-features --features llvm-{llvm}\
+         {where_n}",
         debian::COMPILER.join(" "),
         linker::package_names(&llvm).join(" "),
         linker::CRATE,

@@ -1,0 +1,117 @@
+//! `stain attach`.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use super::args::{AttachArgs, Format, LogLevel, OutputArgs};
+use super::observer::Stderr;
+use super::{logger, output, privileges, spec, terminal};
+use crate::agent::{self, Finished, Options, Resolver};
+use crate::plan::{Costs, KernelTraits};
+use crate::sink::jsonl::JsonLines;
+use crate::sink::{Sink, SinkError, report};
+use crate::spec::Spec;
+
+/// Attaches, and reports.
+pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
+    let spec = spec::of(&args.source)?;
+    let level = args.bpf_log.map(LogLevel::level);
+    logger::init(level);
+    let options = Options {
+        duration: args.duration,
+        log_level: level.map_or(0, |level| level as u8),
+        backend: args.backend.backend(),
+        costs: Costs::default(),
+    };
+    session(spec, KernelTraits::default(), options, &args.output)
+}
+
+/// One session from a good spec to its report.
+pub(super) fn session(
+    spec: Spec,
+    kernel: KernelTraits,
+    options: Options,
+    out: &OutputArgs,
+) -> anyhow::Result<ExitCode> {
+    let writer = Destination::open(out)?;
+    privileges::narrow();
+    let names: Vec<String> = spec.stages.iter().map(|stage| stage.name.clone()).collect();
+    let (sink, text) = match out.format {
+        Format::Jsonl => {
+            let sink: Box<dyn Sink + Send> = Box::new(JsonLines::new(writer.out, writer.name, names));
+            (Some(sink), None)
+        }
+        Format::Text => (None, Some(writer)),
+    };
+    let mut observer = Stderr::new();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    let finished = runtime.block_on(agent::run(spec, Resolver::new(kernel), options, sink, &mut observer));
+    observer.clear();
+    deliver(finished?, text, out)
+}
+
+/// Where results go.
+struct Destination {
+    out: Box<dyn std::io::Write + Send>,
+    name: String,
+}
+
+impl Destination {
+    fn open(out: &OutputArgs) -> anyhow::Result<Self> {
+        Ok(match &out.output {
+            Some(path) => Self { out: Box::new(output::create(path)?), name: path.display().to_string() },
+            None => Self { out: Box::new(output::Stdout), name: "standard output".to_owned() },
+        })
+    }
+}
+
+fn deliver(mut finished: Finished, text: Option<Destination>, out: &OutputArgs) -> anyhow::Result<ExitCode> {
+    let sink = finished.sink.take();
+    let session = finished.session();
+    if let Some(mut text) = text {
+        let page = report::render(&session, terminal::style(out.output.is_some(), out.ascii));
+        let written = text.out.write_all(page.as_bytes()).and_then(|()| text.out.flush());
+        ignore_closed(written).with_context(|| format!("cannot write to {}", text.name))?;
+    }
+    let failed = conclude(&finished, sink);
+    if let Err(imbalance) = finished.ledger.check() {
+        output::note(&format!("warning: the ledger does not balance: {imbalance}; please report this"));
+    }
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// A reader that has seen enough is no error.
+fn ignore_closed(result: std::io::Result<()>) -> std::io::Result<()> {
+    match result {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Gives the sink its summary, and says what did not arrive. Whether something did not.
+fn conclude(finished: &Finished, sink: Option<Box<dyn Sink + Send>>) -> bool {
+    let summary = match (&finished.sink_error, sink) {
+        (None, Some(mut sink)) => sink.finish(&finished.session()).err(),
+        _ => None,
+    };
+    let Some(error) = finished.sink_error.as_ref().or(summary.as_ref()) else {
+        let dropped = finished.delivery.dropped;
+        if dropped > 0 {
+            output::note(&format!(
+                "warning: {dropped} traces were not written: the output took them too slowly"
+            ));
+        }
+        return dropped > 0;
+    };
+    if is_closed_pipe(error) {
+        return false;
+    }
+    output::note(&format!("error: {error}"));
+    true
+}
+
+fn is_closed_pipe(error: &SinkError) -> bool {
+    matches!(error, SinkError::Write { source, .. } if source.kind() == std::io::ErrorKind::BrokenPipe)
+}

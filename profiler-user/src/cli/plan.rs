@@ -1,0 +1,36 @@
+//! `stain plan`.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+
+use super::args::{PlanArgs, TextOrJson};
+use super::{output, spec};
+use crate::agent::Resolver;
+use crate::plan::{Costs, KernelTraits, Plan, print};
+use crate::spec::{Spec, Target};
+
+/// Prints the sites.
+pub(super) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
+    let spec = spec::of(&args.source)?;
+    let plan = Plan { sites: sites(&spec)? };
+    let costs = Costs::default();
+    output::print(&match args.format {
+        TextOrJson::Text => print::text(&plan, &spec, &costs),
+        TextOrJson::Json => print::json(&plan, &spec, &costs) + "\n",
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// In the first process of the target; in the executable itself when nothing runs it yet.
+fn sites(spec: &Spec) -> anyhow::Result<Vec<crate::plan::Site>> {
+    let mut resolver = Resolver::new(KernelTraits::default());
+    match (resolver.find(&spec.target)?.first(), &spec.target) {
+        (Some(process), _) => Ok(resolver.sites(spec, process.identity.pid)?),
+        (None, Target::Exe(path)) => Ok(resolver.sites_of_file(spec, &path.display().to_string())?),
+        (None, Target::Process(name)) => {
+            bail!("no process is called `{name}`; start it, or name its executable")
+        }
+        (None, Target::Pids(_)) => bail!("the process has ended"),
+    }
+}
