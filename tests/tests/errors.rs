@@ -162,7 +162,8 @@ fn unreadable(value: &serde_json::Value) -> Vec<u64> {
         serde_json::Value::Array(items) => items.iter().map(|item| ("", item)).collect(),
         _ => return Vec::new(),
     };
-    let own = inner.iter().filter(|(name, _)| *name == "key_unreadable").filter_map(|(_, value)| value.as_u64());
+    let own =
+        inner.iter().filter(|(name, _)| *name == "key_unreadable").filter_map(|(_, value)| value.as_u64());
     own.chain(inner.iter().flat_map(|(_, value)| unreadable(value))).collect()
 }
 

@@ -37,7 +37,8 @@ pub fn bare_probes(
 ) -> Result<BareProbes, AttachError> {
     let failed = |error: io::Error| probe_error(path, pid, offsets.len(), &error);
     let program = load_nothing("stain_bare").map_err(failed)?;
-    let c_path = CString::new(path.as_os_str().as_bytes()).map_err(|error| failed(io::Error::other(error)))?;
+    let c_path =
+        CString::new(path.as_os_str().as_bytes()).map_err(|error| failed(io::Error::other(error)))?;
     let offsets: Vec<u64> = offsets.iter().map(|offset| offset.0).collect();
     let link = MultiLink { path: &c_path, offsets: &offsets, cookies: &[], at_return, pid };
     // The link keeps the program.

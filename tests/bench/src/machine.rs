@@ -21,18 +21,17 @@ pub(crate) struct Machine {
 impl Machine {
     /// Asks `/proc`.
     pub(crate) fn detect() -> Self {
-        let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let cpuinfo = read("/proc/cpuinfo");
         let field = |name: &str| cpuinfo.lines().find_map(|line| line.strip_prefix(name)?.split_once(": "));
-        let memory_kib = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-            text.lines().next()?.split_whitespace().nth(1)?.parse::<f64>().ok()
-        });
+        let memory = read("/proc/meminfo");
+        let memory_kib: f64 = word(&memory, 1).unwrap_or(0.0);
         Self {
-            kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             cpus: cpus(),
             model: field("model name").map_or("unknown processor", |(_, model)| model).to_owned(),
             is_virtual: field("flags").is_some_and(|(_, flags)| flags.contains(" hypervisor")),
-            memory_gib: memory_kib.unwrap_or(0.0) / f64::from(1 << 20),
-            load: load(),
+            memory_gib: memory_kib / f64::from(1 << 20),
+            load: word(&read("/proc/loadavg"), 0).unwrap_or(0.0),
         }
     }
 }
@@ -42,9 +41,12 @@ pub(crate) fn cpus() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn load() -> f64 {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split_whitespace().next().and_then(|load| load.parse().ok()).unwrap_or(0.0)
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+fn word(text: &str, index: usize) -> Option<f64> {
+    text.split_whitespace().nth(index)?.parse().ok()
 }
 
 impl fmt::Display for Machine {

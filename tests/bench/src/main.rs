@@ -5,6 +5,7 @@
 
 mod agent;
 mod assembly;
+mod attached;
 mod bpftrace;
 mod hit;
 mod machine;
@@ -37,7 +38,11 @@ const BENCHES: [Bench; 7] = [
     Bench { name: "site", about: "planned site, naive function entry, and bpftrace", run: site::run },
     Bench { name: "record", about: "a record through six stages, unsampled and sampled", run: record::run },
     Bench { name: "pingpong", about: "context switches of a target with probes", run: pingpong::run },
-    Bench { name: "throughput", about: "records a second of a pipeline, attached or not", run: throughput::run },
+    Bench {
+        name: "throughput",
+        about: "records a second of a pipeline, attached or not",
+        run: throughput::run,
+    },
     Bench { name: "agent", about: "processor time and memory of the agent", run: agent::run },
     Bench { name: "assembly", about: "traces a second that one core assembles", run: assembly::run },
 ];

@@ -67,6 +67,18 @@ impl Micro {
         self.module.file_offset(found.address).context("a function outside of the file")
     }
 
+    /// Nanoseconds of one call of a function, from as many calls as fit into a round.
+    pub(crate) fn cost(&mut self, function: &str) -> Result<f64> {
+        let count = fitting(self.call(function, 100)?);
+        self.call(function, count)
+    }
+
+    /// Nanoseconds of one record through six stages, likewise.
+    pub(crate) fn record_cost(&mut self) -> Result<f64> {
+        let count = fitting(self.record(100)?);
+        self.record(count)
+    }
+
     /// Nanoseconds of one call of a function.
     pub(crate) fn call(&mut self, function: &str, count: u64) -> Result<f64> {
         self.each(&format!("call {function} {count}"), count)
@@ -112,4 +124,10 @@ impl Micro {
     fn say(&mut self, command: &str) -> Result<()> {
         Ok(writeln!(self.process.stdin().context("the target has no input")?, "{command}")?)
     }
+}
+
+/// How many of what takes so long fit into a round: some milliseconds, short against what else may happen on the machine.
+fn fitting(each_ns: f64) -> u64 {
+    const ROUND_NS: f64 = 12e6;
+    (ROUND_NS / each_ns.max(1.0)).clamp(200.0, 2e6) as u64
 }
