@@ -34,6 +34,10 @@ pub struct Config {
     /// 1 while no hit is to have any effect: before all probes are set, and from the moment that they are taken off. Probes come and go one after the
     /// other; without this, a journey could be reported as whole with a stage missing, or as superseded though it was written.
     pub closed: u32,
+    /// 1 when processes that are no targets yet may become some: then every replaced image is told.
+    pub watch_new: u32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
 /// A record key in flight.
@@ -60,6 +64,6 @@ pub struct SequenceKey {
     pub task: u64,
 }
 
-const _: () = assert!(size_of::<Config>() == 48);
+const _: () = assert!(size_of::<Config>() == 56);
 const _: () = assert!(size_of::<Key>() == 16);
 const _: () = assert!(size_of::<SequenceKey>() == 16);

@@ -6,7 +6,7 @@
 pub enum NoticeKind {
     /// A trace ended; `value` is its handle.
     Finished = 1,
-    /// A process image was replaced; `value` is the process id.
+    /// A process replaced its image; `value` is its process id. Targets always, others where they may become targets.
     Exec = 2,
     /// A target forked; `value` is the parent's process id.
     Fork = 3,

@@ -15,8 +15,7 @@ use crate::stamp::{self, Found};
 #[inline(always)]
 pub fn finish(hit: &Hit<'_>, key: Key, outcome: Outcome) {
     let Some(trace) = stamp::find(key) else { return };
-    let Some((task, _)) = hit.task() else { return };
-    if end(&trace, outcome, Some((hit, task))) {
+    if end(&trace, outcome, Some((hit, hit.task_or_unknown()))) {
         hit.count.stamp();
     }
 }

@@ -24,6 +24,13 @@ pub struct Hit<'a> {
 }
 
 impl Hit<'_> {
+    /// The task id for a stamp. One that cannot be read is counted and shown as -1: it is no reason to lose the stamp, least of all
+    /// the one that ends the trace.
+    #[inline(always)]
+    pub fn task_or_unknown(&self) -> u64 {
+        self.task().map_or(u64::MAX, |(task, _)| task)
+    }
+
     /// The task id, and 1 when the spec names it; `None` when its memory cannot be read, which is counted.
     #[inline(always)]
     pub fn task(&self) -> Option<(u64, u32)> {

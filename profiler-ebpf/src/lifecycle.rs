@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use profiler_common::{Key, NoticeKind, Outcome, ProbeSpec, SequenceKey};
 
-use crate::maps::{PROCESSES, SEQUENCES};
+use crate::maps::{CONFIG, PROCESSES, SEQUENCES};
 use crate::{end, stamp};
 
 #[inline(always)]
@@ -30,10 +30,14 @@ pub fn thread_exit() {
     }
 }
 
-/// A process image was replaced: it may be a target from now on, or no longer be one.
+/// A process image was replaced: that of a target, whose records are gone with it, or one that may be a target from now on.
 #[inline(always)]
 pub fn exec() {
-    end::notify(NoticeKind::Exec, u64::from(current().0));
+    let (tgid, _) = current();
+    let wants_new = CONFIG.get(0).is_some_and(|config| config.watch_new != 0);
+    if wants_new || process_number(tgid).is_some() {
+        end::notify(NoticeKind::Exec, u64::from(tgid));
+    }
 }
 
 /// A target forked: the child may be a target too.

@@ -55,7 +55,7 @@ pub fn nothing_open() -> bool {
 pub fn append(hit: &Hit<'_>, key: Key) {
     let config = hit.config;
     let Some(trace) = find(key) else { return };
-    let Some((task, _)) = hit.task() else { return };
+    let task = hit.task_or_unknown();
     // SAFETY: a field of a map value, 4-byte aligned by its layout.
     let index = unsafe { atomic::fetch_add_u32(&raw mut (*trace.header).entries, 1) };
     // The last place is the terminal stamp's.

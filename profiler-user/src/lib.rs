@@ -9,6 +9,7 @@ pub mod agent;
 pub mod assemble;
 pub mod attach;
 pub mod cli;
+pub mod demo;
 pub mod ledger;
 pub mod meter;
 pub mod plan;

@@ -1,7 +1,7 @@
 //! Every journey is the record's own: stages, order, threads and times as the target logged them.
 
-use anyhow::Result;
-use stain_tests::journey::{Expect, KeyKind};
+use anyhow::{Result, ensure};
+use stain_tests::journey::{self, Expect, KeyKind, Violation};
 use stain_tests::run::{Done, Scenario};
 use stain_tests::specs::{self, Stage};
 use stain_tests::targets::Flavour;
@@ -148,7 +148,19 @@ fn a_stage_at_a_return_lies_within_its_call() -> Result<()> {
             stage.1 = POP;
         }
         let target = format!("--records 20000 --drop-percent 30 --reuse shared --truth-sample {RATE}");
-        Scenario::new(flavour, &target, spec).run()?.assert_true(&expect)?;
+        let done = Scenario::new(flavour, &target, spec).run()?;
+        let mut violations = journey::check(&done.report, &done.truth, &expect);
+        // A return trampoline is laid when a call begins. The two workers wait inside `pop` when the agent attaches: the first record of each
+        // comes out of a call that began before, and the plan says so.
+        let before = violations.len();
+        violations.retain(|violation| !lacks_only_the_pop(violation));
+        ensure!(violations.is_empty(), "{}", journey::show(&violations));
+        ensure!(before <= 2, "{before} records without their return");
     }
     Ok(())
+}
+
+fn lacks_only_the_pop(violation: &Violation) -> bool {
+    let Violation::Stages { found, expected, .. } = violation else { return false };
+    expected.contains(&POP) && !found.iter().any(|stage| stage == "Q-") && found.len() + 1 == expected.len()
 }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::assemble::{Processes, WallClock};
 use crate::attach::{
-    AttachError, Grace, Kernel, MultiSupport, Settings, Watches, monotonic_ns, multi_support, wall_offset_ns,
+    AttachError, Grace, Kernel, MultiSupport, Settings, monotonic_ns, multi_support, wall_offset_ns,
 };
 use crate::ledger::AgentCounts;
 use crate::meter::{Events, TargetUse};
@@ -194,14 +194,14 @@ impl Running {
             paused: 0,
             // Until the first processes are all attached to.
             closed: 1,
+            watch_new: u32::from(!self.is_by_pid()),
+            reserved: 0,
         };
-        let watches = if self.is_by_pid() { Watches::Exits } else { Watches::ExitsAndNew };
         let mut kernel = Kernel::load(&Settings {
             config,
             probes: Registry::room_for(sites),
             log_level: self.options.log_level,
             backend: self.options.backend,
-            watches,
         })?;
         if self.options.log_level > 0 {
             self.log = Some(kernel.logger()?);
@@ -226,7 +226,7 @@ impl Running {
         observer: &mut dyn Observer,
     ) -> Result<Option<End>, AgentError> {
         let life = self.collect(now_ns).await?;
-        self.follow(&life, now_ns, observer).await?;
+        let gone = self.follow(&life, now_ns, observer).await?;
         if let Some(log) = &mut self.log {
             log.flush();
         }
@@ -236,7 +236,8 @@ impl Running {
             self.follow_clock();
             self.report(now_ns, observer)?;
         }
-        Ok(self.tally.sink.as_ref().is_some_and(QueuedSink::has_failed).then_some(End::Output))
+        let failed = self.tally.sink.as_ref().is_some_and(QueuedSink::has_failed);
+        Ok(if failed { Some(End::Output) } else { gone })
     }
 
     /// Reads what has ended. Gives what happened to processes meanwhile.
@@ -276,25 +277,31 @@ impl Running {
         life: &[Life],
         now_ns: u64,
         observer: &mut dyn Observer,
-    ) -> Result<(), AgentError> {
-        if self.is_by_pid() {
-            return Ok(());
-        }
+    ) -> Result<Option<End>, AgentError> {
         for event in life {
             if let Life::Exec(pid) = event {
                 self.refused.retain(|identity, _| identity.pid != *pid);
                 let number =
                     self.traced.iter().find(|traced| traced.identity.pid == *pid).map(|traced| traced.number);
                 if let Some(number) = number {
-                    // Its old image is gone with all probes and records.
+                    // Its old image is gone with all probes and records. The new one may be a target again.
                     self.remove(number).await?;
+                    self.next_discovery_ns = now_ns;
                 }
             }
         }
-        if !life.is_empty() || now_ns >= self.next_discovery_ns {
+        let due = now_ns >= self.next_discovery_ns;
+        if self.is_by_pid() {
+            // Nothing comes to a list of process ids; but one of them may be between two images.
+            if due && self.traced.len() < self.pids.len() {
+                self.discover(now_ns, observer)?;
+                let waits = self.refused.values().any(|(_, told)| !told);
+                return Ok((self.traced.is_empty() && !waits).then_some(End::TargetExit));
+            }
+        } else if due || !life.is_empty() {
             self.discover(now_ns, observer)?;
         }
-        Ok(())
+        Ok(None)
     }
 
     fn discover(&mut self, now_ns: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {

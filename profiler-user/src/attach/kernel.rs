@@ -25,17 +25,6 @@ pub struct Settings {
     pub log_level: u8,
     /// How to set probes; the best that the kernel offers when `None`.
     pub backend: Option<Backend>,
-    /// Which comings and goings of processes to be told of.
-    pub watches: Watches,
-}
-
-/// Which comings and goings of processes the kernel program tells of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Watches {
-    /// Threads that end (needed to keep sequences and thread keys true).
-    Exits,
-    /// Also new processes: any replaced image, and forks of targets.
-    ExitsAndNew,
 }
 
 /// The loaded kernel program. Dropping it, or killing the agent, removes it with all its probes.
@@ -63,7 +52,7 @@ impl Kernel {
         let config = settings.config;
         let mut ebpf = object::load(&config, settings.probes, settings.log_level)?;
         let shared = share(&ebpf, &config)?;
-        load_programs(&mut ebpf, backend, settings.watches)?;
+        load_programs(&mut ebpf, backend)?;
         let multi = match backend {
             Backend::Multi => Some(object::load_multi(&ebpf, "stain_entry")?),
             Backend::Perf => None,
@@ -249,26 +238,25 @@ fn take<T: TryFrom<aya::maps::Map>>(ebpf: &mut Ebpf, name: &'static str) -> Resu
 }
 
 /// Loads the programs that need it, and attaches the watches.
-fn load_programs(ebpf: &mut Ebpf, backend: Backend, watches: Watches) -> Result<(), AttachError> {
+fn load_programs(ebpf: &mut Ebpf, backend: Backend) -> Result<(), AttachError> {
     for (name, program) in ebpf.programs_mut() {
         match program {
             Program::UProbe(program) if backend != Backend::Multi => {
                 program.load().map_err(|error| program_error(name, error))?;
             }
-            Program::RawTracePoint(program) => load_watch(name, program, watches)?,
+            Program::RawTracePoint(program) => load_watch(name, program)?,
             _ => {}
         }
     }
     Ok(())
 }
 
-fn load_watch(name: &str, program: &mut RawTracePoint, watches: Watches) -> Result<(), AttachError> {
-    let tracepoint = match (name, watches) {
-        ("stain_end", _) => None,
-        ("stain_exit", _) => Some("sched_process_exit"),
-        ("stain_exec", Watches::ExitsAndNew) => Some("sched_process_exec"),
-        ("stain_fork", Watches::ExitsAndNew) => Some("sched_process_fork"),
-        _ => return Ok(()),
+fn load_watch(name: &str, program: &mut RawTracePoint) -> Result<(), AttachError> {
+    let tracepoint = match name {
+        "stain_exit" => Some("sched_process_exit"),
+        "stain_exec" => Some("sched_process_exec"),
+        "stain_fork" => Some("sched_process_fork"),
+        _ => None,
     };
     program.load().map_err(|error| program_error(name, error))?;
     if let Some(tracepoint) = tracepoint {

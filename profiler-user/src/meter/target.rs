@@ -1,6 +1,6 @@
 //! The target's use of the machine: the kernel's accounts all the time, perf events in short windows.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::accounts::{context_switches, cpu_time_ns};
 use super::events::{Events, Readings};
@@ -8,6 +8,11 @@ use super::events::{Events, Readings};
 /// How long events stay on the target, and how long until they come again: a fortieth of the time.
 const WINDOW: Duration = Duration::from_millis(250);
 const PERIOD: Duration = Duration::from_secs(10);
+
+/// How often context switches are read at most, and how many times as long as the last reading took at least: each thread has
+/// a file of its own.
+const SWITCHES_PERIOD: Duration = Duration::from_millis(250);
+const SWITCHES_SHARE: u32 = 500;
 
 /// Threads that one window watches at most: each takes descriptors and time to set up.
 const MAX_THREADS: usize = 64;
@@ -47,6 +52,7 @@ pub struct TargetMeter {
     last: TargetUse,
     window: Option<(Events, u64)>,
     next_ns: u64,
+    next_switches_ns: u64,
 }
 
 impl TargetMeter {
@@ -60,11 +66,20 @@ impl TargetMeter {
             last: TargetUse::default(),
             window: None,
             next_ns: now_ns,
+            next_switches_ns: now_ns,
         }
     }
 
-    /// Opens and closes windows when it is time. `now_ns` is the monotonic clock.
+    /// Reads the accounts, so that they are known of a process that has ended, and opens and closes windows when it is time.
+    /// `now_ns` is the monotonic clock.
     pub fn tick(&mut self, now_ns: u64) {
+        self.read_cpu_time();
+        if now_ns >= self.next_switches_ns {
+            let started = Instant::now();
+            self.read_switches();
+            let pause = SWITCHES_PERIOD.max(started.elapsed() * SWITCHES_SHARE);
+            self.next_switches_ns = now_ns + pause.as_nanos() as u64;
+        }
         match &self.window {
             Some((_, since)) if now_ns.saturating_sub(*since) >= WINDOW.as_nanos() as u64 => {
                 self.close(now_ns);
@@ -92,14 +107,44 @@ impl TargetMeter {
     /// What it has used; after its end, what it had used when last asked.
     pub fn read(&mut self, now_ns: u64) -> TargetUse {
         self.close(now_ns);
+        self.read_cpu_time();
+        self.read_switches();
+        self.last
+    }
+
+    fn read_cpu_time(&mut self) {
         if let Some(cpu_ns) = cpu_time_ns(self.pid) {
-            self.last.cpu_ns = cpu_ns.saturating_sub(self.first_cpu_ns);
+            // Never back: of a process that is just ending only a part may be told.
+            self.last.cpu_ns = self.last.cpu_ns.max(cpu_ns.saturating_sub(self.first_cpu_ns));
         }
+    }
+
+    fn read_switches(&mut self) {
         if let Some(switches) = context_switches(self.pid) {
             // Threads that ended took their count with them: the sum never goes back.
             self.last.context_switches =
                 self.last.context_switches.max(switches.saturating_sub(self.first_switches));
         }
-        self.last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TargetMeter;
+
+    #[test]
+    fn knows_after_the_end_what_was_last_used() {
+        let busy = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo; read line";
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", busy]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut meter = TargetMeter { first_cpu_ns: 0, first_switches: 0, ..TargetMeter::new(child.id(), 0) };
+        let mut one = [0];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut one).unwrap();
+        meter.tick(0);
+        child.wait().unwrap();
+        let used = meter.read(1);
+        assert!(used.cpu_ns > 0, "{used:?}");
+        assert!(used.context_switches > 0, "{used:?}");
     }
 }

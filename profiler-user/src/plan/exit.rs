@@ -89,8 +89,11 @@ pub fn method(
         }
         (None, Err(reason)) if carrier == Class::Refused => Err(reason),
         (None, _) => {
-            let note = "return trampoline: code that throws or switches stacks through this function would be ended by it";
-            Ok(Method::Trampoline { carrier, notes: vec![note.to_owned()] })
+            let notes = [
+                "return trampoline: code that throws or switches stacks through this function would be ended by it",
+                "calls that began before attaching return unseen",
+            ];
+            Ok(Method::Trampoline { carrier, notes: notes.map(str::to_owned).to_vec() })
         }
         (Some(harm), Ok((sites, exits))) => {
             let why = format!("on its `ret` instructions, single-stepped, because {harm}");

@@ -7,7 +7,7 @@ use profiler_common::{Outcome, Role};
 
 use super::*;
 use crate::spec::{Expr, Place, Point, Sampling, SequenceMode, StageCode, Target};
-use crate::symbol::{ElfAddress, Segment};
+use crate::symbol::{ElfAddress, Segment, Sources};
 
 const KERNEL: KernelTraits = KernelTraits { safe_five_byte_nop: false, emulates_long_nops: true };
 /// `push %rbp; mov %rdi, %rbp; .. ; pop %rbp; ret`
@@ -27,6 +27,7 @@ fn module(unwinds: bool, is_go: bool) -> Module {
         functions: Vec::new(),
         is_go,
         unwinds,
+        sources: Sources::default(),
         bytes: Vec::new().into(),
     }
 }

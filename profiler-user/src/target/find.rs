@@ -12,6 +12,9 @@ use super::error::TargetError;
 use super::process::{Process, without_deleted};
 use crate::spec::Target;
 
+/// Bytes of a process's short name at most.
+const SHORT_NAME: usize = 15;
+
 impl Proc {
     /// The processes that a spec means, by process id. Each process id that it names must be there.
     pub fn find(&self, target: &Target) -> Result<Vec<Process>, TargetError> {
@@ -59,14 +62,17 @@ impl Proc {
             match self.runs(process.identity.pid, &path, wanted) {
                 Ok(true) => found.push(process),
                 Ok(false) => {}
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                // What may not be seen may be what was meant, but not if it is called otherwise: even root may not see all.
+                Err(error)
+                    if error.kind() == io::ErrorKind::PermissionDenied
+                        && is_short_name(&process.comm, &path) =>
+                {
                     denied.get_or_insert(process.identity.pid);
                 }
-                Err(_) => {} // It has just ended.
+                Err(_) => {} // It is something else, or has just ended.
             }
         }
         match denied {
-            // What may not be seen may be what was meant.
             Some(pid) if found.is_empty() => Err(TargetError::Denied { what: self.path(pid, "exe") }),
             _ => Ok(found),
         }
@@ -98,6 +104,12 @@ impl Proc {
         found.sort_by_key(|process| process.identity);
         Ok(found)
     }
+}
+
+/// Whether the kernel calls a process that runs this file so: by the first 15 bytes of its name.
+fn is_short_name(comm: &str, path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.get(..name.len().min(SHORT_NAME)) == Some(comm.as_bytes())
 }
 
 #[cfg(test)]
@@ -167,6 +179,19 @@ mod tests {
             proc.find_pid(10).unwrap().identity,
             super::super::Identity { pid: 10, start_ticks: 1000 }
         );
+    }
+
+    #[test]
+    fn short_names_are_the_first_bytes_of_the_file_name() {
+        for (comm, path, expected) in [
+            ("nginx", "/usr/sbin/nginx", true),
+            ("init", "/usr/sbin/nginx", false),
+            ("a-rather-long-n", "/bin/a-rather-long-name", true),
+            ("a-rather", "/bin/a-rather-long-name", false),
+            ("", "/", true),
+        ] {
+            assert_eq!(is_short_name(comm, Path::new(path)), expected, "{comm} {path}");
+        }
     }
 
     #[test]
