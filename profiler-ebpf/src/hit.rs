@@ -6,7 +6,7 @@ use aya_ebpf::programs::ProbeContext;
 use aya_log_ebpf::debug;
 use profiler_common::limits::SAVED_ARGS;
 use profiler_common::slot::{CallKey, SavedArgs};
-use profiler_common::{Config, Counter, Key, Outcome, ProbeSpec, Role};
+use profiler_common::{Config, Counter, Key, KeyRecipe, Outcome, ProbeSpec, Role};
 
 use crate::count::{SiteCount, count};
 use crate::frame::Frame;
@@ -58,6 +58,9 @@ pub fn hit(ctx: &ProbeContext) {
     }
     let process = (cookie >> 32) as u32;
     site.hit();
+    if is_idle(spec) {
+        return;
+    }
     let mut frame = Frame::new(ctx);
     if spec.role == Role::Save as u8 {
         return save(spec, &frame);
@@ -79,6 +82,15 @@ pub fn hit(ctx: &ProbeContext) {
     } else {
         stamp::append(&hit, key);
     }
+}
+
+/// The common hit, and the shortest way through it: no trace is in flight that this stage could stamp or end, and its key lies in
+/// a register, so that nothing can be unreadable either.
+#[inline(always)]
+fn is_idle(spec: &ProbeSpec) -> bool {
+    let looks_up = spec.role == Role::Stamp as u8 || spec.role == Role::Finish as u8;
+    let in_register = spec.key.kind == KeyRecipe::VALUE && spec.key.value.steps == 0;
+    looks_up && in_register && spec.flags & ProbeSpec::USES_SAVED == 0 && stamp::nothing_open()
 }
 
 #[inline(always)]

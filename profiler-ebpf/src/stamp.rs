@@ -42,8 +42,9 @@ pub fn find(key: Key) -> Option<Found> {
     same.then_some(Found { key, handle, header, element })
 }
 
+/// Whether no trace is in flight.
 #[inline(always)]
-fn nothing_open() -> bool {
+pub fn nothing_open() -> bool {
     // SAFETY: an element of an array map. A stage of a record in flight comes after its S0 in the target's own order, and
     // S0 raised the number before the target went on.
     OPEN.get_ptr(0).is_none_or(|open| unsafe { open.read_volatile() } == 0)

@@ -84,6 +84,15 @@ impl Flavour {
     }
 }
 
+/// What the benchmarks probe, with or without an `endbr64` at each entry; compiles it if need be.
+pub fn bench_target(protected: bool) -> Result<PathBuf> {
+    let flavour = if protected { Flavour::CProtected } else { Flavour::C };
+    let source = sources().join("bench/bench.c");
+    let mut command = flavour.command();
+    command.arg(&source).arg("-pthread");
+    build(command, if protected { "bench-protected" } else { "bench" }, &[source])
+}
+
 /// The shared harness, compiled once for all flavours.
 fn object() -> Result<PathBuf> {
     let source = sources().join("common/harness.c");

@@ -59,6 +59,6 @@ pub(crate) fn bench(root: &Path, args: &[String]) -> Result<()> {
     setup::ensure(root, Set::Bench)?;
     let stain = build(root, Profile::Release)?;
     let mut bench = cargo::workspace(root);
-    bench.args(["run", "--release", "--package", "stain-tests", "--bin", "bench", "--"]).args(args);
+    bench.args(["run", "--release", "--package", "stain-bench", "--bin", "bench", "--"]).args(args);
     loud(bench.env("STAIN_BIN", stain))
 }

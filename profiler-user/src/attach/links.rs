@@ -107,7 +107,7 @@ fn is_source(site: &Site) -> bool {
     site.spec.role == Role::Start as u8
 }
 
-fn probe_error(file: &Path, pid: u32, count: usize, error: &io::Error) -> AttachError {
+pub(super) fn probe_error(file: &Path, pid: u32, count: usize, error: &io::Error) -> AttachError {
     let reason = match error.raw_os_error() {
         Some(libc::EPERM | libc::EACCES) => return AttachError::Permission { what: "set probes".to_owned() },
         Some(libc::ESRCH) => "the process has ended".to_owned(),

@@ -3,6 +3,7 @@
 //! Owns: every system call on BPF programs, maps and links. Dropping a [`Kernel`] or [`Links`] leaves nothing behind; so does killing the agent,
 //! since the kernel closes what it held. Refuses: choosing sites, understanding stamps.
 
+mod bare;
 mod clock;
 mod error;
 mod grace;
@@ -13,6 +14,7 @@ mod object;
 mod shared;
 mod sys;
 
+pub use bare::{BareProbes, bare_probes};
 pub use clock::{monotonic_ns, wall_offset_ns};
 pub use error::AttachError;
 pub use grace::Grace;

@@ -3,8 +3,7 @@
 use std::io;
 use std::os::fd::AsFd as _;
 
-use aya_obj::generated::bpf_insn;
-
+use super::bare::load_nothing;
 use super::sys::{self, MultiLink};
 
 /// What the kernel offers.
@@ -23,9 +22,7 @@ pub enum MultiSupport {
 /// Tries it. Sets no probe: the path does not exist, and what is looked at is in which order the kernel objects.
 #[must_use]
 pub fn multi_support() -> MultiSupport {
-    // `r0 = 0; exit`
-    let program = [instruction(0xb7), instruction(0x95)];
-    let program = match sys::load_multi("stain_try", &program, "GPL", None) {
+    let program = match load_nothing("stain_try") {
         Ok(program) => program,
         Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES)) => {
             return MultiSupport::NoPermission;
@@ -46,12 +43,4 @@ pub fn multi_support() -> MultiSupport {
         Some(libc::EINVAL) => MultiSupport::PerProcess,
         _ => MultiSupport::PerThread,
     }
-}
-
-fn instruction(code: u8) -> bpf_insn {
-    // All zero but the operation: destination r0, immediate 0.
-    let mut raw = [0u8; size_of::<bpf_insn>()];
-    raw[0] = code;
-    // SAFETY: `bpf_insn` is eight bytes of integers and bit fields, for which every bit pattern is a value.
-    unsafe { std::mem::transmute(raw) }
 }

@@ -1,0 +1,92 @@
+//! The product as a user runs it, on a pipeline at full speed.
+//!
+//! Owns: starting both, and what the agent used while it ran, read from outside.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::Signal;
+use stain_tests::child::Guarded;
+use stain_tests::pipeline::Pipeline;
+use stain_tests::specs::{self, Spec};
+use stain_tests::stain;
+use stain_tests::targets::Flavour;
+
+/// For all that takes a moment.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The pipeline: C, without `endbr64`, every record's transform busy for two microseconds.
+pub(crate) const FLAVOUR: Flavour = Flavour::C;
+
+/// Its arguments. The truth log of the tests is there, but logs no record.
+pub(crate) fn pipeline(seconds: u64, folder: &Path) -> Result<Pipeline> {
+    let seconds = seconds.to_string();
+    let arguments = [
+        "--records",
+        "0",
+        "--seconds",
+        &seconds,
+        "--work",
+        "2000",
+        "--reuse",
+        "owner",
+        "--truth-sample",
+        "1000000000000",
+    ];
+    Pipeline::start(FLAVOUR, &arguments, folder)
+}
+
+/// The six stages, without the drop point.
+pub(crate) fn spec(rate: u64, budget: u64) -> Spec {
+    Spec { budget, max_open: 4096, ..specs::every(FLAVOUR, rate).without_drop() }
+}
+
+/// A `stain attach` that runs.
+pub(crate) struct Attached {
+    process: Guarded,
+}
+
+impl Attached {
+    /// Attaches, and waits until all probes are set.
+    pub(crate) fn start(pid: u32, spec: &Spec, folder: &Path, arguments: &[&str]) -> Result<Self> {
+        let file = folder.join("spec.toml");
+        std::fs::write(&file, spec.toml())?;
+        let mut command = Command::new(stain::binary()?);
+        command.args(["attach", "--pid", &pid.to_string(), "--spec"]).arg(&file).args(arguments);
+        let mut process = Guarded::spawn(&mut command)?;
+        process.stderr().find(|line| line.starts_with("attached"), LIMIT).context("stain attach")?;
+        Ok(Self { process })
+    }
+
+    /// Ends it as Ctrl-C does.
+    pub(crate) fn stop(self) -> Result<()> {
+        self.process.signal(Signal::INT)?;
+        let ended = self.process.wait(LIMIT)?;
+        ensure!(ended.status.success(), "stain attach failed: {}", ended.stderr);
+        Ok(())
+    }
+
+    /// Processor time of all its threads so far, ns.
+    pub(crate) fn cpu_ns(&self) -> Result<u64> {
+        let mut clock = 0;
+        // SAFETY: the call writes one clock id to the address it is given.
+        let error = unsafe { libc::clock_getcpuclockid(self.process.pid().cast_signed(), &mut clock) };
+        ensure!(error == 0, "the agent has ended");
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the call writes one `timespec` to the address it is given.
+        if unsafe { libc::clock_gettime(clock, &mut time) } != 0 {
+            bail!("the agent's clock cannot be read: {}", std::io::Error::last_os_error());
+        }
+        Ok(time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs())
+    }
+
+    /// Its largest resident memory so far, bytes.
+    pub(crate) fn peak_bytes(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.pid()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+        let kib: u64 = line.split_whitespace().next().context("an empty VmHWM")?.parse()?;
+        Ok(kib << 10)
+    }
+}
