@@ -61,7 +61,16 @@ impl Transcode {
     /// One thread and no time or version in the file: the same input gives the same bytes.
     fn spawn(program: &str, input: &[&str], output: &Path) -> Result<Self> {
         let mut command = quiet(program);
-        command.args(input).args(["-c:v", "mpeg4", "-threads", "1", "-fflags", "+bitexact", "-flags:v", "+bitexact"]);
+        command.args(input).args([
+            "-c:v",
+            "mpeg4",
+            "-threads",
+            "1",
+            "-fflags",
+            "+bitexact",
+            "-flags:v",
+            "+bitexact",
+        ]);
         Ok(Self { process: Guarded::spawn(command.arg(output))?, output: output.to_owned() })
     }
 

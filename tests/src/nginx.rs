@@ -89,7 +89,7 @@ impl Site {
             "daemon off;\nworker_processes {workers};\npid {home}/pid;\nerror_log stderr notice;\n\
              events {{ worker_connections 512; }}\n\
              http {{\n{buffers}  log_format test '$pid $request_uri $status $body_bytes_sent';\n  access_log {home}/access test;\n  \
-             keepalive_requests 1000000;\n  server {{\n    listen {address} sndbuf=32k;\n    root {home}/www;\n    \
+             keepalive_requests 1000000;\n  server {{\n    listen {address} sndbuf=128k;\n    root {home}/www;\n    \
              location /id/ {{ try_files /none /large; }}\n    location /ok/ {{ try_files /none /small; }}\n  }}\n}}\n"
         )
     }
@@ -208,7 +208,9 @@ impl Drop for Workers {
         for pid in &self.all {
             // A process id may be another's by now.
             let exe = std::fs::read_link(format!("/proc/{pid}/exe"));
-            let is_worker = exe.is_ok_and(|exe| exe.as_os_str().as_encoded_bytes().starts_with(self.binary.as_os_str().as_encoded_bytes()));
+            let is_worker = exe.is_ok_and(|exe| {
+                exe.as_os_str().as_encoded_bytes().starts_with(self.binary.as_os_str().as_encoded_bytes())
+            });
             let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw);
             if let (true, Some(pid)) = (is_worker, pid) {
                 // It may be gone already, which is what is wanted.
@@ -260,7 +262,8 @@ mod tests {
         let logged = Logged { pid: 12, id: 42, status: 200, sent: 5 };
         assert_eq!(Logged::parse("12 /id/00000042 200 5"), Some(logged));
         assert_eq!(Logged::parse("12 /small 200 5"), None);
-        let text = "Running 2s test\n  17134 requests in 2.06s, 3.89MB read\n  Socket errors: connect 0, read 8";
+        let text =
+            "Running 2s test\n  17134 requests in 2.06s, 3.89MB read\n  Socket errors: connect 0, read 8";
         let errors = vec!["Socket errors: connect 0, read 8".to_owned()];
         assert_eq!(Load::parse(text), Some(Load { requests: 17_134, errors }));
     }

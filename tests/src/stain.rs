@@ -75,7 +75,10 @@ impl Agent {
 
     /// Waits until it has said a line that `wanted` says yes to, unless it has already.
     pub fn says(&mut self, wanted: impl Fn(&str) -> bool) -> Result<String> {
-        self.process.stderr().seen_or_find(wanted, ATTACH_LIMIT).context("waiting for a message of stain attach")
+        self.process
+            .stderr()
+            .seen_or_find(wanted, ATTACH_LIMIT)
+            .context("waiting for a message of stain attach")
     }
 
     /// Waits until it has attached to this process, first or later.

@@ -165,7 +165,8 @@ mod tests {
         let logged = |pid| Logged { pid, id: 0, status: 200, sent: 5 };
         let log = BTreeMap::from([(1, logged(9)), (2, logged(9)), (3, logged(8))]);
         let whole = |number| [("S0", number, 11), ("T+", number, 15), ("W!", number, 25)];
-        let cases: [(&[(&str, u64, u64)], &str); 8] = [
+        type Case<'a> = (&'a [(&'a str, u64, u64)], &'a str);
+        let cases: [Case<'_>; 8] = [
             (&whole(1), ""),
             (&whole(2), ""),
             (&whole(3), "served by worker 8"),
@@ -177,7 +178,10 @@ mod tests {
         ];
         for (stamps, expected) in cases {
             let wrong = wrong(&trace(stamps), &requests, &log).unwrap_or_default();
-            assert!(wrong.contains(expected) && wrong.is_empty() == expected.is_empty(), "{stamps:?}: {wrong}");
+            assert!(
+                wrong.contains(expected) && wrong.is_empty() == expected.is_empty(),
+                "{stamps:?}: {wrong}"
+            );
         }
     }
 }

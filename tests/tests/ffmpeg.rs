@@ -172,7 +172,9 @@ fn an_agent_that_is_there_first_attaches_when_ffmpeg_starts() -> Result<()> {
         let pid = transcode.pid();
         agent.has_attached_to(pid)?;
         transcode.finish()?;
-        agent.says(|line| line == format!("exited: process {pid}")).map_err(|e| e.context(format!("run {run}")))?;
+        agent
+            .says(|line| line == format!("exited: process {pid}"))
+            .map_err(|e| e.context(format!("run {run}")))?;
     }
     let report = agent.stop(SHORT)?.report;
     assert_balanced(&report);
