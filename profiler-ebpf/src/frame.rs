@@ -24,7 +24,8 @@ pub struct Frame {
 impl Frame {
     #[inline(always)]
     pub fn new(ctx: &ProbeContext) -> Self {
-        let mut frame = Self { registers: [0; REGISTERS], saved: [0; SAVED], tgid: ctx.tgid(), tid: ctx.pid() };
+        let mut frame =
+            Self { registers: [0; REGISTERS], saved: [0; SAVED], tgid: ctx.tgid(), tid: ctx.pid() };
         frame.read(ctx);
         frame
     }

@@ -78,7 +78,11 @@ pub fn hit(ctx: &ProbeContext) {
         admit::start(&hit, key);
     } else if spec.role == Role::Finish as u8 {
         // Two calls with a constant each: the verifier need not follow an outcome through memory.
-        end::finish(&hit, key, if spec.outcome == Outcome::Filtered as u8 { Outcome::Filtered } else { Outcome::Written });
+        end::finish(
+            &hit,
+            key,
+            if spec.outcome == Outcome::Filtered as u8 { Outcome::Filtered } else { Outcome::Written },
+        );
     } else {
         stamp::append(&hit, key);
     }
