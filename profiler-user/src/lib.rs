@@ -8,8 +8,10 @@
 pub mod agent;
 pub mod assemble;
 pub mod attach;
+pub mod calibrate;
 pub mod cli;
 pub mod demo;
+pub mod doctor;
 pub mod ledger;
 pub mod meter;
 pub mod plan;

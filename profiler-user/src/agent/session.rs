@@ -52,6 +52,8 @@ pub(super) struct Running {
     pub(super) own_use: Events,
     pub(super) started_ns: u64,
     pub(super) grace: Grace,
+    /// Short name of the first process.
+    comm: Option<String>,
     resolver: Resolver,
     ended: (Sender<u32>, Receiver<u32>),
     last_number: u32,
@@ -89,6 +91,7 @@ impl Running {
             },
             spec,
             options,
+            comm: None,
             resolver,
             own_use,
             kernel: None,
@@ -110,7 +113,10 @@ impl Running {
     /// What the user knows the target by.
     pub(super) fn target(&self) -> String {
         match &self.spec.target {
-            Target::Pids(pids) => pids.iter().map(u32::to_string).collect::<Vec<_>>().join(", "),
+            Target::Pids(pids) => match &self.comm {
+                Some(comm) => comm.clone(),
+                None => pids.iter().map(u32::to_string).collect::<Vec<_>>().join(", "),
+            },
             Target::Process(name) => name.clone(),
             Target::Exe(path) => path.display().to_string(),
         }
@@ -173,6 +179,7 @@ impl Running {
         let links = kernel.attach(pid, number, &sites)?;
         let traced = Traced::new(number, process.identity, links, monotonic_ns(), self.ended.0.clone());
         let traced = traced.map_err(|error| AgentError::System { what: "watching the target", error })?;
+        self.comm.get_or_insert_with(|| process.comm.clone());
         self.traced.push(traced);
         if !self.pids.contains(&pid) {
             self.pids.push(pid);

@@ -25,6 +25,13 @@ pub(super) enum Command {
     Symbols(SymbolsArgs),
     /// Check a spec, or print a sample of one.
     Spec(SpecArgs),
+    /// Check whether attaching will work on this machine, and say what is missing.
+    Doctor(DoctorArgs),
+    /// Start a small pipeline as a process of its own, attach to it, and report.
+    Demo(DemoArgs),
+    /// The pipeline of `demo`.
+    #[command(hide = true)]
+    DemoPipeline(crate::demo::pipeline::Options),
 }
 
 /// What to attach to and where its stages are: from a file, from flags, or both. Flags win.
@@ -80,9 +87,31 @@ pub(super) struct AttachArgs {
     /// Show diagnostics of the kernel program. Every hit that is told of costs the target some microseconds.
     #[arg(long, value_name = "LEVEL")]
     pub(super) bpf_log: Option<LogLevel>,
-    /// Do not measure what a hit costs on this machine; assume.
+    /// Do not measure what a hit costs on this machine (a tenth of a second, in a child process); assume.
     #[arg(long)]
     pub(super) no_calibration: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DoctorArgs {
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub(super) format: TextOrJson,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DemoArgs {
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+    /// How long to watch it.
+    #[arg(short, long, value_name = "TIME", default_value = "8s", value_parser = humantime::parse_duration)]
+    pub(super) duration: Duration,
+    /// Sample one record in N.
+    #[arg(long, value_name = "N")]
+    pub(super) rate: Option<u64>,
+    /// Begin at most N traces a second; 0: no bound.
+    #[arg(long, value_name = "N")]
+    pub(super) budget: Option<u64>,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -1,14 +1,17 @@
 //! `stain attach`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 
 use super::args::{AttachArgs, Format, LogLevel, OutputArgs};
+use super::doctor::OURSELVES;
 use super::observer::Stderr;
 use super::{logger, output, privileges, spec, terminal};
 use crate::agent::{self, Finished, Options, Resolver};
-use crate::plan::{Costs, KernelTraits};
+use crate::calibrate::{Calibrated, calibrate};
+use crate::plan::KernelTraits;
 use crate::sink::jsonl::JsonLines;
 use crate::sink::{Sink, SinkError, report};
 use crate::spec::Spec;
@@ -18,13 +21,22 @@ pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
     let spec = spec::of(&args.source)?;
     let level = args.bpf_log.map(LogLevel::level);
     logger::init(level);
+    let known = if args.no_calibration { Calibrated::assumed() } else { calibrated() };
     let options = Options {
         duration: args.duration,
         log_level: level.map_or(0, |level| level as u8),
         backend: args.backend.backend(),
-        costs: Costs::default(),
+        costs: known.costs,
     };
-    session(spec, KernelTraits::default(), options, &args.output)
+    session(spec, known.kernel, options, &args.output)
+}
+
+/// What probes cost here. Without privileges that cannot be known, and attaching will say why.
+pub(super) fn calibrated() -> Calibrated {
+    calibrate(Path::new(OURSELVES)).unwrap_or_else(|error| {
+        log::info!("{error}; assuming the costs of another machine");
+        Calibrated::assumed()
+    })
 }
 
 /// One session from a good spec to its report.

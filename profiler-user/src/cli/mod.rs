@@ -4,6 +4,8 @@
 
 mod args;
 mod attach;
+mod demo;
+mod doctor;
 mod logger;
 mod observer;
 mod output;
@@ -17,11 +19,16 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::calibrate;
 use args::{Cli, Command};
 
 /// Runs the program with the arguments it was given.
 #[must_use]
 pub fn main() -> ExitCode {
+    // The child of the calibration: started by this program alone, and no command for people.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == calibrate::CHILD_ARGUMENT) {
+        return calibrate::child_main();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -35,6 +42,9 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Symbols(args) => symbols::run(&args),
         Command::Spec(args) => spec::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::DemoPipeline(options) => demo::pipeline(&options),
     };
     match result {
         Ok(code) => code,

@@ -5,16 +5,18 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 use super::args::{PlanArgs, TextOrJson};
+use super::attach::calibrated;
 use super::{output, spec};
 use crate::agent::Resolver;
-use crate::plan::{Costs, KernelTraits, Plan, print};
+use crate::calibrate::Calibrated;
+use crate::plan::{KernelTraits, Plan, print};
 use crate::spec::{Spec, Target};
 
 /// Prints the sites.
 pub(super) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
     let spec = spec::of(&args.source)?;
-    let plan = Plan { sites: sites(&spec)? };
-    let costs = Costs::default();
+    let Calibrated { costs, kernel, .. } = calibrated();
+    let plan = Plan { sites: sites(&spec, kernel)? };
     output::print(&match args.format {
         TextOrJson::Text => print::text(&plan, &spec, &costs),
         TextOrJson::Json => print::json(&plan, &spec, &costs) + "\n",
@@ -23,8 +25,8 @@ pub(super) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// In the first process of the target; in the executable itself when nothing runs it yet.
-fn sites(spec: &Spec) -> anyhow::Result<Vec<crate::plan::Site>> {
-    let mut resolver = Resolver::new(KernelTraits::default());
+fn sites(spec: &Spec, kernel: KernelTraits) -> anyhow::Result<Vec<crate::plan::Site>> {
+    let mut resolver = Resolver::new(kernel);
     match (resolver.find(&spec.target)?.first(), &spec.target) {
         (Some(process), _) => Ok(resolver.sites(spec, process.identity.pid)?),
         (None, Target::Exe(path)) => Ok(resolver.sites_of_file(spec, &path.display().to_string())?),

@@ -41,6 +41,8 @@ impl Ink {
 /// A column by its width, the space before it included for numbers.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Column {
+    /// Left-justified, cut at its front where it does not fit: of a path the end tells more.
+    Path(usize),
     /// Left-justified, cut where it does not fit.
     Text(usize),
     /// Right-justified.
@@ -48,9 +50,9 @@ pub(super) enum Column {
 }
 
 impl Column {
-    const fn width(&self) -> usize {
+    pub(super) const fn width(&self) -> usize {
         match *self {
-            Self::Text(width) | Self::Number(width) => width,
+            Self::Path(width) | Self::Text(width) | Self::Number(width) => width,
         }
     }
 }
@@ -159,6 +161,7 @@ impl Page {
         for (column, cell) in columns.iter().zip(cells) {
             match *column {
                 Column::Text(width) => line += &format!("{:<width$}", self.fit(cell, width)),
+                Column::Path(width) => line += &format!("{:<width$}", self.fit_end(cell, width)),
                 Column::Number(width) => line += &format!("{:>width$}", self.fit(cell, width)),
             }
         }
@@ -174,6 +177,17 @@ impl Page {
             return clean.collect();
         }
         clean.take(width.saturating_sub(1)).chain([self.glyphs().ellipsis]).take(width).collect()
+    }
+
+    /// As [`Self::fit`], but keeping the end.
+    fn fit_end(&self, text: &str, width: usize) -> String {
+        let cut = text.chars().count().saturating_sub(width);
+        if cut == 0 {
+            return self.fit(text, width);
+        }
+        let mark = self.glyphs().ellipsis.to_string();
+        let rest: String = text.chars().skip(cut + mark.chars().count()).collect();
+        self.fit(&(mark + &rest), width)
     }
 
     /// Parts joined by a separator, each whole on its line if it fits there.

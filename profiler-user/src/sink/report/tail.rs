@@ -48,8 +48,11 @@ pub(super) fn cost(session: &Session<'_>, page: &mut Page) {
         return;
     }
     let labels: Vec<String> = hit.iter().take(PROBES).map(|probe| probe.hits.site.clone()).collect();
-    let columns = page
+    let mut columns = page
         .table(&labels, &[Column::Number(15), Column::Number(15), Column::Number(10), Column::Number(10)]);
+    if let Some(first) = columns.first_mut() {
+        *first = Column::Path(first.width());
+    }
     page.line("");
     page.row(&columns, &["site", "instruction", "hits", "each", "all"], Ink::Dim);
     for probe in hit.iter().take(PROBES) {

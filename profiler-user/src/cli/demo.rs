@@ -1,0 +1,31 @@
+//! `stain demo`, and the pipeline that it attaches to.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use super::args::DemoArgs;
+use super::{attach, logger};
+use crate::agent::Options;
+use crate::demo::{DemoProcess, SPEC, SPEC_NAME, pipeline};
+use crate::spec::{self, Overrides};
+
+/// Starts the pipeline, attaches to it, and ends it.
+pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
+    logger::init(None);
+    let process = DemoProcess::start(&[])?;
+    let overrides =
+        Overrides { pids: vec![process.pid()], rate: args.rate, budget: args.budget, ..Overrides::default() };
+    let spec = spec::load(Some((SPEC_NAME, SPEC)), &overrides)?;
+    let known = attach::calibrated();
+    let options = Options { duration: Some(args.duration), log_level: 0, backend: None, costs: known.costs };
+    let code = attach::session(spec, known.kernel, options, &args.output)?;
+    process.finish()?;
+    Ok(code)
+}
+
+/// The pipeline itself, in the process that [`run`] starts.
+pub(super) fn pipeline(options: &pipeline::Options) -> anyhow::Result<ExitCode> {
+    pipeline::run(options).context("the demo's pipeline")?;
+    Ok(ExitCode::SUCCESS)
+}
