@@ -27,12 +27,12 @@ impl Frame {
     /// The thread that hit a probe, written to a place of the caller's: so that nothing of it is zeroed or copied on the way.
     #[inline(always)]
     pub fn of<'a>(ctx: &ProbeContext, place: &'a mut MaybeUninit<Self>) -> &'a mut Self {
-        // SAFETY: the helper has no preconditions. One call for both ids.
-        let ids = unsafe { bpf_get_current_pid_tgid() };
+        // One call for both ids.
+        let ids = bpf_get_current_pid_tgid();
         let frame = place.as_mut_ptr();
         // SAFETY: inside of `place`, as are all fields written below.
         zero(unsafe { &raw mut (*frame).saved });
-        // SAFETY: as above; integers only, so that a reference before `read` has filled them is no more than unwise.
+        // SAFETY: as above. All fields are integers; `read` only writes.
         unsafe {
             (*frame).tgid = (ids >> 32) as u32;
             (*frame).tid = ids as u32;
