@@ -2,6 +2,8 @@
 //!
 //! Owns: this comparison. Each round is a fresh demo pipeline at full speed on all CPUs, which it shares with the agent.
 
+use std::cell::RefCell;
+
 use anyhow::Result;
 use profiler_user::agent::Resolver;
 use profiler_user::demo::{SPEC, SPEC_NAME};
@@ -11,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::attached::Attached;
 use crate::bpftrace::{self, Bpftrace};
-use crate::demo::Demo;
+use crate::demo::{Demo, Ran};
 use crate::series::{Arm, Series, in_turns};
 use crate::table::{Row, Table};
 
@@ -39,26 +41,42 @@ const WATCHERS: [(&str, Watcher); 6] = [
 pub(crate) fn run() -> Result<Vec<Table>> {
     let lack = bpftrace::version().err();
     let here = |(_, watcher): &&(&str, Watcher)| !matches!(watcher, Watcher::Bpftrace) || lack.is_none();
-    let mut arms: Vec<Arm<'_>> = WATCHERS
-        .iter()
-        .filter(here)
-        .map(|(label, watcher)| Arm::new(*label, move || records_per_second(*watcher)))
+    let cpu_ns = RefCell::new(vec![f64::INFINITY; WATCHERS.len()]);
+    let mut arms: Vec<Arm<'_>> = (0..)
+        .zip(WATCHERS.iter().filter(here))
+        .map(|(index, (label, watcher))| {
+            let cpu_ns = &cpu_ns;
+            Arm::new(*label, move || {
+                let ran = watched(*watcher)?;
+                if let Some(least) = cpu_ns.borrow_mut().get_mut::<usize>(index) {
+                    *least = least.min(ran.cpu_ns);
+                }
+                Ok(ran.records_per_second)
+            })
+        })
         .collect();
     let series = in_turns(ROUNDS, &mut arms)?;
-    let base = series.first().map_or(f64::NAN, Series::median);
-    let rows = arms
-        .iter()
-        .zip(&series)
-        .map(|(arm, series)| Row::new(&arm.label, series.median(), "records/s").to(base));
-    let mut notes = vec![format!(
-        "a record passes up to eight probes; default budget of 50 traces/s unless said; {SECONDS} s a round"
-    )];
-    notes.extend(lack.map(|error| format!("without bpftrace: {error:#}")));
-    let title = "records a second of the demo's pipeline at full speed".to_owned();
-    Ok(vec![Table { title, base: "unattached", rows: rows.collect(), aims: Vec::new(), notes }])
+    let rates: Vec<f64> = series.iter().map(Series::median).collect();
+    let labels: Vec<String> = arms.into_iter().map(|arm| arm.label).collect();
+    let mut rate =
+        table("records a second of the demo's pipeline at full speed", &labels, &rates, "records/s");
+    rate.notes.push(format!(
+        "a record passes up to eight probes; at most 50 traces/s unless said; {SECONDS} s a round"
+    ));
+    rate.notes.extend(lack.map(|error| format!("without bpftrace: {error:#}")));
+    let mut cost = table("processor time of the pipeline for a record", &labels, &cpu_ns.into_inner(), "ns");
+    cost.notes
+        .push("the least of all rounds: what else runs on the machine disturbs this far less".to_owned());
+    Ok(vec![rate, cost])
 }
 
-fn records_per_second(watcher: Watcher) -> Result<f64> {
+fn table(title: &str, labels: &[String], values: &[f64], unit: &'static str) -> Table {
+    let base = values.first().copied().unwrap_or(f64::NAN);
+    let rows = labels.iter().zip(values).map(|(label, value)| Row::new(label, *value, unit).to(base));
+    Table { title: title.to_owned(), base: "unattached", rows: rows.collect(), ..Table::default() }
+}
+
+fn watched(watcher: Watcher) -> Result<Ran> {
     let folder = TempDir::new()?;
     let demo = Demo::start(SECONDS)?;
     let (mut stain, mut bpftrace) = (None, None);
@@ -70,18 +88,18 @@ fn records_per_second(watcher: Watcher) -> Result<f64> {
             stain = Some(Attached::start(demo.pid(), SPEC, folder.path(), &flags)?);
         }
         Watcher::Bpftrace => {
-            let binary = stain::binary()?;
-            bpftrace = Some(Bpftrace::count(demo.pid(), &binary, &entries(demo.pid())?)?);
+            let symbols = symbols(demo.pid())?;
+            bpftrace = Some(Bpftrace::count(demo.pid(), &stain::binary()?, &symbols)?);
         }
     }
-    let rate = demo.records_per_second()?;
+    let ran = demo.run()?;
     stain.map_or(Ok(()), Attached::stop)?;
     drop(bpftrace);
-    Ok(rate)
+    Ok(ran)
 }
 
-/// The addresses of the functions that the demo's stages are in.
-fn entries(pid: u32) -> Result<Vec<String>> {
+/// The functions that the demo's stages are in.
+fn symbols(pid: u32) -> Result<Vec<String>> {
     let overrides = Overrides { pids: vec![pid], ..Overrides::default() };
     let spec = spec::load(Some((SPEC_NAME, SPEC)), &overrides)?;
     let sites = Resolver::default().sites(&spec, pid)?;
