@@ -61,6 +61,14 @@ impl Lines {
         }
     }
 
+    /// The first line that `wanted` says yes to, among those that were looked at before, and then as [`Lines::find`].
+    pub fn seen_or_find(&mut self, wanted: impl Fn(&str) -> bool, limit: Duration) -> Result<String> {
+        match self.seen.iter().find(|line| wanted(line)) {
+            Some(line) => Ok(line.clone()),
+            None => self.find(wanted, limit),
+        }
+    }
+
     /// Everything up to the output's end.
     fn rest(&mut self, limit: Duration) -> String {
         // Never satisfied: runs to the end of the output, or of its time if a grandchild holds the pipe open.

@@ -5,13 +5,17 @@
 
 pub mod child;
 pub mod code;
+pub mod ffmpeg;
 pub mod journey;
 pub mod ledger;
+pub mod nginx;
 pub mod pipeline;
 pub mod report;
 pub mod run;
+pub mod shipped;
 pub mod specs;
 pub mod stain;
 pub mod tally;
 pub mod targets;
+pub mod traffic;
 pub mod truth;

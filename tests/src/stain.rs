@@ -62,13 +62,35 @@ pub struct Attached {
 impl Agent {
     /// Starts `stain attach` on a process, without waiting for anything. Spec and report lie in `folder`, called `name`.
     pub fn start(pid: u32, spec: &str, arguments: &[&str], folder: &Path, name: &str) -> Result<Self> {
-        let report = folder.join(format!("{name}.jsonl"));
         let spec_file = folder.join(format!("{name}.toml"));
         std::fs::write(&spec_file, spec)?;
+        let pid = pid.to_string();
+        Self::launch(&spec_file, &[&["--pid", &pid], arguments].concat(), folder, name)
+    }
+
+    /// Starts `stain attach` with a spec file, on the target that it or the arguments name, without waiting for anything. The
+    /// report lies in `folder`, called `name`.
+    pub fn launch(spec: &Path, arguments: &[&str], folder: &Path, name: &str) -> Result<Self> {
+        let report = folder.join(format!("{name}.jsonl"));
         let mut command = Command::new(binary()?);
-        command.args(["attach", "--pid", &pid.to_string(), "--spec"]).arg(&spec_file);
+        command.args(["attach", "--spec"]).arg(spec);
         command.args(["--format", "jsonl", "-o"]).arg(&report).args(arguments);
         Ok(Self { process: Guarded::spawn(&mut command)?, report })
+    }
+
+    /// Waits until it has said a line that `wanted` says yes to, unless it has already.
+    pub fn says(&mut self, wanted: impl Fn(&str) -> bool) -> Result<String> {
+        self.process
+            .stderr()
+            .seen_or_find(wanted, ATTACH_LIMIT)
+            .context("waiting for a message of stain attach")
+    }
+
+    /// Waits until it has attached to this process, first or later.
+    pub fn has_attached_to(&mut self, pid: u32) -> Result<String> {
+        let pid = pid.to_string();
+        let names = |line: &str| line.split(|c: char| !c.is_ascii_digit()).any(|word| word == pid);
+        self.says(|line| (line.starts_with("attached: ") || line.starts_with("joined: ")) && names(line))
     }
 
     /// As [`Agent::start`], and waits until all probes are set.
