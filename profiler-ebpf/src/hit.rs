@@ -1,5 +1,7 @@
 //! One hit of a probe: who, where, which record; then on to what the site does.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::helpers::bpf_get_attach_cookie;
 use aya_ebpf::programs::ProbeContext;
@@ -61,24 +63,29 @@ pub fn hit(ctx: &ProbeContext) {
     if is_idle(spec) {
         return;
     }
-    let mut frame = Frame::new(ctx);
+    let mut place = MaybeUninit::uninit();
+    let frame = Frame::of(ctx, &mut place);
     if spec.role == Role::Save as u8 {
-        return save(spec, &frame);
+        return save(spec, frame);
     }
-    if spec.flags & ProbeSpec::USES_SAVED != 0 && !restore(spec, &mut frame) {
+    if spec.flags & ProbeSpec::USES_SAVED != 0 && !restore(spec, frame) {
         return count(Counter::EntryUnseen);
     }
-    let Some(value) = key::key(&spec.key, &frame) else {
+    let Some(value) = key::key(&spec.key, frame) else {
         debug!(ctx, "probe {}: key unreadable", probe);
         return site.unreadable();
     };
-    let hit = Hit { probe, process, config, spec, frame: &frame, count: site };
+    let hit = Hit { probe, process, config, spec, frame, count: site };
     let key = Key { process, space: spec.space, value };
     if spec.role == Role::Start as u8 {
         admit::start(&hit, key);
     } else if spec.role == Role::Finish as u8 {
         // Two calls with a constant each: the verifier need not follow an outcome through memory.
-        end::finish(&hit, key, if spec.outcome == Outcome::Filtered as u8 { Outcome::Filtered } else { Outcome::Written });
+        end::finish(
+            &hit,
+            key,
+            if spec.outcome == Outcome::Filtered as u8 { Outcome::Filtered } else { Outcome::Written },
+        );
     } else {
         stamp::append(&hit, key);
     }
@@ -115,9 +122,10 @@ fn save(spec: &ProbeSpec, frame: &Frame) {
 fn restore(spec: &ProbeSpec, frame: &mut Frame) -> bool {
     let key = call_key(spec, frame);
     let Some(saved) = CALLS.get_ptr(key) else { return false };
-    // SAFETY: an element of the hash map; it is removed only by this very thread, two lines below.
-    let argument = unsafe { (*saved).argument };
-    frame.saved[..SAVED_ARGS].copy_from_slice(&argument);
+    for index in 0..SAVED_ARGS {
+        // SAFETY: an element of the hash map; it is removed only by this very thread, below. Volatile: a word at a time, not a call.
+        frame.saved[index] = unsafe { (&raw const (*saved).argument[index]).read_volatile() };
+    }
     let _ = CALLS.remove(key);
     true
 }

@@ -1,11 +1,13 @@
 //! Evaluates key recipes: registers, bounded dereferences, a bounded hash of bytes.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use profiler_common::KeyRecipe;
 use profiler_common::limits::{MAX_HASHED_BYTES, MAX_STEPS};
 use profiler_common::recipe::{Step, Value, hash_finish, hash_word};
 
-use crate::frame::{Frame, REGISTERS, SAVED};
+use crate::frame::{Frame, REGISTERS, SAVED, zero};
 
 const WORDS: usize = MAX_HASHED_BYTES as usize / 8;
 
@@ -69,9 +71,13 @@ fn step(step: &Step, value: u64) -> Option<u64> {
 #[inline(always)]
 fn hash(address: u64, len: u64) -> Option<u64> {
     let read = if len > u64::from(MAX_HASHED_BYTES) { MAX_HASHED_BYTES } else { len as u32 };
-    let mut words = [0u64; WORDS];
+    let mut words = MaybeUninit::<[u64; WORDS]>::uninit();
+    zero(words.as_mut_ptr());
+    // SAFETY: just written, all of it.
+    let words = unsafe { words.assume_init_mut() };
     // SAFETY: writes at most `MAX_HASHED_BYTES` bytes, which is the array's size; the helper checks the user address.
-    if read != 0 && unsafe { bpf_probe_read_user((&raw mut words).cast(), read, address as *const _) } != 0 {
+    if read != 0 && unsafe { bpf_probe_read_user(words.as_mut_ptr().cast(), read, address as *const _) } != 0
+    {
         return None;
     }
     let mut hash = 0;

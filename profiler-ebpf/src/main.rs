@@ -2,7 +2,10 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "see `atomic`: the BPF target's core offers no other way to these instructions")]
+#![expect(
+    internal_features,
+    reason = "see `atomic`: the BPF target's core offers no other way to these instructions"
+)]
 
 mod admit;
 mod atomic;

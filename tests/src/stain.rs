@@ -24,7 +24,12 @@ pub fn binary() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let profile = test.ancestors().nth(2).context("the test does not lie in target/PROFILE/deps")?;
     let target = profile.parent().context("no target folder")?;
-    let places = [profile.join("stain"), target.join("release/stain"), target.join("debug/stain")];
+    let places = [
+        test.with_file_name("stain"),
+        profile.join("stain"),
+        target.join("release/stain"),
+        target.join("debug/stain"),
+    ];
     places
         .into_iter()
         .find(|path| path.exists())

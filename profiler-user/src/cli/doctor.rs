@@ -1,6 +1,5 @@
 //! `stain doctor`.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use super::args::{DoctorArgs, TextOrJson};
@@ -12,7 +11,9 @@ pub(super) const OURSELVES: &str = "/proc/self/exe";
 
 /// Prints the checks. The exit status says whether attaching will work.
 pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
-    let diagnosis = examine(&gather(Path::new(OURSELVES)));
+    // By its name, which the advice shows.
+    let exe = std::env::current_exe().unwrap_or_else(|_| OURSELVES.into());
+    let diagnosis = examine(&gather(&exe));
     output::print(&match args.format {
         TextOrJson::Text => diagnosis.text(),
         TextOrJson::Json => diagnosis.json()? + "\n",
