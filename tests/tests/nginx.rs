@@ -226,7 +226,7 @@ fn the_shipped_spec_under_load() -> Result<()> {
     let (workers, connections, rate) = (4, 24, 100);
     let site = Site::new(workers)?;
     let nginx = site.start()?;
-    let agent = attach(&site, &nginx, &shipped::spec("nginx.toml"), &["--budget", "0"])?;
+    let agent = attach(&site, &nginx, &shipped::spec("nginx.toml"), &["--rate", "100", "--budget", "0"])?;
     let load = nginx::wrk(&site.url("/ok/0"), connections, 3)?;
     let report = agent.stop(SHORT)?.report;
 
