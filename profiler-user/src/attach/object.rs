@@ -21,7 +21,11 @@ const LOG_SHOWN: usize = 8 << 10;
 /// Loads the object's maps with the sizes that the settings need.
 pub(super) fn load(config: &Config, probes: u32, log_level: u8) -> Result<Ebpf, AttachError> {
     let probes = probes.max(1);
-    EbpfLoader::new()
+    let mut loader = EbpfLoader::new();
+    // It has read all the kernel's types, some 20 MiB of them, for relocations that the object does not have.
+    loader.btf(None);
+    crate::target::cache::give_memory_back();
+    loader
         .map_max_entries("PROBES", probes)
         .map_max_entries("PROBE_COUNTS", probes)
         .map_max_entries("SLOTS", config.slots)
