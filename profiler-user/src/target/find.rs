@@ -4,6 +4,7 @@
 //! That a name has no process yet is no error here: it may start later.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -60,13 +61,15 @@ impl Proc {
                 Ok(true) => found.push(process),
                 Ok(false) => {}
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    denied.get_or_insert(process.identity.pid);
+                    if is_called_as(&process, &path) {
+                        denied.get_or_insert(process.identity.pid);
+                    }
                 }
                 Err(_) => {} // It has just ended.
             }
         }
         match denied {
-            // What may not be seen may be what was meant.
+            // What may not be seen may be what was meant. A process of another name hides nothing: even root may not look into each.
             Some(pid) if found.is_empty() => Err(TargetError::Denied { what: self.path(pid, "exe") }),
             _ => Ok(found),
         }
@@ -98,6 +101,13 @@ impl Proc {
         found.sort_by_key(|process| process.identity);
         Ok(found)
     }
+}
+
+/// Whether the short name is what the kernel calls a process of this executable, until it renames itself.
+fn is_called_as(process: &Process, exe: &Path) -> bool {
+    const COMM_BYTES: usize = 15;
+    let name = exe.file_name().map_or(&[][..], |name| name.as_bytes());
+    process.comm.as_bytes() == name.get(..COMM_BYTES).unwrap_or(name)
 }
 
 #[cfg(test)]
