@@ -16,7 +16,7 @@ mod sys;
 pub use clock::{monotonic_ns, wall_offset_ns};
 pub use error::AttachError;
 pub use grace::Grace;
-pub use kernel::{Kernel, Settings, Watches};
+pub use kernel::{Kernel, Settings, Watches, best_backend};
 pub use links::{Backend, Links};
 pub use multi::{MultiSupport, multi_support};
 pub use object::BPF_OBJECT;
