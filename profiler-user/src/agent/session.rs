@@ -172,7 +172,10 @@ impl Running {
         self.tally.processes.set(number, pid);
         let links = kernel.attach(pid, number, &sites)?;
         let traced = Traced::new(number, process.identity, links, monotonic_ns(), self.ended.0.clone());
-        let traced = traced.map_err(|error| AgentError::System { what: "watching the target", error })?;
+        let traced = traced.map_err(|error| {
+            kernel.forget(pid);
+            AgentError::System { what: "watching the target", error }
+        })?;
         self.traced.push(traced);
         if !self.pids.contains(&pid) {
             self.pids.push(pid);
@@ -280,6 +283,7 @@ impl Running {
         if self.is_by_pid() {
             return Ok(());
         }
+        let mut replaced = false;
         for event in life {
             if let Life::Exec(pid) = event {
                 self.refused.retain(|identity, _| identity.pid != *pid);
@@ -288,11 +292,16 @@ impl Running {
                 if let Some(number) = number {
                     // Its old image is gone with all probes and records.
                     self.remove(number).await?;
+                    observer.event(&Event::Replaced { pid: *pid });
+                    replaced = true;
                 }
             }
         }
         if !life.is_empty() || now_ns >= self.next_discovery_ns {
             self.discover(now_ns, observer)?;
+        }
+        if replaced && self.traced.is_empty() {
+            observer.event(&Event::Waiting { target: self.target() });
         }
         Ok(())
     }
