@@ -5,6 +5,7 @@
 
 pub mod child;
 pub mod code;
+pub mod family;
 pub mod journey;
 pub mod ledger;
 pub mod pipeline;
