@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::sink::{Sink, SinkCounts, SinkError};
+use crate::sink::{Hurry, Sink, SinkCounts, SinkError};
 use crate::trace::Trace;
 
 /// Traces that may wait.
@@ -25,6 +25,7 @@ pub struct QueuedSink {
     thread: JoinHandle<(Boxed, Option<SinkError>)>,
     refused: u64,
     failed: Arc<AtomicBool>,
+    hurry: Option<Hurry>,
 }
 
 impl QueuedSink {
@@ -36,9 +37,10 @@ impl QueuedSink {
         let (queue, waiting) = sync_channel(WAITING);
         let failed = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&failed);
+        let hurry = sink.hurry();
         let thread = std::thread::Builder::new().name("stain-sink".to_owned());
         let thread = thread.spawn(move || write(sink, &waiting, &told))?;
-        Ok(Self { queue, thread, refused: 0, failed })
+        Ok(Self { queue, thread, refused: 0, failed, hurry })
     }
 
     /// Hands a trace on. When there is no room it is dropped, and counted.
@@ -53,11 +55,12 @@ impl QueuedSink {
         self.failed.load(Ordering::Relaxed) || self.thread.is_finished()
     }
 
-    /// Waits until all that was pushed is written. Gives the sink back, what became of the traces, and its failure if it had one.
+    /// Waits until all that was pushed is written, or the destination is found to take nothing. Gives the sink back, what became of the traces, and its failure if it had one.
     #[must_use]
     pub fn close(self) -> (Option<Boxed>, SinkCounts, Option<SinkError>) {
-        let Self { queue, thread, refused, failed: _ } = self;
+        let Self { queue, thread, refused, failed: _, hurry } = self;
         drop(queue);
+        hurry.iter().for_each(Hurry::begin);
         // A sink that panicked has no counts to give; everything pushed is then undelivered.
         let Ok((sink, error)) = thread.join() else { return (None, SinkCounts::default(), None) };
         let mut counts = sink.counts();

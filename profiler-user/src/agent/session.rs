@@ -178,7 +178,10 @@ impl Running {
         self.tally.processes.set(number, pid);
         let links = kernel.attach(pid, number, &sites)?;
         let traced = Traced::new(number, process.identity, links, monotonic_ns(), self.ended.0.clone());
-        let traced = traced.map_err(|error| AgentError::System { what: "watching the target", error })?;
+        let traced = traced.map_err(|error| {
+            kernel.forget(pid);
+            AgentError::System { what: "watching the target", error }
+        })?;
         self.comm.get_or_insert_with(|| process.comm.clone());
         self.traced.push(traced);
         if !self.pids.contains(&pid) {
@@ -285,6 +288,7 @@ impl Running {
         now_ns: u64,
         observer: &mut dyn Observer,
     ) -> Result<Option<End>, AgentError> {
+        let mut replaced = false;
         for event in life {
             if let Life::Exec(pid) = event {
                 self.refused.retain(|identity, _| identity.pid != *pid);
@@ -293,7 +297,9 @@ impl Running {
                 if let Some(number) = number {
                     // Its old image is gone with all probes and records. The new one may be a target again.
                     self.remove(number).await?;
+                    observer.event(&Event::Replaced { pid: *pid });
                     self.next_discovery_ns = now_ns;
+                    replaced = true;
                 }
             }
         }
@@ -307,6 +313,9 @@ impl Running {
             }
         } else if due || !life.is_empty() {
             self.discover(now_ns, observer)?;
+        }
+        if replaced && self.traced.is_empty() && !self.is_by_pid() {
+            observer.event(&Event::Waiting { target: self.target() });
         }
         Ok(None)
     }
