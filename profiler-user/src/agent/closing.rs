@@ -80,8 +80,8 @@ impl Running {
             duration_ns,
             target_cpu_ns: Some(used.cpu_ns),
             target_context_switches: Some(used.context_switches),
-            target_cycles: used.windows.cycles,
-            target_instructions: used.windows.instructions,
+            target_cycles: used.cycles(),
+            target_instructions: used.instructions(),
             agent_cpu_ns: own_ns,
             agent_max_rss_bytes: max_rss_bytes(),
         };
