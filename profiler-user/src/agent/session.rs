@@ -80,7 +80,8 @@ impl Running {
         let started =
             |error| AgentError::System { what: "starting the thread that writes the output", error };
         let own_use = Events::on_self();
-        let sink = sink.map(QueuedSink::new).transpose().map_err(started)?;
+        let max_entries = spec.sampling.max_entries_per_trace;
+        let sink = sink.map(|sink| QueuedSink::new(sink, max_entries)).transpose().map_err(started)?;
         let clock = WallClock { offset_ns: wall_offset_ns() };
         Ok(Self {
             harvest: Harvest::new(spec.sampling.trace_ttl),
