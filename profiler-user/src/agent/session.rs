@@ -1,6 +1,6 @@
 //! What a session holds while it runs, and what it does at each turn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use profiler_common::Config;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -47,6 +47,8 @@ pub(super) struct Running {
     pub(super) tally: Tally,
     pub(super) traced: Vec<Traced>,
     pub(super) pids: Vec<u32>,
+    /// Who they are: a process id that is given out again is not what the user named.
+    known: BTreeSet<Identity>,
     /// What processes used that have ended since.
     pub(super) past_use: TargetUse,
     pub(super) own_use: Events,
@@ -78,7 +80,8 @@ impl Running {
         let started =
             |error| AgentError::System { what: "starting the thread that writes the output", error };
         let own_use = Events::on_self();
-        let sink = sink.map(QueuedSink::new).transpose().map_err(started)?;
+        let max_entries = spec.sampling.max_entries_per_trace;
+        let sink = sink.map(|sink| QueuedSink::new(sink, max_entries)).transpose().map_err(started)?;
         let clock = WallClock { offset_ns: wall_offset_ns() };
         Ok(Self {
             harvest: Harvest::new(spec.sampling.trace_ttl),
@@ -98,6 +101,7 @@ impl Running {
             registry: Registry::default(),
             traced: Vec::new(),
             pids: Vec::new(),
+            known: BTreeSet::new(),
             past_use: TargetUse::default(),
             started_ns: monotonic_ns(),
             grace: Grace::detect(),
@@ -184,6 +188,7 @@ impl Running {
         })?;
         self.comm.get_or_insert_with(|| process.comm.clone());
         self.traced.push(traced);
+        self.known.insert(process.identity);
         if !self.pids.contains(&pid) {
             self.pids.push(pid);
         }
@@ -327,7 +332,8 @@ impl Running {
         for process in found {
             let identity = process.identity;
             let told = self.refused.get(&identity).is_some_and(|(_, told)| *told);
-            if told || self.traced.iter().any(|traced| traced.identity == identity) {
+            let stranger = self.is_by_pid() && !self.known.contains(&identity);
+            if told || stranger || self.traced.iter().any(|traced| traced.identity == identity) {
                 continue;
             }
             match self.attach(&process) {
