@@ -28,6 +28,10 @@ pub(super) struct Sunk {
 pub(super) struct Sink {
     file: File,
     rows: Vec<u8>,
+    #[expect(
+        clippy::vec_box,
+        reason = "a record keeps its address while it waits: that is what identifies it"
+    )]
     batch: Vec<Box<Record>>,
     sunk: Sunk,
 }
