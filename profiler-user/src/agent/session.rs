@@ -230,9 +230,7 @@ impl Running {
     ) -> Result<Option<End>, AgentError> {
         let life = self.collect(now_ns).await?;
         self.follow(&life, now_ns, observer).await?;
-        if let Some(log) = &mut self.log {
-            log.flush();
-        }
+        self.show_log();
         self.traced.iter_mut().for_each(|traced| traced.meter.tick(now_ns));
         if now_ns >= self.next_second_ns {
             self.next_second_ns = now_ns + SECOND_NS;
@@ -240,6 +238,13 @@ impl Running {
             self.report(now_ns, observer)?;
         }
         Ok(self.tally.sink.as_ref().is_some_and(QueuedSink::has_failed).then_some(End::Output))
+    }
+
+    /// Shows the kernel program's diagnostics that have come so far.
+    pub(super) fn show_log(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
     }
 
     /// Reads what has ended. Gives what happened to processes meanwhile.
