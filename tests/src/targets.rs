@@ -101,6 +101,14 @@ pub fn family() -> Result<PathBuf> {
     build(command, "family", &[source])
 }
 
+/// The program of `targets/overload`, whose function names mean several functions each.
+pub fn overload() -> Result<PathBuf> {
+    let source = sources().join("overload/overload.cpp");
+    let mut command = Command::new(tool("CXX", "c++"));
+    command.args(["-std=c++17", "-O2"]).arg(&source);
+    build(command, "overload", &[source])
+}
+
 /// The shared harness, compiled once for all flavours.
 fn object() -> Result<PathBuf> {
     let source = sources().join("common/harness.c");

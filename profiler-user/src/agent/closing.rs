@@ -33,6 +33,7 @@ impl Running {
         }
         // A program that was running may still stamp until a grace period is over; then the probes can go in any order.
         grace_period(self.grace).await;
+        self.show_log();
         let used = self.detach(ended_ns);
         self.harvest.scan_next();
         self.collect(ended_ns).await?;
