@@ -84,7 +84,8 @@ impl Harvest {
                 Some(SlotState::Returned) => gathered.returned.push(handle),
                 Some(SlotState::Open) if now_ns.saturating_sub(header.start_ns) > self.ttl_ns => {
                     // Gathered here and now: at the end of a session no later scan would find it.
-                    if is_settled(kernel, &header) && kernel.end_trace(handle, Outcome::Expired)? {
+                    if is_settled(kernel, &header) {
+                        kernel.end_trace(handle, Outcome::Expired)?;
                         gathered.ended.push(handle);
                     }
                 }
