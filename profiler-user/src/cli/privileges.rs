@@ -1,10 +1,14 @@
 //! Least privilege: of root's powers the agent keeps only those that it uses.
 
+use crate::attach::{Backend, MultiSupport, multi_support};
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 
-/// BPF programs, maps and probes; looking into processes of other users and at the files that they map.
-fn needed() -> CapabilitySet {
-    CapabilitySet::BPF
+/// BPF programs, maps and probes; looking into processes of other users and at the files that they map. Probes by perf events are for
+/// CAP_SYS_ADMIN alone since Linux 6.16, and in older kernels that took that change over.
+fn needed(by_perf: bool) -> CapabilitySet {
+    let admin = if by_perf { CapabilitySet::SYS_ADMIN } else { CapabilitySet::empty() };
+    admin
+        | CapabilitySet::BPF
         | CapabilitySet::PERFMON
         | CapabilitySet::SYS_PTRACE
         | CapabilitySet::DAC_READ_SEARCH
@@ -13,13 +17,17 @@ fn needed() -> CapabilitySet {
 
 /// Gives up what is not needed, for this thread and those that it starts. Before any other is started. Best effort: who has little gives up
 /// little, and a kernel that refuses leaves us with what we had.
-pub(super) fn narrow() {
+pub(super) fn narrow(backend: Option<Backend>) {
     let Ok(have) = capabilities(None) else { return };
     if !have.effective.contains(CapabilitySet::BPF | CapabilitySet::PERFMON) {
         // What little there is may be all that works: CAP_SYS_ADMIN alone serves on older kernels.
         return;
     }
-    let keep = needed();
+    let by_perf = match backend {
+        Some(backend) => backend == Backend::Perf,
+        None => multi_support() != MultiSupport::PerProcess,
+    };
+    let keep = needed(by_perf);
     let sets = CapabilitySets {
         effective: have.effective & keep,
         permitted: have.permitted & keep,
