@@ -14,7 +14,7 @@ use crate::stamp::{self, Found};
 /// A record came to a stage that ends its trace.
 #[inline(always)]
 pub fn finish(hit: &Hit<'_>, key: Key, outcome: Outcome) {
-    let Some(trace) = stamp::find(key) else { return };
+    let Some(trace) = stamp::find_sure(key) else { return };
     if end(&trace, outcome, Some((hit, hit.task_or_unknown()))) {
         hit.count.stamp();
     }
