@@ -109,6 +109,14 @@ pub fn overload() -> Result<PathBuf> {
     build(command, "overload", &[source])
 }
 
+/// Records that lose their key to others: see `tests/targets/keys/keys.c`.
+pub fn keys_target() -> Result<PathBuf> {
+    let source = sources().join("keys/keys.c");
+    let mut command = Flavour::C.command();
+    command.arg(&source);
+    build(command, "keys", &[source])
+}
+
 /// The shared harness, compiled once for all flavours.
 fn object() -> Result<PathBuf> {
     let source = sources().join("common/harness.c");
