@@ -29,11 +29,12 @@ impl Running {
     pub(super) async fn finish(mut self, end: End) -> Result<Finished, AgentError> {
         let ended_ns = monotonic_ns();
         if let Some(kernel) = &mut self.kernel {
-            kernel.set_closed(true)?;
+            kernel.set_closed(true);
         }
         // A program that was running may still stamp until a grace period is over; then the probes can go in any order.
         grace_period(self.grace).await;
         let used = self.detach(ended_ns);
+        self.confirm_detached();
         self.harvest.scan_next();
         self.collect(ended_ns).await?;
         self.tally.counts.open = self.kernel.as_ref().map_or(0, |kernel| self.harvest.open(kernel));
@@ -53,6 +54,7 @@ impl Running {
             pids: self.pids,
             rate: self.spec.sampling.rate,
             budget: self.spec.sampling.max_traces_per_second,
+            changes: self.changes,
             stages,
             stats: self.tally.stats,
             ledger,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::ledger::Ledger;
+use crate::sink::Change;
 
 /// Something happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A setting was changed over the control socket.
+    Changed(Change),
     /// Something that the user should know and that stops nothing.
     Warning(String),
 }
@@ -69,6 +72,8 @@ pub enum End {
     Duration,
     /// Ctrl-C or SIGTERM.
     Interrupted,
+    /// Asked for over the control socket.
+    Detached,
     /// All processes of the target have ended.
     TargetExit,
     /// The output could not be written any more.
@@ -82,6 +87,7 @@ impl End {
         match self {
             Self::Duration => "duration",
             Self::Interrupted => "interrupted",
+            Self::Detached => "detached",
             Self::TargetExit => "target exited",
             Self::Output => "output failed",
         }

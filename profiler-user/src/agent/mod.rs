@@ -3,6 +3,7 @@
 //! Owns: the order in which things happen. Everything that can be computed without privileges or clocks lives in the other rooms.
 
 mod closing;
+mod command;
 mod error;
 mod events;
 pub mod harvest;

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use profiler_common::Config;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::oneshot;
 
 use crate::assemble::{Processes, WallClock};
 use crate::attach::{
     AttachError, Grace, Kernel, MultiSupport, Settings, monotonic_ns, multi_support, wall_offset_ns,
 };
+use crate::control::Answer;
 use crate::ledger::AgentCounts;
 use crate::meter::{Events, TargetUse};
-use crate::sink::Sink;
+use crate::sink::{Change, Sink};
 use crate::spec::{Spec, Target};
 use crate::stats::Stats;
 use crate::target::{Identity, Process};
@@ -52,6 +54,12 @@ pub(super) struct Running {
     pub(super) own_use: Events,
     pub(super) started_ns: u64,
     pub(super) grace: Grace,
+    /// What was changed over the control socket.
+    pub(super) changes: Vec<Change>,
+    /// Whether no trace is to be begun.
+    pub(super) paused: bool,
+    /// Who asked for the session's end, to be told when it has come.
+    pub(super) detach_reply: Option<oneshot::Sender<Answer>>,
     /// Short name of the first process.
     comm: Option<String>,
     resolver: Resolver,
@@ -101,6 +109,9 @@ impl Running {
             past_use: TargetUse::default(),
             started_ns: monotonic_ns(),
             grace: Grace::detect(),
+            changes: Vec::new(),
+            paused: false,
+            detach_reply: None,
             ended: channel(64),
             last_number: 0,
             refused: BTreeMap::new(),
@@ -156,7 +167,7 @@ impl Running {
             None => {}
         }
         if let Some(kernel) = &mut self.kernel {
-            kernel.set_closed(false)?;
+            kernel.set_closed(false);
         }
         self.started_ns = monotonic_ns();
         let sites = self.traced.iter().map(Traced::probes).sum();
@@ -198,7 +209,7 @@ impl Running {
             budget: sampling.max_traces_per_second,
             max_entries: sampling.max_entries_per_trace,
             slots: sampling.max_open_traces,
-            paused: 0,
+            paused: u32::from(self.paused),
             // Until the first processes are all attached to.
             closed: 1,
             watch_new: u32::from(!self.is_by_pid()),

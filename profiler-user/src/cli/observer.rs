@@ -41,6 +41,7 @@ impl Observer for Stderr {
             Event::NotAttached { pid, reason } => {
                 self.line(&format!("not attached to process {pid}: {reason}"));
             }
+            Event::Changed(change) => self.line(&change.to_string()),
             Event::Warning(text) => self.line(&format!("warning: {text}")),
         }
     }
