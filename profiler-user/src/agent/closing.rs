@@ -10,7 +10,7 @@ use crate::stats::{Cost, Measured};
 use profiler_common::{Counter, ProbeCount, Role};
 
 use super::error::AgentError;
-use super::events::End;
+use super::events::{End, Observer};
 use super::harvest::grace_period;
 use super::run::Finished;
 use super::session::Running;
@@ -26,7 +26,11 @@ impl Running {
     }
 
     /// Takes the probes off, reads what is left, and closes the accounts.
-    pub(super) async fn finish(mut self, end: End) -> Result<Finished, AgentError> {
+    pub(super) async fn finish(
+        mut self,
+        end: End,
+        observer: &mut dyn Observer,
+    ) -> Result<Finished, AgentError> {
         let ended_ns = monotonic_ns();
         if let Some(kernel) = &mut self.kernel {
             kernel.set_closed(true);
@@ -39,6 +43,8 @@ impl Running {
         self.collect(ended_ns).await?;
         self.tally.counts.open = self.kernel.as_ref().map_or(0, |kernel| self.harvest.open(kernel));
         let ledger = self.ledger()?;
+        // A short session may not have told any yet.
+        self.tell_bounds(ended_ns, &ledger, observer);
         let counts =
             self.kernel.as_ref().map(|kernel| kernel.probe_counts()).transpose()?.unwrap_or_default();
         let duration_ns = ended_ns.saturating_sub(self.started_ns);

@@ -6,6 +6,7 @@ mod closing;
 mod command;
 mod error;
 mod events;
+mod guard;
 pub mod harvest;
 mod processes;
 mod queue;

@@ -112,7 +112,7 @@ pub async fn run(
             until_the_end(&mut running, &mut stop, &mut ears, observer).await?
         }
     };
-    let finished = running.finish(end).await;
+    let finished = running.finish(end, observer).await;
     ears.close().await;
     finished
 }

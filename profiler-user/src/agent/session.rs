@@ -11,7 +11,7 @@ use crate::attach::{
     AttachError, Grace, Kernel, MultiSupport, Settings, monotonic_ns, multi_support, wall_offset_ns,
 };
 use crate::control::Answer;
-use crate::ledger::AgentCounts;
+use crate::ledger::{AgentCounts, Ledger};
 use crate::meter::{Events, TargetUse};
 use crate::sink::{Change, Sink};
 use crate::spec::{Spec, Target};
@@ -20,6 +20,7 @@ use crate::target::{Identity, Process};
 
 use super::error::AgentError;
 use super::events::{End, Event, Observer, Progress};
+use super::guard::Guard;
 use super::harvest::{Harvest, Life, grace_period};
 use super::processes::Traced;
 use super::queue::QueuedSink;
@@ -67,6 +68,7 @@ pub(super) struct Running {
     last_number: u32,
     /// Processes that could not be attached to: when first seen, and whether that has been told.
     refused: BTreeMap<Identity, (u64, bool)>,
+    guard: Guard,
     next_discovery_ns: u64,
     next_second_ns: u64,
     log: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
@@ -115,6 +117,7 @@ impl Running {
             ended: channel(64),
             last_number: 0,
             refused: BTreeMap::new(),
+            guard: Guard::default(),
             next_discovery_ns: 0,
             next_second_ns: 0,
             log: None,
@@ -280,6 +283,7 @@ impl Running {
 
     fn report(&mut self, now_ns: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
         let ledger = self.ledger()?;
+        self.tell_bounds(now_ns, &ledger, observer);
         observer.progress(&Progress {
             elapsed: std::time::Duration::from_nanos(now_ns.saturating_sub(self.started_ns)),
             ledger: &ledger,
@@ -287,6 +291,12 @@ impl Running {
             p99_ns: self.tally.stats.e2e.figures().map(|figures| figures.p99_ns),
         });
         Ok(())
+    }
+
+    pub(super) fn tell_bounds(&mut self, now_ns: u64, ledger: &Ledger, observer: &mut dyn Observer) {
+        for sentence in self.guard.look(now_ns, ledger, &self.spec.sampling) {
+            observer.event(&Event::Warning(sentence));
+        }
     }
 
     /// Follows processes that come, and those that became another program.
