@@ -62,10 +62,16 @@ pub struct Attached {
 impl Agent {
     /// Starts `stain attach` on a process, without waiting for anything. Spec and report lie in `folder`, called `name`.
     pub fn start(pid: u32, spec: &str, arguments: &[&str], folder: &Path, name: &str) -> Result<Self> {
+        let pid = pid.to_string();
+        let arguments: Vec<&str> = ["--pid", &pid].into_iter().chain(arguments.iter().copied()).collect();
+        Self::follow(spec, &arguments, folder, name)
+    }
+
+    /// As [`Agent::start`], on the target that the spec or the arguments name.
+    pub fn follow(spec: &str, arguments: &[&str], folder: &Path, name: &str) -> Result<Self> {
         let spec_file = folder.join(format!("{name}.toml"));
         std::fs::write(&spec_file, spec)?;
-        let pid = pid.to_string();
-        Self::launch(&spec_file, &[&["--pid", &pid], arguments].concat(), folder, name)
+        Self::launch(&spec_file, arguments, folder, name)
     }
 
     /// Starts `stain attach` with a spec file, on the target that it or the arguments name, without waiting for anything. The
@@ -96,9 +102,14 @@ impl Agent {
     /// As [`Agent::start`], and waits until all probes are set.
     pub fn attach(pid: u32, spec: &str, arguments: &[&str], folder: &Path, name: &str) -> Result<Self> {
         let mut agent = Self::start(pid, spec, arguments, folder, name)?;
-        let attached = |line: &str| line.starts_with("attached");
-        agent.process.stderr().find(attached, ATTACH_LIMIT).context("stain attach did not attach")?;
+        agent.then_says("attached").context("stain attach did not attach")?;
         Ok(agent)
+    }
+
+    /// Waits until it writes a line that begins so to its standard error. What it wrote before is passed over.
+    pub fn then_says(&mut self, beginning: &str) -> Result<String> {
+        let said = self.process.stderr().find(|line| line.starts_with(beginning), ATTACH_LIMIT);
+        said.with_context(|| format!("waiting for {beginning:?}"))
     }
 
     /// Its process id.

@@ -93,6 +93,14 @@ pub fn bench_target(protected: bool) -> Result<PathBuf> {
     build(command, if protected { "bench-protected" } else { "bench" }, &[source])
 }
 
+/// The program of `targets/family`: it forks, becomes other programs, and lets records flow, when told.
+pub fn family() -> Result<PathBuf> {
+    let source = sources().join("family/family.c");
+    let mut command = Command::new(tool("CC", "cc"));
+    command.args(["-std=gnu11", "-O2"]).arg(&source);
+    build(command, "family", &[source])
+}
+
 /// The shared harness, compiled once for all flavours.
 fn object() -> Result<PathBuf> {
     let source = sources().join("common/harness.c");

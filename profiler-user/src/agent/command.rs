@@ -52,14 +52,14 @@ impl Running {
         false
     }
 
-    /// Tells who asked for it that the probes are gone.
-    pub(super) fn confirm_detached(&mut self) {
-        let Some(reply) = self.detach_reply.take() else { return };
+    /// Tells who asked for it that the probes are gone. Whether anybody had asked.
+    pub(super) fn confirm_detached(&mut self) -> bool {
+        let Some(reply) = self.detach_reply.take() else { return false };
         let answer = match self.status() {
             Ok(status) => Answer::done(None, Status { state: State::Detached, ..status }),
             Err(error) => Answer::refused(error.to_string()),
         };
-        let _ = reply.send(answer);
+        reply.send(answer).is_ok()
     }
 
     fn change(

@@ -237,7 +237,11 @@ impl Kernel {
     }
 }
 
-fn best_backend() -> Result<Backend, AttachError> {
+/// The best way to set probes that this kernel offers.
+///
+/// # Errors
+/// When the agent may not find out.
+pub fn best_backend() -> Result<Backend, AttachError> {
     match multi_support() {
         MultiSupport::PerProcess => Ok(Backend::Multi),
         MultiSupport::NoPermission => Err(AttachError::Permission { what: "load BPF programs".to_owned() }),
