@@ -13,6 +13,13 @@ pub enum Event {
         /// What the user knows the target by.
         target: String,
     },
+    /// A process has not loaded all libraries with stages yet: it is waited for.
+    Awaits {
+        /// The process.
+        pid: u32,
+        /// The stages that wait, with their libraries.
+        stages: Vec<String>,
+    },
     /// The probes are set.
     Attached {
         /// Probes, over all processes.

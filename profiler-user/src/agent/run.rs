@@ -166,7 +166,7 @@ async fn first_processes(
 ) -> Result<Option<End>, AgentError> {
     let mut told = false;
     while !running.attach_first(observer)? {
-        if !std::mem::replace(&mut told, true) {
+        if running.awaiting.is_empty() && !std::mem::replace(&mut told, true) {
             observer.event(&Event::Waiting { target: running.target() });
         }
         tokio::select! {
