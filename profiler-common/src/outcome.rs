@@ -16,12 +16,21 @@ pub enum Outcome {
     TargetExit = 5,
     /// The thread that identified the record ended.
     ThreadExit = 6,
+    /// A record came to a source whose key could not be read there: it may be the one that has this trace's key since.
+    SourceUnseen = 7,
 }
 
 impl Outcome {
     /// All outcomes, in the order of their codes.
-    pub const ALL: [Self; 6] =
-        [Self::Written, Self::Filtered, Self::Superseded, Self::Expired, Self::TargetExit, Self::ThreadExit];
+    pub const ALL: [Self; 7] = [
+        Self::Written,
+        Self::Filtered,
+        Self::Superseded,
+        Self::Expired,
+        Self::TargetExit,
+        Self::ThreadExit,
+        Self::SourceUnseen,
+    ];
 
     /// The outcome of a code that crossed the kernel boundary.
     #[must_use]
@@ -33,6 +42,7 @@ impl Outcome {
             4 => Some(Self::Expired),
             5 => Some(Self::TargetExit),
             6 => Some(Self::ThreadExit),
+            7 => Some(Self::SourceUnseen),
             _ => None,
         }
     }
@@ -53,6 +63,7 @@ impl Outcome {
             Self::Expired => "expired",
             Self::TargetExit => LostReason::TargetExit.name(),
             Self::ThreadExit => LostReason::ThreadExit.name(),
+            Self::SourceUnseen => LostReason::SourceUnseen.name(),
         }
     }
 
@@ -62,6 +73,7 @@ impl Outcome {
         match self {
             Self::TargetExit => Some(LostReason::TargetExit),
             Self::ThreadExit => Some(LostReason::ThreadExit),
+            Self::SourceUnseen => Some(LostReason::SourceUnseen),
             Self::Written | Self::Filtered | Self::Superseded | Self::Expired => None,
         }
     }
@@ -74,13 +86,15 @@ pub enum LostReason {
     TargetExit,
     /// The thread that was the record's key ended.
     ThreadExit,
+    /// Another record passed a source unseen, its key not readable, and may have taken the key over: no later stamp is sure.
+    SourceUnseen,
     /// The agent found a slot that does not make sense. Never expected; counted so that it cannot hide.
     Corrupt,
 }
 
 impl LostReason {
     /// All reasons.
-    pub const ALL: [Self; 3] = [Self::TargetExit, Self::ThreadExit, Self::Corrupt];
+    pub const ALL: [Self; 4] = [Self::TargetExit, Self::ThreadExit, Self::SourceUnseen, Self::Corrupt];
 
     /// The word that reports and files use.
     #[must_use]
@@ -88,6 +102,7 @@ impl LostReason {
         match self {
             Self::TargetExit => "target_exit",
             Self::ThreadExit => "thread_exit",
+            Self::SourceUnseen => "source_unseen",
             Self::Corrupt => "corrupt",
         }
     }
@@ -103,6 +118,6 @@ mod tests {
             assert_eq!(Outcome::from_code(outcome as u32), Some(outcome));
         }
         assert_eq!(Outcome::from_code(0), None);
-        assert_eq!(Outcome::from_code(7), None);
+        assert_eq!(Outcome::from_code(8), None);
     }
 }

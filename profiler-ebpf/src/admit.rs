@@ -11,7 +11,7 @@ use profiler_common::{
 use crate::count::count;
 use crate::hit::Hit;
 use crate::maps::{BUDGET, IN_FLIGHT, OPEN, SEQUENCES, SLOTS};
-use crate::{atomic, end, free_list, stamp};
+use crate::{atomic, end, free_list, stamp, unseen};
 
 /// A record was emitted by the source.
 #[inline(always)]
@@ -90,6 +90,7 @@ fn admit(config: &Config, hit: &Hit<'_>, key: Key, task: u64, sequence: u64) {
         (*header).entries = 1;
         (*header).tid = hit.frame.tid;
         (*header).task_id = task;
+        (*header).unseen = unseen::count(key.process);
     }
     stamp::write(config, handle, 0, hit.probe, hit.frame.tid, task, now_ns);
     publish(hit, key, header, handle);

@@ -13,7 +13,7 @@ use profiler_common::{Config, Counter, Key, KeyRecipe, Outcome, ProbeSpec, Role}
 use crate::count::{SiteCount, count};
 use crate::frame::Frame;
 use crate::maps::{CALLS, CONFIG, PROBES};
-use crate::{admit, end, key, stamp};
+use crate::{admit, end, key, stamp, unseen};
 
 /// A hit, with what all roles need to know of it.
 pub struct Hit<'a> {
@@ -39,7 +39,7 @@ impl Hit<'_> {
         if self.spec.flags & ProbeSpec::HAS_TASK == 0 {
             return Some((u64::from(self.frame.tid), 0));
         }
-        let task = key::value(&self.spec.task, self.frame);
+        let task = key::value(&self.spec.task, self.frame).ok();
         if task.is_none() {
             self.count.unreadable();
         }
@@ -69,11 +69,16 @@ pub fn hit(ctx: &ProbeContext) {
         return save(spec, frame);
     }
     if spec.flags & ProbeSpec::USES_SAVED != 0 && !restore(spec, frame) {
-        return count(Counter::EntryUnseen);
+        count(Counter::EntryUnseen);
+        return pass_unseen(spec, process, true);
     }
-    let Some(value) = key::key(&spec.key, frame) else {
-        debug!(ctx, "probe {}: key unreadable", probe);
-        return site.unreadable();
+    let value = match key::key(&spec.key, frame) {
+        Ok(value) => value,
+        Err(address) => {
+            debug!(ctx, "probe {}: key unreadable", probe);
+            site.unreadable();
+            return pass_unseen(spec, process, unseen::may_hold_record(address));
+        }
     };
     let hit = Hit { probe, process, config, spec, frame, count: site };
     let key = Key { process, space: spec.space, value };
@@ -88,6 +93,14 @@ pub fn hit(ctx: &ProbeContext) {
         );
     } else {
         stamp::append(&hit, key);
+    }
+}
+
+/// A hit whose key is not known.
+#[inline(always)]
+fn pass_unseen(spec: &ProbeSpec, process: u32, is_record: bool) {
+    if is_record && spec.role == Role::Start as u8 {
+        unseen::note(process);
     }
 }
 

@@ -11,19 +11,19 @@ use crate::frame::{Frame, REGISTERS, SAVED, zero};
 
 const WORDS: usize = MAX_HASHED_BYTES as usize / 8;
 
-/// The key of the record at this hit; `None` when its memory cannot be read.
+/// The key of the record at this hit; the address when memory cannot be read.
 #[inline(always)]
-pub fn key(recipe: &KeyRecipe, frame: &Frame) -> Option<u64> {
+pub fn key(recipe: &KeyRecipe, frame: &Frame) -> Result<u64, u64> {
     let value = value(&recipe.value, frame)?;
     if recipe.kind != KeyRecipe::BYTES {
-        return Some(value);
+        return Ok(value);
     }
     hash(value, self::value(&recipe.len, frame)?)
 }
 
-/// A value of the stopped thread; `None` when memory on the way to it cannot be read.
+/// A value of the stopped thread; the address when memory on the way to it cannot be read.
 #[inline(always)]
-pub fn value(recipe: &Value, frame: &Frame) -> Option<u64> {
+pub fn value(recipe: &Value, frame: &Frame) -> Result<u64, u64> {
     let mut value = base(recipe, frame);
     for index in 0..MAX_STEPS {
         if index >= usize::from(recipe.steps) {
@@ -31,7 +31,7 @@ pub fn value(recipe: &Value, frame: &Frame) -> Option<u64> {
         }
         value = step(&recipe.step[index], value)?;
     }
-    Some(value)
+    Ok(value)
 }
 
 #[inline(always)]
@@ -47,29 +47,29 @@ fn base(recipe: &Value, frame: &Frame) -> u64 {
 }
 
 #[inline(always)]
-fn step(step: &Step, value: u64) -> Option<u64> {
+fn step(step: &Step, value: u64) -> Result<u64, u64> {
     let address = value.wrapping_add(step.offset as i64 as u64);
     let width = u32::from(step.width);
     if width == 0 {
-        return Some(address);
+        return Ok(address);
     }
     if width > 8 {
-        return None;
+        return Err(0);
     }
     let mut word = 0u64;
     // SAFETY: writes at most 8 bytes to an 8-byte variable; the helper checks the user address.
     if unsafe { bpf_probe_read_user((&raw mut word).cast(), width, address as *const _) } != 0 {
-        return None;
+        return Err(address);
     }
     if step.signed == 0 {
-        return Some(word);
+        return Ok(word);
     }
     let unused = 64 - 8 * width;
-    Some((((word << (unused & 63)) as i64) >> (unused & 63)) as u64)
+    Ok((((word << (unused & 63)) as i64) >> (unused & 63)) as u64)
 }
 
 #[inline(always)]
-fn hash(address: u64, len: u64) -> Option<u64> {
+fn hash(address: u64, len: u64) -> Result<u64, u64> {
     let read = if len > u64::from(MAX_HASHED_BYTES) { MAX_HASHED_BYTES } else { len as u32 };
     let mut words = MaybeUninit::<[u64; WORDS]>::uninit();
     zero(words.as_mut_ptr());
@@ -78,7 +78,7 @@ fn hash(address: u64, len: u64) -> Option<u64> {
     // SAFETY: writes at most `MAX_HASHED_BYTES` bytes, which is the array's size; the helper checks the user address.
     if read != 0 && unsafe { bpf_probe_read_user(words.as_mut_ptr().cast(), read, address as *const _) } != 0
     {
-        return None;
+        return Err(address);
     }
     let mut hash = 0;
     for (index, word) in words.iter().enumerate() {
@@ -86,5 +86,5 @@ fn hash(address: u64, len: u64) -> Option<u64> {
             hash = hash_word(hash, *word);
         }
     }
-    Some(hash_finish(hash, len))
+    Ok(hash_finish(hash, len))
 }

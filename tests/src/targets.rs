@@ -112,6 +112,22 @@ pub fn late_target() -> Result<(PathBuf, PathBuf)> {
     Ok((build_one("late.c", &[], "late")?, build_one("sink.c", &["-shared", "-fPIC"], "libsink.so")?))
 }
 
+/// The program of `targets/overload`, whose function names mean several functions each.
+pub fn overload() -> Result<PathBuf> {
+    let source = sources().join("overload/overload.cpp");
+    let mut command = Command::new(tool("CXX", "c++"));
+    command.args(["-std=c++17", "-O2"]).arg(&source);
+    build(command, "overload", &[source])
+}
+
+/// Records that lose their key to others: see `tests/targets/keys/keys.c`.
+pub fn keys_target() -> Result<PathBuf> {
+    let source = sources().join("keys/keys.c");
+    let mut command = Flavour::C.command();
+    command.arg(&source);
+    build(command, "keys", &[source])
+}
+
 /// The shared harness, compiled once for all flavours.
 fn object() -> Result<PathBuf> {
     let source = sources().join("common/harness.c");

@@ -144,11 +144,7 @@ fn a_library_without_the_function_and_a_target_that_ends_are_errors() -> Result<
     step(&mut target, "emitted")?;
     step(&mut target, "loaded")?;
     let ended = agent.wait(SHORT)?;
-    ensure!(
-        !ended.status.success() && ended.stderr.contains("did you mean sink_write"),
-        "{}",
-        ended.stderr
-    );
+    ensure!(!ended.status.success() && ended.stderr.contains("did you mean sink_write"), "{}", ended.stderr);
     ensure!(target.is_running()?, "the target was harmed");
     drop(target);
     let mut target = start(folder.path())?;

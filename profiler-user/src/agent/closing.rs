@@ -37,6 +37,7 @@ impl Running {
         }
         // A program that was running may still stamp until a grace period is over; then the probes can go in any order.
         grace_period(self.grace).await;
+        self.show_log();
         let used = self.detach(ended_ns);
         if self.confirm_detached() {
             // Its way to the client leads through another task; what follows may take a while.

@@ -82,11 +82,10 @@ impl Harvest {
             match SlotState::from_code(header.state) {
                 Some(SlotState::Finished) => gathered.ended.push(handle),
                 Some(SlotState::Returned) => gathered.returned.push(handle),
-                Some(SlotState::Open) if now_ns.saturating_sub(header.start_ns) > self.ttl_ns => {
+                Some(SlotState::Open) if self.is_over(kernel, &header, now_ns) => {
+                    kernel.end_trace(handle, Outcome::Expired)?;
                     // Gathered here and now: at the end of a session no later scan would find it.
-                    if is_settled(kernel, &header) && kernel.end_trace(handle, Outcome::Expired)? {
-                        gathered.ended.push(handle);
-                    }
+                    gathered.ended.push(handle);
                 }
                 _ => {}
             }
@@ -94,6 +93,11 @@ impl Harvest {
         gathered.ended.sort_unstable();
         gathered.ended.dedup();
         Ok(())
+    }
+
+    /// Whether a trace's time to live is over.
+    fn is_over(&self, kernel: &Kernel, header: &SlotHeader, now_ns: u64) -> bool {
+        now_ns.saturating_sub(header.start_ns) > self.ttl_ns && is_settled(kernel, header)
     }
 
     /// Ends all traces of a process that has ended; none of its threads can stamp any more.

@@ -186,9 +186,7 @@ impl Running {
     ) -> Result<Option<End>, AgentError> {
         let life = self.collect(now_ns).await?;
         let gone = self.follow(&life, now_ns, observer).await?;
-        if let Some(log) = &mut self.log {
-            log.flush();
-        }
+        self.show_log();
         self.traced.iter_mut().for_each(|traced| traced.meter.tick(now_ns));
         if now_ns >= self.next_second_ns {
             self.next_second_ns = now_ns + SECOND_NS;
@@ -197,6 +195,13 @@ impl Running {
         }
         let failed = self.tally.sink.as_ref().is_some_and(QueuedSink::has_failed);
         Ok(if failed { Some(End::Output) } else { gone })
+    }
+
+    /// Shows the kernel program's diagnostics that have come so far.
+    pub(super) fn show_log(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
     }
 
     /// Reads what has ended. Gives what happened to processes meanwhile.

@@ -49,6 +49,7 @@ pub(super) fn session(
     out: &OutputArgs,
 ) -> anyhow::Result<ExitCode> {
     let writer = Destination::open(out)?;
+    privileges::raise_open_files();
     privileges::narrow(options.backend);
     let names: Vec<String> = spec.stages.iter().map(|stage| stage.name.clone()).collect();
     let (sink, text) = match out.format {

@@ -27,9 +27,15 @@ pub(super) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// An error with its causes, one sentence a line.
+/// An error with its causes in one line; many an error has told its cause in its own words.
 pub(super) fn error(error: &anyhow::Error) {
-    note(&format!("error: {error:#}"));
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    note(&format!("error: {text}"));
 }
 
 /// Opens the file that results go to, so that a mistake shows before anything is attached.

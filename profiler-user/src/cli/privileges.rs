@@ -1,6 +1,7 @@
 //! Least privilege: of root's powers the agent keeps only those that it uses.
 
 use crate::attach::{Backend, best_backend};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 
 /// BPF programs, maps and probes; looking into processes of other users and at the files that they map.
@@ -14,6 +15,14 @@ fn needed(backend: Option<Backend>) -> CapabilitySet {
         | CapabilitySet::SYS_PTRACE
         | CapabilitySet::DAC_READ_SEARCH
         | CapabilitySet::CHECKPOINT_RESTORE
+}
+
+/// Takes all the descriptors that this process may have: links, events and watches take one each, and a thousand are soon gone with many processes.
+pub(super) fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        log::debug!("no more than {:?} open files: {error}", limit.current);
+    }
 }
 
 /// Gives up what is not needed to set probes by `backend` (the best one when `None`), for this thread and those that it starts. Before any other is started. Best effort: who has little gives up
