@@ -11,9 +11,9 @@ use profiler_common::{Config, Counter, Entry, Key, ProbeCount, ProbeSpec, Sequen
 /// The agent reads and writes these through its own memory map: no system call a trace.
 const MMAPABLE: u32 = 1 << 10;
 
-/// Settings. One element.
+/// Settings. One element. The agent changes them one word at a time.
 #[map]
-pub static CONFIG: Array<Config> = Array::with_max_entries(1, 0);
+pub static CONFIG: Array<Config> = Array::with_max_entries(1, MMAPABLE);
 
 /// What each site does, by probe id.
 #[map]

@@ -10,6 +10,7 @@ pub mod assemble;
 pub mod attach;
 pub mod calibrate;
 pub mod cli;
+pub mod control;
 pub mod demo;
 pub mod doctor;
 pub mod ledger;

@@ -5,6 +5,7 @@
 
 pub mod child;
 pub mod code;
+pub mod control;
 pub mod family;
 pub mod ffmpeg;
 pub mod journey;

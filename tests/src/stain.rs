@@ -118,6 +118,11 @@ impl Agent {
         self.process.pid()
     }
 
+    /// What it says while it runs.
+    pub fn stderr(&mut self) -> &mut crate::child::Lines {
+        self.process.stderr()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         self.process.signal(signal)

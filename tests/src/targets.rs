@@ -101,6 +101,17 @@ pub fn family() -> Result<PathBuf> {
     build(command, "family", &[source])
 }
 
+/// A program that loads its sink when told to, and the library with the sink; compiles them if need be.
+pub fn late_target() -> Result<(PathBuf, PathBuf)> {
+    let build_one = |file: &str, flags: &[&str], name: &str| {
+        let source = sources().join("dlopen").join(file);
+        let mut command = Flavour::C.command();
+        command.args(flags).arg(&source).arg("-ldl");
+        build(command, name, &[source])
+    };
+    Ok((build_one("late.c", &[], "late")?, build_one("sink.c", &["-shared", "-fPIC"], "libsink.so")?))
+}
+
 /// The program of `targets/overload`, whose function names mean several functions each.
 pub fn overload() -> Result<PathBuf> {
     let source = sources().join("overload/overload.cpp");

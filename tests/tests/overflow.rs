@@ -22,6 +22,13 @@ fn traces_beyond_max_open_are_refused_and_counted() -> Result<()> {
         ledger.refused_full > 0 && ledger.admitted > 4,
         "slots must fill up and be used again: {ledger:?}"
     );
+    let told = |words: &str| done.agent.stderr.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(
+        (told("max_open_traces (--max-open-traces)"), told("--max-entries")),
+        (1, 0),
+        "{}",
+        done.agent.stderr
+    );
     Ok(())
 }
 
@@ -57,6 +64,10 @@ fn a_trace_at_its_maximum_of_entries_is_flagged_and_keeps_its_end() -> Result<()
         let target = "--records 20000 --drop-percent 30 --reuse shared --truth-sample 10";
         let done = Scenario::new(Flavour::C, target, spec).run()?;
         done.assert_true(&Expect { max_entries: max_entries as usize, ..Expect::every(10) })?;
+        let told =
+            done.agent.stderr.lines().find(|line| line.contains("max_entries_per_trace (--max-entries)"));
+        let bound = format!("their traces had {max_entries} entries already");
+        assert!(told.is_some_and(|line| line.contains(&bound)), "{}", done.agent.stderr);
         let last_is_terminal = |last: &str| matches!(last, "W!" | "drop");
         assert!(
             done.report.traces.iter().all(|t| t.entries.last().is_some_and(|e| last_is_terminal(&e.stage)))

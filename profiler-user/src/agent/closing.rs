@@ -10,7 +10,7 @@ use crate::stats::{Cost, Measured};
 use profiler_common::{Counter, ProbeCount, Role};
 
 use super::error::AgentError;
-use super::events::End;
+use super::events::{End, Observer};
 use super::harvest::grace_period;
 use super::run::{Finished, unlisten};
 use super::session::Running;
@@ -26,19 +26,29 @@ impl Running {
     }
 
     /// Takes the probes off, reads what is left, and closes the accounts.
-    pub(super) async fn finish(mut self, end: End) -> Result<Finished, AgentError> {
+    pub(super) async fn finish(
+        mut self,
+        end: End,
+        observer: &mut dyn Observer,
+    ) -> Result<Finished, AgentError> {
         let ended_ns = monotonic_ns();
         if let Some(kernel) = &mut self.kernel {
-            kernel.set_closed(true)?;
+            kernel.set_closed(true);
         }
         // A program that was running may still stamp until a grace period is over; then the probes can go in any order.
         grace_period(self.grace).await;
         self.show_log();
         let used = self.detach(ended_ns);
+        if self.confirm_detached() {
+            // Its way to the client leads through another task; what follows may take a while.
+            tokio::task::yield_now().await;
+        }
         self.harvest.scan_next();
         self.collect(ended_ns).await?;
         self.tally.counts.open = self.kernel.as_ref().map_or(0, |kernel| self.harvest.open(kernel));
         let ledger = self.ledger()?;
+        // A short session may not have told any yet.
+        self.tell_bounds(ended_ns, &ledger, observer);
         let counts =
             self.kernel.as_ref().map(|kernel| kernel.probe_counts()).transpose()?.unwrap_or_default();
         let duration_ns = ended_ns.saturating_sub(self.started_ns);
@@ -57,6 +67,7 @@ impl Running {
             pids: self.pids,
             rate: self.spec.sampling.rate,
             budget: self.spec.sampling.max_traces_per_second,
+            changes: self.changes,
             stages,
             stats: self.tally.stats,
             ledger,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::ledger::Ledger;
+use crate::sink::Change;
 
 /// Something happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +12,13 @@ pub enum Event {
     Waiting {
         /// What the user knows the target by.
         target: String,
+    },
+    /// A process has not loaded all libraries with stages yet: it is waited for.
+    Awaits {
+        /// The process.
+        pid: u32,
+        /// The stages that wait, with their libraries.
+        stages: Vec<String>,
     },
     /// The probes are set.
     Attached {
@@ -41,6 +49,8 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A setting was changed over the control socket.
+    Changed(Change),
     /// Something that the user should know and that stops nothing.
     Warning(String),
 }
@@ -74,6 +84,8 @@ pub enum End {
     Duration,
     /// Ctrl-C or SIGTERM.
     Interrupted,
+    /// Asked for over the control socket.
+    Detached,
     /// All processes of the target have ended.
     TargetExit,
     /// The output could not be written any more.
@@ -87,6 +99,7 @@ impl End {
         match self {
             Self::Duration => "duration",
             Self::Interrupted => "interrupted",
+            Self::Detached => "detached",
             Self::TargetExit => "target exited",
             Self::Output => "output failed",
         }

@@ -2,9 +2,13 @@
 //!
 //! Owns: the order in which things happen. Everything that can be computed without privileges or clocks lives in the other rooms.
 
+mod awaiting;
 mod closing;
+mod command;
 mod error;
 mod events;
+mod follow;
+mod guard;
 pub mod harvest;
 mod processes;
 mod queue;

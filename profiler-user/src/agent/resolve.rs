@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::plan::error::point_text;
 use crate::plan::{Candidate, FunctionCode, KernelTraits, PlanErrors, ResolvedStage, Site, plan};
 use crate::spec::{Place, Point, Spec, Stage, Target};
-use crate::symbol::{ElfAddress, Function, Lookup, Module, find};
+use crate::symbol::{ElfAddress, Function, Lookup, Module, find, module};
 use crate::target::{ModuleCache, Modules, Proc, Process, Skipped, TargetError, Wanted};
 
 /// Bytes that are looked at from an address that no symbol covers.
@@ -24,9 +24,43 @@ pub enum ResolveError {
     /// Stage points that are not there, or mean several places.
     #[error("{}", Lines(.0))]
     Points(Vec<PointError>),
+    /// Stage points in libraries that the process has not loaded, all else being right.
+    #[error("{0}")]
+    Awaited(Awaited),
     /// Stage points that cannot be probed.
     #[error(transparent)]
     Plan(#[from] PlanErrors),
+}
+
+/// Stage points in libraries that a process has not loaded; it may do so later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Awaited(Vec<(PointError, String)>);
+
+impl Awaited {
+    /// The libraries, as the points name them, each once.
+    #[must_use]
+    pub fn libraries(&self) -> Vec<String> {
+        let mut libraries: Vec<String> = self.0.iter().map(|(_, library)| library.clone()).collect();
+        libraries.sort_unstable();
+        libraries.dedup();
+        libraries
+    }
+
+    /// The stages with their libraries, for people.
+    #[must_use]
+    pub fn stages(&self) -> Vec<String> {
+        self.0
+            .iter()
+            .map(|(point, library)| format!("stage {} {} waits for {library}", point.code, point.name))
+            .collect()
+    }
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let points: Vec<PointError> = self.0.iter().map(|(point, _)| point.clone()).collect();
+        Lines(&points).fmt(f)
+    }
 }
 
 /// A stage point that is not there.
@@ -113,19 +147,30 @@ impl Resolver {
         modules: &Modules,
         kernel: KernelTraits,
     ) -> Result<Vec<Site>, ResolveError> {
-        let (mut found, mut errors) = (Vec::new(), Vec::new());
+        let (mut found, mut errors, mut awaited) = (Vec::new(), Vec::new(), Vec::new());
         for (index, stage) in spec.stages.iter().enumerate() {
             match functions(index, &stage.point, modules) {
                 Ok(functions) => found.extend(functions),
-                Err(what) => errors.push(point_error(stage, what)),
+                Err(Miss::Here(what)) => errors.push(point_error(stage, what)),
+                Err(Miss::NotLoaded(library, what)) => awaited.push((point_error(stage, what), library)),
             }
         }
         if !errors.is_empty() {
+            errors.extend(awaited.into_iter().map(|(point, _)| point));
             return Err(ResolveError::Points(errors));
+        }
+        if !awaited.is_empty() {
+            return Err(ResolveError::Awaited(Awaited(awaited)));
         }
         let stages: Vec<ResolvedStage<'_>> =
             (0..spec.stages.len()).map(|stage| resolved(stage, &found)).collect();
         Ok(plan(spec, &stages, kernel)?.sites)
+    }
+
+    /// Where processes are looked at.
+    #[must_use]
+    pub fn proc(&self) -> &Proc {
+        &self.proc
     }
 
     /// Forgets the modules: their names are megabytes, and are needed only while attaching.
@@ -156,8 +201,22 @@ fn resolved<'a>(stage: usize, found: &'a [Found<'a>]) -> ResolvedStage<'a> {
     ResolvedStage { stage, functions }
 }
 
+/// Why a point means no function.
+enum Miss {
+    /// A sentence.
+    Here(String),
+    /// The process has not loaded this library; and a sentence.
+    NotLoaded(String, String),
+}
+
+impl From<String> for Miss {
+    fn from(what: String) -> Self {
+        Self::Here(what)
+    }
+}
+
 /// The functions that a point means, or why there are none.
-fn functions<'m>(stage: usize, point: &Point, modules: &'m Modules) -> Result<Vec<Found<'m>>, String> {
+fn functions<'m>(stage: usize, point: &Point, modules: &'m Modules) -> Result<Vec<Found<'m>>, Miss> {
     let files: Vec<&Module> = match &point.library {
         Some(library) => {
             modules.loaded.iter().map(Arc::as_ref).filter(|module| module.is_library(library)).collect()
@@ -168,24 +227,31 @@ fn functions<'m>(stage: usize, point: &Point, modules: &'m Modules) -> Result<Ve
         return Err(no_file(point, &modules.skipped));
     }
     match &point.place {
-        Place::Address(address) => {
-            at_address(stage, point, ElfAddress(*address), &files).map(|found| vec![found])
-        }
+        Place::Address(address) => Ok(vec![at_address(stage, point, ElfAddress(*address), &files)?]),
         Place::Function { pattern, .. } => match find(files.iter().copied(), pattern) {
             Lookup::Found(matches) => {
-                matches.iter().map(|found| of_function(stage, found.module, found.function)).collect()
+                let found = matches.iter().map(|found| of_function(stage, found.module, found.function));
+                Ok(found.collect::<Result<_, _>>()?)
             }
-            other => Err(other.explain(pattern).unwrap_or_default()),
+            other => Err(Miss::Here(other.explain(pattern).unwrap_or_default())),
         },
     }
 }
 
-fn no_file(point: &Point, skipped: &[Skipped]) -> String {
-    let library = point.library.as_deref().unwrap_or_default();
-    match skipped.first() {
-        Some(Skipped { name, reason }) => format!("{}: {reason}", name.display()),
-        None if library.is_empty() => "the process maps no file with code".to_owned(),
-        None => format!("the process maps no file `{library}`; `stain symbols PID` lists those that it maps"),
+fn no_file(point: &Point, skipped: &[Skipped]) -> Miss {
+    let Some(library) = point.library.as_deref() else {
+        return Miss::Here(match skipped.first() {
+            Some(Skipped { name, reason }) => format!("{}: {reason}", name.display()),
+            None => "the process maps no file with code".to_owned(),
+        });
+    };
+    // Loaded, but not to be read: waiting would not help.
+    match skipped.iter().find(|skipped| module::names_file(&skipped.name, library)) {
+        Some(Skipped { name, reason }) => Miss::Here(format!("{}: {reason}", name.display())),
+        None => Miss::NotLoaded(
+            library.to_owned(),
+            format!("the process maps no file `{library}`; `stain symbols PID` lists those that it maps"),
+        ),
     }
 }
 

@@ -6,9 +6,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::attach::{Backend, monotonic_ns};
+use crate::control::{Command, Control, place};
 use crate::ledger::Ledger;
 use crate::plan::Costs;
-use crate::sink::{Session, Sink, SinkCounts, SinkError, StageRow};
+use crate::sink::{Change, Session, Sink, SinkCounts, SinkError, StageRow};
 use crate::spec::Spec;
 use crate::stats::{Cost, Stats};
 
@@ -34,6 +35,8 @@ pub struct Options {
     pub backend: Option<Backend>,
     /// What a hit costs on this machine.
     pub costs: Costs,
+    /// Whether to listen for `stain ctl`.
+    pub control: bool,
 }
 
 /// What a session came to.
@@ -46,6 +49,8 @@ pub struct Finished {
     pub rate: u64,
     /// New traces a second at most; 0: no bound.
     pub budget: u32,
+    /// What was changed while it ran. Rate and budget are those at the end.
+    pub changes: Vec<Change>,
     /// What was counted at each stage.
     pub stages: Vec<StageRow>,
     /// Statistics over the traces.
@@ -75,6 +80,7 @@ impl Finished {
             pids: &self.pids,
             rate: self.rate,
             budget: self.budget,
+            changes: &self.changes,
             stages: &self.stages,
             stats: &self.stats,
             ledger: &self.ledger,
@@ -98,13 +104,49 @@ pub async fn run(
 ) -> Result<Finished, AgentError> {
     let mut stop = Stop::new(options.duration)?;
     let mut running = Running::new(spec, resolver, options, sink)?;
-    let end = if first_processes(&mut running, &mut stop, observer).await? {
-        stop.restart();
-        until_the_end(&mut running, &mut stop, observer).await?
-    } else {
-        stop.reason
+    let mut ears = Ears::open(options.control, observer);
+    let end = match first_processes(&mut running, &mut stop, &mut ears, observer).await? {
+        Some(end) => end,
+        None => {
+            stop.restart();
+            until_the_end(&mut running, &mut stop, &mut ears, observer).await?
+        }
     };
-    running.finish(end).await
+    let finished = running.finish(end, observer).await;
+    ears.close().await;
+    finished
+}
+
+/// The control socket, where there is one.
+struct Ears(Option<Control>);
+
+impl Ears {
+    /// That there is none is no reason not to profile.
+    fn open(wanted: bool, observer: &mut dyn Observer) -> Self {
+        if !wanted {
+            return Self(None);
+        }
+        Self(Control::open(&place::folders()).map_or_else(
+            |error| {
+                observer.event(&Event::Warning(format!("`stain ctl` cannot reach this agent ({error})")));
+                None
+            },
+            Some,
+        ))
+    }
+
+    async fn next(&mut self) -> Command {
+        match &mut self.0 {
+            Some(control) => control.next().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn close(self) {
+        if let Some(control) = self.0 {
+            control.close().await;
+        }
+    }
 }
 
 /// From here on a second Ctrl-C ends the program at once, as people expect. For when all probes are off, and only an output that may be stuck is waited for.
@@ -115,28 +157,35 @@ pub(super) fn unlisten() {
     }
 }
 
-/// Attaches to what is there, or waits for it to start. False when the session ended before.
+/// Attaches to what is there, or waits for it to start. An end when the session ended before.
 async fn first_processes(
     running: &mut Running,
     stop: &mut Stop,
+    ears: &mut Ears,
     observer: &mut dyn Observer,
-) -> Result<bool, AgentError> {
+) -> Result<Option<End>, AgentError> {
     let mut told = false;
     while !running.attach_first(observer)? {
-        if !std::mem::replace(&mut told, true) {
+        if running.awaiting.is_empty() && !std::mem::replace(&mut told, true) {
             observer.event(&Event::Waiting { target: running.target() });
         }
         tokio::select! {
             () = tokio::time::sleep(WAIT) => {}
-            () = stop.wait() => return Ok(false),
+            () = stop.wait() => return Ok(Some(stop.reason)),
+            command = ears.next() => {
+                if running.command(command, observer) {
+                    return Ok(Some(End::Detached));
+                }
+            }
         }
     }
-    Ok(true)
+    Ok(None)
 }
 
 async fn until_the_end(
     running: &mut Running,
     stop: &mut Stop,
+    ears: &mut Ears,
     observer: &mut dyn Observer,
 ) -> Result<End, AgentError> {
     let mut ticks = tokio::time::interval(TICK);
@@ -146,6 +195,7 @@ async fn until_the_end(
             _ = ticks.tick() => running.tick(monotonic_ns(), observer).await?,
             number = running.next_ended() => running.process_ended(number, observer).await?,
             () = stop.wait() => Some(stop.reason),
+            command = ears.next() => running.command(command, observer).then_some(End::Detached),
         };
         if let Some(end) = end {
             return Ok(end);

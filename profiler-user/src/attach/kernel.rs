@@ -13,6 +13,7 @@ use super::error::AttachError;
 use super::links::{self, Backend, Links};
 use super::multi::{MultiSupport, multi_support};
 use super::object::{self, chain, map_fd};
+use super::settings::LiveSettings;
 use super::shared::{Shared, SharedFds};
 use crate::plan::Site;
 
@@ -36,6 +37,7 @@ pub struct Kernel {
     backend: Backend,
     shared: Shared,
     config: Array<MapData, Config>,
+    live: LiveSettings,
     specs: Array<MapData, ProbeSpec>,
     counters: PerCpuArray<MapData, u64>,
     probe_counts: PerCpuArray<MapData, ProbeCount>,
@@ -55,6 +57,7 @@ impl Kernel {
         let config = settings.config;
         let mut ebpf = object::load(&config, settings.probes, settings.log_level)?;
         let shared = share(&ebpf, &config)?;
+        let live = LiveSettings::new(map_fd(&ebpf, "CONFIG")?)?;
         load_programs(&mut ebpf, backend)?;
         let multi = match backend {
             Backend::Multi => Some(object::load_multi(&ebpf, "stain_entry")?),
@@ -62,6 +65,7 @@ impl Kernel {
         };
         let mut kernel = Self {
             config: take(&mut ebpf, "CONFIG")?,
+            live,
             specs: take(&mut ebpf, "PROBES")?,
             counters: take(&mut ebpf, "COUNTERS")?,
             probe_counts: take(&mut ebpf, "PROBE_COUNTS")?,
@@ -91,16 +95,34 @@ impl Kernel {
     }
 
     /// Lets hits have effects, or none any more. After closing and a grace period nothing changes in the accounts and slots.
-    ///
-    /// # Errors
-    /// When the kernel refuses the write.
-    pub fn set_closed(&mut self, closed: bool) -> Result<(), AttachError> {
-        let mut config = self.config.get(&0, 0).map_err(|error| AttachError::Load(chain(&error)))?;
-        config.closed = u32::from(closed);
-        self.configure(&config)
+    pub fn set_closed(&mut self, closed: bool) {
+        self.live.set_closed(closed);
     }
 
-    /// Gives the kernel program new settings; the next hit obeys them.
+    /// Samples one record in so many of each sequence from the next hit on; the sequences go on. 0: none.
+    pub fn set_rate(&mut self, rate: u64) {
+        self.live.set_rate(rate);
+    }
+
+    /// Admits at most so many traces a second from the next hit on, this second included. 0: no bound.
+    pub fn set_budget(&mut self, budget: u32) {
+        self.live.set_budget(budget);
+    }
+
+    /// Admits no trace from the next hit on, or some again.
+    pub fn set_paused(&mut self, paused: bool) {
+        self.live.set_paused(paused);
+    }
+
+    /// The settings that the kernel program has, read back from its map.
+    ///
+    /// # Errors
+    /// When the kernel refuses the look.
+    pub fn settings(&self) -> Result<Config, AttachError> {
+        self.config.get(&0, 0).map_err(|error| AttachError::Load(chain(&error)))
+    }
+
+    /// Gives the kernel program all settings at once. Not while probes are set: a hit could see a half of them.
     ///
     /// # Errors
     /// When the kernel refuses the write.

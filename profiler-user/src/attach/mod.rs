@@ -11,6 +11,7 @@ mod kernel;
 mod links;
 mod multi;
 mod object;
+mod settings;
 mod shared;
 mod sys;
 

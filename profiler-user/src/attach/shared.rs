@@ -126,7 +126,7 @@ impl Shared {
     }
 }
 
-fn map(fd: BorrowedFd<'_>, bytes: usize) -> Result<MmapRaw, AttachError> {
+pub(super) fn map(fd: BorrowedFd<'_>, bytes: usize) -> Result<MmapRaw, AttachError> {
     let page = rustix::param::page_size();
     MmapOptions::new()
         .len(bytes.next_multiple_of(page))

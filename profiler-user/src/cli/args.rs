@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use profiler_common::limits::MAX_BUDGET;
 
 use crate::attach::Backend;
+use crate::control::Request;
 
 /// Shows where records of a running pipeline spend their time, without changing or restarting it.
 #[derive(Debug, Parser)]
@@ -25,6 +27,8 @@ pub(super) enum Command {
     Symbols(SymbolsArgs),
     /// Check a spec, or print a sample of one.
     Spec(SpecArgs),
+    /// Ask a running `stain attach` how it stands, or change what it samples.
+    Ctl(CtlArgs),
     /// Check whether attaching will work on this machine, and say what is missing.
     Doctor(DoctorArgs),
     /// Start a small pipeline as a process of its own, attach to it, and report.
@@ -90,6 +94,59 @@ pub(super) struct AttachArgs {
     /// Do not measure what a hit costs on this machine (a tenth of a second, in a child process); assume.
     #[arg(long)]
     pub(super) no_calibration: bool,
+    /// Do not listen for `stain ctl`.
+    #[arg(long)]
+    pub(super) no_control: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CtlArgs {
+    /// Process id of the `stain attach` that is meant; not needed while only one runs.
+    #[arg(short, long, value_name = "PID", global = true)]
+    pub(super) agent: Option<u32>,
+    /// How to print the answer: text, or the agent's JSON line.
+    #[arg(short, long, value_enum, default_value = "text", global = true)]
+    pub(super) format: TextOrJson,
+    #[command(subcommand)]
+    pub(super) request: CtlRequest,
+}
+
+/// See [`crate::control::Request`].
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(super) enum CtlRequest {
+    /// How it stands: target, settings, counts.
+    Status,
+    /// Sample one record in N from now on; 0: none.
+    Rate {
+        /// One record in so many.
+        #[arg(value_parser = value_parser!(u64).range(0..=i64::MAX.cast_unsigned()))]
+        n: u64,
+    },
+    /// Begin at most N traces a second from now on; 0: no bound.
+    Budget {
+        /// Traces a second.
+        #[arg(value_parser = value_parser!(u32).range(0..=i64::from(MAX_BUDGET)))]
+        n: u32,
+    },
+    /// Begin no trace until `resume`; those in flight go on.
+    Pause,
+    /// Begin traces again.
+    Resume,
+    /// Take all probes off and end the session; it reports as usual.
+    Detach,
+}
+
+impl CtlRequest {
+    pub(super) fn request(self) -> Request {
+        match self {
+            Self::Status => Request::Status,
+            Self::Rate { n } => Request::Rate(n),
+            Self::Budget { n } => Request::Budget(n),
+            Self::Pause => Request::Pause,
+            Self::Resume => Request::Resume,
+            Self::Detach => Request::Detach,
+        }
+    }
 }
 
 #[derive(Args, Debug)]

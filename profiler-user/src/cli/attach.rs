@@ -28,6 +28,7 @@ pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
         log_level: level.map_or(0, |level| level as u8),
         backend: args.backend.backend(),
         costs: known.costs,
+        control: !args.no_control,
     };
     session(spec, known.kernel, options, &args.output)
 }

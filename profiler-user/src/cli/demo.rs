@@ -18,7 +18,13 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         Overrides { pids: vec![process.pid()], rate: args.rate, budget: args.budget, ..Overrides::default() };
     let spec = spec::load(Some((SPEC_NAME, SPEC)), &overrides)?;
     let known = attach::calibrated();
-    let options = Options { duration: Some(args.duration), log_level: 0, backend: None, costs: known.costs };
+    let options = Options {
+        duration: Some(args.duration),
+        log_level: 0,
+        backend: None,
+        costs: known.costs,
+        control: true,
+    };
     let code = attach::session(spec, known.kernel, options, &args.output)?;
     process.finish()?;
     Ok(code)

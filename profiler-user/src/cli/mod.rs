@@ -4,6 +4,7 @@
 
 mod args;
 mod attach;
+mod ctl;
 mod demo;
 mod doctor;
 mod logger;
@@ -43,6 +44,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Symbols(args) => symbols::run(&args),
         Command::Spec(args) => spec::run(&args),
+        Command::Ctl(args) => ctl::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::DemoPipeline(options) => demo::pipeline(&options),

@@ -35,6 +35,10 @@ impl Observer for Stderr {
     fn event(&mut self, event: &Event) {
         match event {
             Event::Waiting { target } => self.line(&format!("waiting for {target} to start (Ctrl-C ends)")),
+            Event::Awaits { pid, stages } => self.line(&format!(
+                "process {pid} has not loaded all libraries yet: {}; nothing is sampled there until all stages are probed",
+                stages.join(", ")
+            )),
             Event::Attached { sites, pids } => self.line(&attached(*sites, pids)),
             Event::Joined { pid } => self.line(&format!("joined: process {pid}")),
             Event::Exited { pid } => self.line(&format!("exited: process {pid}")),
@@ -42,6 +46,7 @@ impl Observer for Stderr {
             Event::NotAttached { pid, reason } => {
                 self.line(&format!("not attached to process {pid}: {reason}"));
             }
+            Event::Changed(change) => self.line(&change.to_string()),
             Event::Warning(text) => self.line(&format!("warning: {text}")),
         }
     }

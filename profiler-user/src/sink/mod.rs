@@ -3,6 +3,7 @@
 //! Owns: the [`Sink`] contract and what a session comes to ([`Session`]). Formats are pure: they turn values into text or bytes.
 //! Refuses: losing a trace in silence. Every sink counts received = sent + dropped.
 
+mod change;
 pub mod jsonl;
 pub mod report;
 pub mod units;
@@ -10,6 +11,7 @@ pub mod units;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use change::{Change, Setting};
 use profiler_common::StageCode;
 
 use crate::ledger::Ledger;
@@ -138,10 +140,12 @@ pub struct Session<'a> {
     pub target: &'a str,
     /// The process ids that were traced.
     pub pids: &'a [u32],
-    /// One record in so many was sampled; 0: none.
+    /// One record in so many was sampled at last; 0: none.
     pub rate: u64,
-    /// New traces a second at most; 0: no bound.
+    /// New traces a second at most, at last; 0: no bound.
     pub budget: u32,
+    /// What was changed while it ran, in the order of time.
+    pub changes: &'a [Change],
     /// The stages, by their index in the spec.
     pub stages: &'a [StageRow],
     /// Statistics over the traces.

@@ -2,12 +2,20 @@
 
 use profiler_common::{Outcome, StageCode};
 
-use super::{Session, Sink, StageRow};
+use super::{Change, Session, Setting, Sink, StageRow};
 use crate::ledger::{AgentCounts, Ledger};
 use crate::plan::Class;
 use crate::stats::{Cost, Measured, ProbeHits, Stats};
 use crate::trace::Trace;
 use crate::trace::testing::trace;
+
+const CHANGES: [Change; 1] = [Change {
+    setting: Setting::Budget,
+    from: 20,
+    to: 50,
+    at_ns: 6_000_000_000,
+    wall_ns: 1_700_000_001_000_000_000,
+}];
 
 /// The parts of a session, to borrow from.
 pub(crate) struct Parts {
@@ -25,6 +33,7 @@ impl Parts {
             pids: &[4242],
             rate: self.rate,
             budget: 50,
+            changes: &CHANGES,
             stages: &self.stages,
             stats: &self.stats,
             ledger: &self.ledger,

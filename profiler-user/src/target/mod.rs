@@ -10,6 +10,7 @@ pub mod maps;
 pub mod modules;
 pub mod process;
 pub mod reach;
+pub mod watch;
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,7 @@ pub use error::TargetError;
 pub use maps::{MappedFile, Mapping};
 pub use modules::{Modules, Skipped, Wanted};
 pub use process::{Identity, Process};
+pub use watch::LibraryWatch;
 
 /// The proc file system that is looked at; tests lay one out in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]

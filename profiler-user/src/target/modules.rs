@@ -90,7 +90,7 @@ impl Proc {
         Ok(files.into_iter().filter(|file| by_name(file) || self.has_soname(pid, file, &unmet)).collect())
     }
 
-    fn has_soname(&self, pid: u32, file: &MappedFile, sonames: &[&str]) -> bool {
+    pub(super) fn has_soname(&self, pid: u32, file: &MappedFile, sonames: &[&str]) -> bool {
         !sonames.is_empty()
             && self
                 .reach(pid, file)

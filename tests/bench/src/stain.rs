@@ -88,7 +88,8 @@ impl Stain {
     /// Samples one record in so many from now on.
     pub(crate) fn set_rate(&mut self, rate: u64) -> Result<()> {
         self.config.rate = rate;
-        Ok(self.kernel.configure(&self.config)?)
+        self.kernel.set_rate(rate);
+        Ok(())
     }
 
     /// Gives all finished slots back; says how many there were.

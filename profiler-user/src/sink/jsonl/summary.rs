@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::ledger::Ledger;
-use crate::sink::{Session, StageRow};
+use crate::sink::{Change, Session, StageRow};
 use crate::stats::cost::class_name;
 use crate::stats::{Cost, Figures, HopFigures, ProbeCost, Series, Stats};
 
@@ -28,13 +28,15 @@ struct Summary<'a> {
     target: Target<'a>,
     rate: u64,
     budget: u32,
+    changes: &'a [Change],
     duration_ns: u64,
     end: &'a str,
 }
 
 impl<'a> Line<'a> {
     pub(super) fn new(session: &'a Session<'a>) -> Self {
-        let Session { target, pids, rate, budget, stages, stats, ledger, cost, duration_ns, end } = *session;
+        let Session { target, pids, rate, budget, changes, stages, stats, ledger, cost, duration_ns, end } =
+            *session;
         let Stats { e2e, queue_wait, transform, sink_write, .. } = stats;
         Self {
             summary: Summary {
@@ -50,6 +52,7 @@ impl<'a> Line<'a> {
                 target: Target { name: target, pids },
                 rate,
                 budget,
+                changes,
                 duration_ns,
                 end,
             },

@@ -1,0 +1,149 @@
+//! Processes that have not loaded all libraries with stages yet.
+//!
+//! Owns: when they are looked at again. Refuses: probing a part of the stages meanwhile. Unsampled until complete, no journey of theirs can
+//! lack a stage.
+
+use std::collections::BTreeMap;
+
+use crate::target::{Identity, LibraryWatch, Process};
+
+use super::error::AgentError;
+use super::events::{Event, Observer};
+use super::resolve::{Awaited, ResolveError};
+use super::session::Running;
+
+/// How often a process is looked at, ns: a reading of its map, some tens of microseconds of the agent.
+const LOOK_NS: u64 = 250_000_000;
+
+/// How often while it may still be starting, ns.
+const LOOK_EARLY_NS: u64 = 30_000_000;
+
+/// How long that may be, and how long nobody is told of it unless the process was named by its id, ns.
+const EARLY_NS: u64 = 1_000_000_000;
+
+/// A process that is waited for.
+#[derive(Debug)]
+struct Waiting {
+    process: Process,
+    watch: LibraryWatch,
+    stages: Vec<String>,
+    since_ns: u64,
+    next_ns: u64,
+    told: bool,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Awaiting(BTreeMap<Identity, Waiting>);
+
+impl Awaiting {
+    /// Begins to wait.
+    fn put(&mut self, process: &Process, awaited: &Awaited, now_ns: u64) {
+        self.0.entry(process.identity).or_insert_with(|| Waiting {
+            process: process.clone(),
+            watch: LibraryWatch::new(awaited.libraries()),
+            stages: awaited.stages(),
+            since_ns: now_ns,
+            next_ns: now_ns,
+            told: false,
+        });
+    }
+
+    pub(super) fn has(&self, identity: Identity) -> bool {
+        self.0.contains_key(&identity)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those that are to be looked at now.
+    fn due(&mut self, now_ns: u64) -> Vec<Identity> {
+        let mut due = Vec::new();
+        for (identity, waiting) in &mut self.0 {
+            if now_ns >= waiting.next_ns {
+                let early = now_ns.saturating_sub(waiting.since_ns) < EARLY_NS;
+                waiting.next_ns = now_ns + if early { LOOK_EARLY_NS } else { LOOK_NS };
+                due.push(*identity);
+            }
+        }
+        due
+    }
+}
+
+impl Running {
+    /// Attaches to a process, or begins to wait for its libraries. Whether it is attached to.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub(super) fn attach_or_await(&mut self, process: &Process, now_ns: u64) -> Result<bool, AgentError> {
+        match self.attach(process) {
+            Ok(()) => Ok(true),
+            Err(AgentError::Resolve(ResolveError::Awaited(awaited))) => {
+                self.awaiting.put(process, &awaited, now_ns);
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Looks whether libraries that were waited for are there, and attaches. Gives the processes that are complete now.
+    ///
+    /// # Errors
+    /// When such a process cannot be attached to although it has all libraries, and there is no other.
+    pub(super) fn look_for_libraries(
+        &mut self,
+        now_ns: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<u32>, AgentError> {
+        let mut complete = Vec::new();
+        for identity in self.awaiting.due(now_ns) {
+            let Some(process) = self.has_libraries(identity, now_ns, observer) else { continue };
+            match self.attach_or_await(&process, now_ns) {
+                Ok(true) => {
+                    self.awaiting.0.remove(&identity);
+                    complete.push(identity.pid);
+                }
+                // It has a library of that name that is another one.
+                Ok(false) => {}
+                Err(error) => {
+                    self.awaiting.0.remove(&identity);
+                    if self.is_by_pid() && self.traced.is_empty() && self.awaiting.is_empty() {
+                        return Err(error);
+                    }
+                    self.refused.insert(identity, (now_ns, true));
+                    observer.event(&Event::NotAttached { pid: identity.pid, reason: error.to_string() });
+                }
+            }
+        }
+        if !complete.is_empty() {
+            self.resolver.forget();
+        }
+        Ok(complete)
+    }
+
+    /// The process, if all its libraries are there. One that has ended is forgotten.
+    fn has_libraries(
+        &mut self,
+        identity: Identity,
+        now_ns: u64,
+        observer: &mut dyn Observer,
+    ) -> Option<Process> {
+        let by_pid = self.is_by_pid();
+        let waiting = self.awaiting.0.get_mut(&identity)?;
+        let proc = self.resolver.proc();
+        let looked = waiting.watch.look(proc, identity.pid).ok().filter(|_| proc.is_alive(identity));
+        let Some(there) = looked else {
+            self.awaiting.0.remove(&identity);
+            return None;
+        };
+        if there {
+            return Some(waiting.process.clone());
+        }
+        if !waiting.told && (by_pid || now_ns.saturating_sub(waiting.since_ns) >= EARLY_NS) {
+            waiting.told = true;
+            observer.event(&Event::Awaits { pid: identity.pid, stages: waiting.stages.clone() });
+        }
+        None
+    }
+}

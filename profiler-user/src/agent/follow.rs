@@ -1,0 +1,221 @@
+//! The processes of the target: attaching to those that are there, following those that come, change and go.
+//!
+//! A process is attached to as a whole or not at all: while one of its stages lies in a library that it has not loaded yet, none of its stages is
+//! probed, and it is waited for. So no journey lacks a stage because its library came late, and waiting costs the target nothing.
+
+use crate::attach::{AttachError, monotonic_ns};
+use crate::target::{Identity, Process};
+
+use super::error::AgentError;
+use super::events::{End, Event, Observer};
+use super::harvest::Life;
+use super::processes::Traced;
+use super::session::Running;
+
+/// How often new processes of the target are looked for without being told of them, ns.
+const DISCOVER_NS: u64 = 2_000_000_000;
+
+/// How often while one is known that cannot be attached to yet: its loader may still be mapping libraries, ns.
+const RETRY_NS: u64 = 30_000_000;
+
+/// How long that is waited for, ns.
+const PATIENCE_NS: u64 = 5_000_000_000;
+
+impl Running {
+    /// Attaches to all processes that are there. False when there are none yet, but may come.
+    pub(super) fn attach_first(&mut self, observer: &mut dyn Observer) -> Result<bool, AgentError> {
+        let now_ns = monotonic_ns();
+        let mut first_error = None;
+        self.look_for_libraries(now_ns, observer)?;
+        for process in self.resolver.find(&self.spec.target)? {
+            if self.awaiting.has(process.identity) || self.traces(process.identity) {
+                continue;
+            }
+            match self.attach_or_await(&process, now_ns) {
+                Ok(_) => {}
+                Err(error) if self.is_by_pid() || is_fatal(&error) => return Err(error),
+                Err(error) => {
+                    if let Some((_, error)) = first_error.replace((process.identity, error)) {
+                        log::debug!("not attached: {error}");
+                    }
+                }
+            }
+        }
+        self.resolver.forget();
+        match first_error {
+            Some((identity, error)) if self.traced.is_empty() => {
+                // It may still be starting: its libraries are not all mapped yet.
+                let (since, _) = *self.refused.entry(identity).or_insert((now_ns, false));
+                return if now_ns - since < PATIENCE_NS { Ok(false) } else { Err(error) };
+            }
+            Some((identity, error)) => {
+                self.refused.insert(identity, (monotonic_ns(), true));
+                observer.event(&Event::NotAttached { pid: identity.pid, reason: error.to_string() });
+            }
+            None if self.traced.is_empty() => return Ok(false),
+            None => {}
+        }
+        if let Some(kernel) = &mut self.kernel {
+            kernel.set_closed(false);
+        }
+        self.started_ns = monotonic_ns();
+        let sites = self.traced.iter().map(Traced::probes).sum();
+        observer.event(&Event::Attached { sites, pids: self.pids.clone() });
+        Ok(true)
+    }
+
+    fn traces(&self, identity: Identity) -> bool {
+        self.traced.iter().any(|traced| traced.identity == identity)
+    }
+
+    pub(super) fn attach(&mut self, process: &Process) -> Result<(), AgentError> {
+        let pid = process.identity.pid;
+        let planned = self.resolver.sites(&self.spec, pid)?;
+        if self.kernel.is_none() {
+            self.load(planned.len())?;
+        }
+        let Some(kernel) = &mut self.kernel else { return Ok(()) };
+        let sites = self.registry.adopt(planned, &self.spec.stages, kernel)?;
+        self.last_number += 1;
+        let number = self.last_number;
+        // Before the first hit, so that every trace finds its process.
+        self.tally.processes.set(number, pid);
+        let links = kernel.attach(pid, number, &sites)?;
+        let traced = Traced::new(number, process.identity, links, monotonic_ns(), self.ended.0.clone());
+        let traced = traced.map_err(|error| {
+            kernel.forget(pid, number);
+            AgentError::System { what: "watching the target", error }
+        })?;
+        self.comm.get_or_insert_with(|| process.comm.clone());
+        self.traced.push(traced);
+        self.known.insert(process.identity);
+        if !self.pids.contains(&pid) {
+            self.pids.push(pid);
+        }
+        Ok(())
+    }
+
+    /// Follows processes that come, and those that became another program.
+    pub(super) async fn follow(
+        &mut self,
+        life: &[Life],
+        now_ns: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<End>, AgentError> {
+        let mut replaced = false;
+        for event in life {
+            if let Life::Exec(pid) = event {
+                self.refused.retain(|identity, _| identity.pid != *pid);
+                let number =
+                    self.traced.iter().find(|traced| traced.identity.pid == *pid).map(|traced| traced.number);
+                if let Some(number) = number {
+                    // Its old image is gone with all probes and records. The new one may be a target again.
+                    self.remove(number).await?;
+                    observer.event(&Event::Replaced { pid: *pid });
+                    self.next_discovery_ns = now_ns;
+                    replaced = true;
+                }
+            }
+        }
+        for pid in self.look_for_libraries(now_ns, observer)? {
+            observer.event(&Event::Joined { pid });
+        }
+        let due = now_ns >= self.next_discovery_ns;
+        if self.is_by_pid() {
+            // Nothing comes to a list of process ids; but one of them may be between two images.
+            if due && self.traced.len() < self.pids.len() {
+                self.discover(now_ns, observer)?;
+                let waits = self.refused.values().any(|(_, told)| !told);
+                let over = self.traced.is_empty() && self.awaiting.is_empty() && !waits;
+                return Ok(over.then_some(End::TargetExit));
+            }
+        } else if due || !life.is_empty() {
+            self.discover(now_ns, observer)?;
+        }
+        if replaced && self.traced.is_empty() && !self.is_by_pid() {
+            observer.event(&Event::Waiting { target: self.target() });
+        }
+        Ok(None)
+    }
+
+    fn discover(&mut self, now_ns: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
+        let found = self.resolver.find(&self.spec.target).unwrap_or_default();
+        self.refused.retain(|identity, _| found.iter().any(|process| process.identity == *identity));
+        let mut starting = false;
+        for process in found {
+            let identity = process.identity;
+            let told = self.refused.get(&identity).is_some_and(|(_, told)| *told);
+            let stranger = self.is_by_pid() && !self.known.contains(&identity);
+            if told || stranger || self.awaiting.has(identity) || self.traces(identity) {
+                continue;
+            }
+            match self.attach_or_await(&process, now_ns) {
+                Ok(false) => {
+                    self.refused.remove(&identity);
+                }
+                Ok(true) => {
+                    self.refused.remove(&identity);
+                    observer.event(&Event::Joined { pid: identity.pid });
+                }
+                Err(error) => {
+                    let (since, told) = self.refused.entry(identity).or_insert((now_ns, false));
+                    *told = now_ns - *since >= PATIENCE_NS;
+                    starting |= !*told;
+                    if *told {
+                        observer.event(&Event::NotAttached { pid: identity.pid, reason: error.to_string() });
+                    }
+                }
+            }
+        }
+        self.resolver.forget();
+        self.next_discovery_ns = now_ns + if starting { RETRY_NS } else { DISCOVER_NS };
+        Ok(())
+    }
+
+    /// A process has ended.
+    pub(super) async fn process_ended(
+        &mut self,
+        number: u32,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<End>, AgentError> {
+        let Some(pid) = self.remove(number).await? else { return Ok(None) };
+        observer.event(&Event::Exited { pid });
+        if !self.traced.is_empty() {
+            return Ok(None);
+        }
+        if self.is_by_pid() {
+            return Ok(self.awaiting.is_empty().then_some(End::TargetExit));
+        }
+        observer.event(&Event::Waiting { target: self.target() });
+        Ok(None)
+    }
+
+    /// Takes a process out: its probes, its records in flight, its figures.
+    async fn remove(&mut self, number: u32) -> Result<Option<u32>, AgentError> {
+        let Some(index) = self.traced.iter().position(|traced| traced.number == number) else {
+            return Ok(None);
+        };
+        let mut traced = self.traced.swap_remove(index);
+        self.past_use = self.past_use.plus(traced.meter.read(monotonic_ns()));
+        let pid = traced.identity.pid;
+        drop(traced);
+        if let Some(kernel) = &mut self.kernel {
+            kernel.forget(pid, number);
+            self.harvest.end_process(kernel, number)?;
+        }
+        self.harvest.scan_next();
+        self.collect(monotonic_ns()).await?;
+        Ok(Some(pid))
+    }
+}
+
+/// Whether no other process of the target will fare better.
+fn is_fatal(error: &AgentError) -> bool {
+    match error {
+        AgentError::Attach(AttachError::Probe { .. })
+        | AgentError::System { .. }
+        | AgentError::Gone { .. } => false,
+        AgentError::Attach(_) => true,
+        AgentError::Target(_) | AgentError::Resolve(_) => false,
+    }
+}

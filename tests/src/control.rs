@@ -1,0 +1,46 @@
+//! The control socket of a running agent, as its protocol's document says.
+//!
+//! Owns: finding the socket, and asking over it. Refuses: the program's own client, which is tested as a program.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::child::Ended;
+use crate::run::SHORT;
+use crate::stain;
+
+/// The folders in which the document says that sockets lie.
+#[must_use]
+pub fn folders() -> Vec<PathBuf> {
+    let user = rustix::process::geteuid().as_raw();
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(|path| PathBuf::from(path).join("stain"));
+    let others = [format!("/run/user/{user}/stain"), "/run/stain".to_owned(), format!("/tmp/stain-{user}")];
+    runtime.into_iter().chain(others.into_iter().map(PathBuf::from)).collect()
+}
+
+/// The socket of an agent, if it has one.
+#[must_use]
+pub fn socket(agent: u32) -> Option<PathBuf> {
+    folders().into_iter().map(|folder| folder.join(format!("{agent}.sock"))).find(|path| path.exists())
+}
+
+/// The answer to one line.
+pub fn ask(agent: u32, line: &str) -> Result<Value> {
+    let mut stream = UnixStream::connect(socket(agent).context("no socket")?)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.write_all(format!("{line}\n").as_bytes())?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer)?;
+    serde_json::from_str(&answer).with_context(|| format!("{line}: {answer:?}"))
+}
+
+/// `stain ctl` with these arguments, for an agent.
+pub fn ctl(agent: u32, arguments: &[&str]) -> Result<Ended> {
+    let agent = agent.to_string();
+    stain::run(&[&["ctl", "--agent", &agent], arguments].concat(), SHORT)
+}
