@@ -1,5 +1,6 @@
 //! `stain plan`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -11,6 +12,7 @@ use crate::agent::Resolver;
 use crate::calibrate::Calibrated;
 use crate::plan::{KernelTraits, Plan, print};
 use crate::spec::{Spec, Target};
+use crate::symbol::module::names_file;
 
 /// Prints the sites.
 pub(super) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
@@ -29,7 +31,7 @@ fn sites(spec: &Spec, kernel: KernelTraits) -> anyhow::Result<Vec<crate::plan::S
     let mut resolver = Resolver::new(kernel);
     match (resolver.find(&spec.target)?.first(), &spec.target) {
         (Some(process), _) => Ok(resolver.sites(spec, process.identity.pid)?),
-        (None, Target::Exe(path)) if spec.stages.iter().any(|stage| stage.point.library.is_some()) => {
+        (None, Target::Exe(path)) if needs_libraries(spec, path) => {
             bail!(
                 "no process runs {}; which libraries it uses shows only when it runs: start it first",
                 path.display()
@@ -41,4 +43,10 @@ fn sites(spec: &Spec, kernel: KernelTraits) -> anyhow::Result<Vec<crate::plan::S
         }
         (None, Target::Pids(_)) => bail!("the process has ended"),
     }
+}
+
+/// Whether a stage point lies in another file than the executable.
+fn needs_libraries(spec: &Spec, exe: &Path) -> bool {
+    let mut libraries = spec.stages.iter().filter_map(|stage| stage.point.library.as_deref());
+    libraries.any(|library| !names_file(exe, library))
 }
