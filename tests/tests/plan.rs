@@ -221,7 +221,6 @@ fn names_that_mean_nothing_or_too_much_are_told() -> Result<()> {
         ("open", &["means 2 different functions", "shop::Till::open", "shop::Door::open"]),
         ("shop::prise", &["no function is named `shop::prise`", "did you mean", "shop::price"]),
         ("shop::x*", &["no function matches `shop::x*`"]),
-        ("libnowhere.so.7:price", &["no file `libnowhere.so.7`"]),
     ] {
         let ended = subject.plan_point(point, end)?;
         assert_says(&ended, words).context(point)?;
@@ -243,6 +242,22 @@ fn names_that_mean_nothing_or_too_much_are_told() -> Result<()> {
         let found = sites.iter().filter(|site| word(site, "stage") == "S0").count();
         assert_eq!(found, count, "{point}");
     }
+    Ok(())
+}
+
+/// Which libraries a program uses shows only when it runs.
+#[test]
+fn a_library_is_looked_for_where_it_is_mapped() -> Result<()> {
+    let subject = Subject::new(&Flavour::C.binary()?)?;
+    let sleeping = subject.plan_point("libc.so.6:malloc", "sink_done")?;
+    assert_says(&sleeping, &["no process runs", "start it first"])?;
+    let pipeline = Pipeline::start_binary(subject.binary.clone(), &[], subject.home.path())?;
+    let sites = sites(&subject.plan_point("libc.so.6:malloc", "sink_done")?)?;
+    let malloc = sites.iter().find(|site| word(site, "stage") == "S0").context("no site")?;
+    assert_eq!((word(malloc, "function"), word(malloc, "file").ends_with("libc.so.6")), ("malloc", true));
+    let unknown = subject.plan_point("libnowhere.so.7:price", "sink_done")?;
+    assert_says(&unknown, &["the S0", "no file `libnowhere.so.7`"])?;
+    ensure!(pipeline.finish(SHORT)?.status.success());
     Ok(())
 }
 
