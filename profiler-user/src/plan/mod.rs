@@ -128,7 +128,7 @@ pub struct Candidate<'a> {
 /// Plans the sites of all stages, or says everything that is in the way.
 pub fn plan(spec: &Spec, points: &[ResolvedStage<'_>], kernel: KernelTraits) -> Result<Plan, PlanErrors> {
     let mut planner = Planner { kernel, sites: Vec::new(), errors: Vec::new(), calls: 0 };
-    for (index, stage) in spec.stages.iter().enumerate() {
+    for (index, stage) in spec.stages.iter().enumerate().filter(|(_, stage)| spec.is_probed(stage)) {
         planner.stage(index, stage, points.iter().filter(|point| point.stage == index));
     }
     planner.finish(spec)

@@ -54,7 +54,11 @@ pub fn text(plan: &Plan, spec: &Spec, costs: &Costs) -> String {
     for (index, stage) in spec.stages.iter().enumerate() {
         let sites: Vec<&Site> = plan.sites.iter().filter(|site| site.stage == index).collect();
         heading(&mut out, stage, sites.len());
-        rows(&mut out, &sites, costs);
+        if spec.is_probed(stage) {
+            rows(&mut out, &sites, costs);
+        } else {
+            push(&mut out, format_args!("    not probed; `--level {}` adds it", stage.level));
+        }
         out.push('\n');
     }
     let count = plan.sites.len();
@@ -159,6 +163,7 @@ fn site_json(site: &Site, spec: &Spec, costs: &Costs) -> Value {
         "stage": stage.map(|stage| stage.code.to_string()),
         "name": stage.map(|stage| &stage.name),
         "point": stage.map(|stage| point_text(&stage.point)),
+        "level": stage.map(|stage| stage.level.name()),
         "file": site.file.to_string_lossy(),
         "symbol": site.symbol,
         "function": site.function,

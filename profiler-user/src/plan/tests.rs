@@ -6,7 +6,7 @@ use std::time::Duration;
 use profiler_common::{Outcome, Role};
 
 use super::*;
-use crate::spec::{Expr, Place, Point, Sampling, SequenceMode, StageCode, Target};
+use crate::spec::{Expr, Level, Place, Point, Sampling, SequenceMode, StageCode, Target};
 use crate::symbol::{ElfAddress, Segment, Sources};
 
 const KERNEL: KernelTraits = KernelTraits { safe_five_byte_nop: false, emulates_long_nops: true };
@@ -57,7 +57,7 @@ fn stage(code: StageCode, name: &str, point: &str, key: Expr) -> Stage {
         None => Place::Function { pattern: pattern.to_owned(), offset },
     };
     let point = Point { library: None, place, at_return };
-    Stage { code, name: name.to_owned(), point, key, task: None }
+    Stage { code, name: name.to_owned(), point, key, task: None, level: Level::Info }
 }
 
 fn spec(stages: Vec<Stage>) -> Spec {
@@ -69,7 +69,7 @@ fn spec(stages: Vec<Stage>) -> Spec {
         trace_ttl: Duration::from_secs(30),
         max_open_traces: 1024,
     };
-    Spec { target: Target::Pids(vec![7]), sampling, stages }
+    Spec { target: Target::Pids(vec![7]), sampling, stages, level: Level::Info }
 }
 
 fn field(argument: u8, offset: i64) -> Expr {
@@ -245,6 +245,26 @@ W!   write  at write%return  (2 sites)
 3 sites, 1 of them single-stepped. Times are what one hit is expected to cost the target.
 ";
     assert_eq!(print::text(&plan, &spec, &Costs::default()), expected);
+}
+
+#[test]
+fn a_stage_below_the_level_has_no_site() {
+    let module = module(false, false);
+    let emit = function("emit", 0x1100, PUSH);
+    let mut spec = spec(vec![
+        stage(StageCode::SOURCE, "emit", "emit", Expr::Arg(0)),
+        Stage { level: Level::Trace, ..stage(StageCode::SINK, "detail", "emit", Expr::Arg(0)) },
+    ]);
+    let points =
+        [0, 1].map(|stage| ResolvedStage { stage, functions: vec![candidate(&module, &emit, PUSH)] });
+    for (level, sites) in [(Level::Debug, 1), (Level::Trace, 2)] {
+        spec.level = level;
+        let plan = plan(&spec, &points, KERNEL).unwrap();
+        assert_eq!(plan.sites.len(), sites);
+        let text = print::text(&plan, &spec, &Costs::default());
+        let told = "W!   detail  at emit  (0 sites)\n    not probed; `--level trace` adds it\n";
+        assert_eq!(text.contains(told), sites == 1, "{text}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod defaults;
 mod error;
 mod expr;
 mod flags;
+mod level;
 mod lines;
 mod load;
 mod locus;
@@ -32,6 +33,7 @@ pub use profiler_common::config::SequenceMode;
 pub use error::{FilePlace, ParseError, SpecError, SpecErrors};
 pub use expr::{Expr, MAX_EXPR_BYTES};
 pub use flags::Overrides;
+pub use level::Level;
 pub use load::load;
 pub use point::{MAX_POINT_BYTES, Place, Point};
 
@@ -54,8 +56,18 @@ pub struct Spec {
     pub target: Target,
     /// What to sample, and how much.
     pub sampling: Sampling,
-    /// The stage points, in the order of the spec. At least one S0 and one that ends a trace.
+    /// The stage points, in the order of the spec. Of those that are probed, at least one is an S0 and one ends a trace.
     pub stages: Vec<Stage>,
+    /// Which stages are probed.
+    pub level: Level,
+}
+
+impl Spec {
+    /// Whether a stage gets probes at this spec's level. One that does not has no site at all.
+    #[must_use]
+    pub fn is_probed(&self, stage: &Stage) -> bool {
+        stage.level <= self.level
+    }
 }
 
 /// The processes to attach to.
@@ -99,4 +111,6 @@ pub struct Stage {
     pub key: Expr,
     /// What identifies the task there; the thread when `None`.
     pub task: Option<Expr>,
+    /// From which level on it is probed.
+    pub level: Level,
 }

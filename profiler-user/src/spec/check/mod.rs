@@ -1,9 +1,12 @@
 //! Judges one layer of settings: ranges, spellings, points, keys. What is wrong goes to the mistakes, what is right goes on.
 
+mod journey;
 mod sampling;
 mod stage;
 mod target;
+mod value;
 
+pub(super) use journey::check_journey;
 pub(super) use sampling::check_sampling;
-pub(super) use stage::{check_journey, check_stages};
+pub(super) use stage::check_stages;
 pub(super) use target::check_target;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
-    Expr, Overrides, Place, Point, SAMPLE, SequenceMode, Spec, SpecErrors, Stage, StageCode, Target,
+    Expr, Level, Overrides, Place, Point, SAMPLE, SequenceMode, Spec, SpecErrors, Stage, StageCode, Target,
     defaults, load,
 };
 
@@ -50,7 +50,7 @@ fn function(pattern: &str) -> Point {
 }
 
 fn stage(code: StageCode, name: &str, point: Point, key: &str) -> Stage {
-    Stage { code, name: name.to_owned(), point, key: key.parse().unwrap(), task: None }
+    Stage { code, name: name.to_owned(), point, key: key.parse().unwrap(), task: None, level: Level::Info }
 }
 
 #[test]
@@ -263,6 +263,40 @@ fn stages_must_make_a_journey() {
     }
     assert!(load(None, &stages(&["S0=f(thread)", "T+=h(thread)", "drop=g(thread)"])).is_ok());
     assert!(load(None, &stages(&["S0=f(arg0)", "W!=g(arg0)", "W!=h(arg0)", "Q+=g(arg0)"])).is_ok());
+}
+
+#[test]
+fn levels_choose_the_stages_that_are_probed() {
+    let at = |text: &str, level| {
+        load(Some(("p.toml", text)), &Overrides { level: Some(level), ..Overrides::default() })
+    };
+    let lines = |changes: &[(usize, &str)]| -> String {
+        let mut lines: Vec<String> = ISSUE.lines().map(str::to_owned).collect();
+        changes.iter().for_each(|(line, level)| lines[*line - 1].push_str(&format!("\nlevel = \"{level}\"")));
+        lines.join("\n")
+    };
+    let text = lines(&[(17, "debug"), (21, "trace")]);
+    for (level, expected) in [(Level::Debug, [true, true, false]), (Level::Trace, [true; 3])] {
+        let spec = at(&text, level).unwrap();
+        let probed: Vec<bool> = spec.stages.iter().map(|stage| spec.is_probed(stage)).collect();
+        assert_eq!(probed, expected, "{level}");
+    }
+    for (text, level, part) in [
+        (
+            &text,
+            Level::Info,
+            "stage: no stage that ends a trace is probed at the level info; give one no level, or attach with `--level debug`",
+        ),
+        (
+            &lines(&[(11, "trace")]),
+            Level::Debug,
+            "stage: no S0 is probed at the level debug; give one no level, or attach with `--level trace`",
+        ),
+    ] {
+        let shown = at(text, level).unwrap_err().to_string();
+        assert!(shown.contains(part) && shown.lines().count() == 1, "{shown}");
+    }
+    assert!(at(&lines(&[(11, "info")]), Level::Info).is_ok());
 }
 
 #[test]
