@@ -3,6 +3,9 @@
 /// Dereferences in one value expression: `*(u64*)(*(u64*)(arg1+8)+16)` has two.
 pub const MAX_STEPS: usize = 8;
 
+/// Comparisons in one predicate, once it is written as an `or` of `and`s.
+pub const MAX_COMPARISONS: usize = 8;
+
 /// Bytes that `bytes(ptr, len)` hashes at most. Longer records are keyed by this prefix.
 pub const MAX_HASHED_BYTES: u32 = 64;
 

@@ -44,8 +44,12 @@ pub struct ProbeSpec {
 impl ProbeSpec {
     /// The spec gives a task id of its own for this stage.
     pub const HAS_TASK: u8 = 1;
-    /// The key or task uses arguments saved at the entry.
+    /// The key, task or predicate uses arguments saved at the entry.
     pub const USES_SAVED: u8 = 2;
+    /// Hits count only where the [`crate::Predicate`] of this probe holds.
+    pub const HAS_PREDICATE: u8 = 4;
+    /// The predicate reads memory, so that a hit may be unreadable though the key lies in a register.
+    pub const READS_MORE: u8 = 8;
     /// Name space of keys that are threads: such a trace ends with its thread.
     pub const SPACE_THREAD: u32 = 1;
     /// Name space of all other keys.

@@ -11,6 +11,7 @@ use profiler_common::{Config, Counter, Key, KeyRecipe, Outcome, ProbeSpec, Role}
 use crate::count::{SiteCount, count};
 use crate::frame::Frame;
 use crate::maps::{CALLS, CONFIG, PROBES};
+use crate::predicate::{Verdict, verdict};
 use crate::{admit, end, key, stamp};
 
 /// A hit, with what all roles need to know of it.
@@ -68,6 +69,14 @@ pub fn hit(ctx: &ProbeContext) {
     if spec.flags & ProbeSpec::USES_SAVED != 0 && !restore(spec, &mut frame) {
         return count(Counter::EntryUnseen);
     }
+    // Before the key: a predicate may guard the memory that the key reads.
+    if spec.flags & ProbeSpec::HAS_PREDICATE != 0 {
+        match verdict(probe, &frame) {
+            Verdict::Holds => {}
+            Verdict::Fails => return,
+            Verdict::Unreadable => return site.unreadable(),
+        }
+    }
     let Some(value) = key::key(&spec.key, &frame) else {
         debug!(ctx, "probe {}: key unreadable", probe);
         return site.unreadable();
@@ -84,13 +93,13 @@ pub fn hit(ctx: &ProbeContext) {
     }
 }
 
-/// The common hit, and the shortest way through it: no trace is in flight that this stage could stamp or end, and its key lies in
-/// a register, so that nothing can be unreadable either.
+/// The common hit, and the shortest way through it: no trace is in flight that this stage could stamp or end, and all that it needs lies
+/// in registers, so that nothing can be unreadable either.
 #[inline(always)]
 fn is_idle(spec: &ProbeSpec) -> bool {
     let looks_up = spec.role == Role::Stamp as u8 || spec.role == Role::Finish as u8;
     let in_register = spec.key.kind == KeyRecipe::VALUE && spec.key.value.steps == 0;
-    looks_up && in_register && spec.flags & ProbeSpec::USES_SAVED == 0 && stamp::nothing_open()
+    looks_up && in_register && spec.flags & (ProbeSpec::USES_SAVED | ProbeSpec::READS_MORE) == 0 && stamp::nothing_open()
 }
 
 #[inline(always)]

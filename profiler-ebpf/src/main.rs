@@ -14,6 +14,7 @@ mod hit;
 mod key;
 mod lifecycle;
 mod maps;
+mod predicate;
 mod stamp;
 
 use aya_ebpf::macros::{raw_tracepoint, uprobe, uretprobe};

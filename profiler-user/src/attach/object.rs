@@ -6,9 +6,9 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use aya::maps::{Map, MapData};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use aya_obj::Object;
-use profiler_common::Config;
 
 use super::error::AttachError;
+use super::kernel::Settings;
 use super::sys;
 
 /// The compiled kernel program.
@@ -19,17 +19,19 @@ const LOG_BYTES: usize = 1 << 20;
 const LOG_SHOWN: usize = 8 << 10;
 
 /// Loads the object's maps with the sizes that the settings need.
-pub(super) fn load(config: &Config, probes: u32, log_level: u8) -> Result<Ebpf, AttachError> {
-    let probes = probes.max(1);
+pub(super) fn load(settings: &Settings) -> Result<Ebpf, AttachError> {
+    let Settings { config, probes, predicates, log_level, backend: _ } = settings;
+    let probes = (*probes).max(1);
     EbpfLoader::new()
         .map_max_entries("PROBES", probes)
         .map_max_entries("PROBE_COUNTS", probes)
+        .map_max_entries("PREDICATES", if *predicates { probes } else { 1 })
         .map_max_entries("SLOTS", config.slots)
         .map_max_entries("FREE", config.slots)
         .map_max_entries("ENTRIES", config.slots.saturating_mul(config.max_entries))
         // Twice the traces: a hash map that is never more than half full neither refuses nor crowds.
         .map_max_entries("IN_FLIGHT", config.slots.saturating_mul(2))
-        .override_global("AYA_LOG_LEVEL", &log_level, true)
+        .override_global("AYA_LOG_LEVEL", log_level, true)
         .load(BPF_OBJECT)
         .map_err(|error| load_error(&error))
 }

@@ -6,6 +6,7 @@ use profiler_common::{ProbeSpec, Role};
 use serde_json::{Value, json};
 
 use super::error::point_text;
+use super::predicate::describe_predicate;
 use super::recipe::{describe, describe_key};
 use super::stage::task_of;
 use super::{Class, Costs, Plan, Site, Trap, expected_ns};
@@ -40,11 +41,14 @@ fn key_text(site: &Site) -> String {
     if site.spec.role == Role::Save as u8 {
         return "(arguments)".to_owned();
     }
-    let key = describe_key(&site.spec.key, site.arch);
-    match task_of(&site.spec) {
-        Some(task) => format!("{key}, task {}", describe(task, site.arch)),
-        None => key,
+    let mut text = describe_key(&site.spec.key, site.arch);
+    if let Some(task) = task_of(&site.spec) {
+        text.push_str(&format!(", task {}", describe(task, site.arch)));
     }
+    if let Some(predicate) = &site.predicate {
+        text.push_str(&format!(", when {}", describe_predicate(predicate, site.arch)));
+    }
+    text
 }
 
 /// A table for people: a heading for each stage, a line for each site, notes below it.
@@ -177,6 +181,7 @@ fn site_json(site: &Site, spec: &Spec, costs: &Costs) -> Value {
         "role": role_name(site.spec.role),
         "key": if site.spec.role == Role::Save as u8 { Value::Null } else { describe_key(&site.spec.key, site.arch).into() },
         "task": task_of(&site.spec).map(|task| describe(task, site.arch)),
+        "when": site.predicate.as_deref().map(|predicate| describe_predicate(predicate, site.arch)),
         "space": if site.spec.space == ProbeSpec::SPACE_THREAD { "thread" } else { "record" },
         "notes": site.notes,
     })

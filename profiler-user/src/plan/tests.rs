@@ -57,7 +57,7 @@ fn stage(code: StageCode, name: &str, point: &str, key: Expr) -> Stage {
         None => Place::Function { pattern: pattern.to_owned(), offset },
     };
     let point = Point { library: None, place, at_return };
-    Stage { code, name: name.to_owned(), point, key, task: None, level: Level::Info }
+    Stage { code, name: name.to_owned(), point, key, task: None, when: None, level: Level::Info }
 }
 
 fn spec(stages: Vec<Stage>) -> Spec {

@@ -8,6 +8,7 @@
 
 mod check;
 pub mod code;
+mod condition;
 pub mod defaults;
 mod error;
 mod expr;
@@ -30,6 +31,7 @@ use std::time::Duration;
 pub use profiler_common::StageCode;
 pub use profiler_common::config::SequenceMode;
 
+pub use condition::{Comparison, Condition, Relation};
 pub use error::{FilePlace, ParseError, SpecError, SpecErrors};
 pub use expr::{Expr, MAX_EXPR_BYTES};
 pub use flags::Overrides;
@@ -111,6 +113,8 @@ pub struct Stage {
     pub key: Expr,
     /// What identifies the task there; the thread when `None`.
     pub task: Option<Expr>,
+    /// Which of its hits count; all when `None`.
+    pub when: Option<Condition>,
     /// From which level on it is probed.
     pub level: Level,
 }

@@ -77,10 +77,11 @@ impl Stain {
             closed: 0,
         };
         let probes = sites.iter().map(|site| site.probe + 1).max().unwrap_or(1);
-        let settings = Settings { config, probes, log_level: 0, backend, watches: Watches::Exits };
+        let settings =
+            Settings { config, probes, predicates: false, log_level: 0, backend, watches: Watches::Exits };
         let mut kernel = Kernel::load(&settings)?;
         for site in sites {
-            kernel.set_probe(site.probe, &site.spec)?;
+            kernel.set_probe(site)?;
         }
         let links = kernel.attach(micro.pid(), 1, sites)?;
         Ok(Self { kernel, _links: links, config })

@@ -63,7 +63,8 @@ fn check_ends(stages: &[Located], probed: &[&Located], level: Level, mistakes: &
 
 /// Two stages alike would stamp every record twice.
 fn check_twins(stages: &[Located], mistakes: &mut Mistakes) {
-    let identity = |stage: &Located| Some((stage.code?, stage.point.clone()?, stage.key.clone()?));
+    let identity =
+        |stage: &Located| Some((stage.code?, stage.point.clone()?, stage.key.clone()?, stage.when.clone()));
     let mut seen: Vec<(_, &Locus)> = Vec::new();
     for stage in stages {
         let Some(identity) = identity(stage) else { continue };
@@ -72,7 +73,7 @@ fn check_twins(stages: &[Located], mistakes: &mut Mistakes) {
                 let first = first.reference();
                 mistakes.wrong(
                     &stage.locus,
-                    format!("it has the code, point and key of {first}, and would stamp twice; take one out"),
+                    format!("it has the code, point, key and condition of {first}, and would stamp twice; take one out"),
                 );
             }
             None => seen.push((identity, &stage.locus)),

@@ -2,9 +2,10 @@
 
 use profiler_common::StageCode;
 
-use super::value::{check_key, check_task, check_value};
+use super::value::{check_key, check_task, check_value, check_when};
 use crate::spec::Stage;
 use crate::spec::code;
+use crate::spec::condition::Condition;
 use crate::spec::error::ParseError;
 use crate::spec::expr::Expr;
 use crate::spec::level::Level;
@@ -25,6 +26,7 @@ pub(in crate::spec) struct Located {
     pub(super) point: Option<Point>,
     pub(super) key: Option<Expr>,
     task: Option<Expr>,
+    pub(super) when: Option<Condition>,
     pub(super) level: Level,
 }
 
@@ -34,7 +36,7 @@ pub(in crate::spec) fn check_stages(raw: Vec<RawStage>, mistakes: &mut Mistakes)
 }
 
 fn check_stage(raw: RawStage, mistakes: &mut Mistakes) -> Located {
-    let RawStage { locus, code, name, point, key, task, level } = raw;
+    let RawStage { locus, code, name, point, key, task, when, level } = raw;
     let code = parsed(code.as_ref(), code::parse, mistakes);
     let point = parsed(point.as_ref(), str::parse::<Point>, mistakes);
     let name_given = name.is_some();
@@ -42,9 +44,10 @@ fn check_stage(raw: RawStage, mistakes: &mut Mistakes) -> Located {
     let key_locus = key.as_ref().map(|at| at.locus.clone());
     let key = check_value(key.as_ref(), point.as_ref(), mistakes, check_key);
     let task = check_value(task.as_ref(), point.as_ref(), mistakes, check_task);
+    let when = check_when(when.as_ref(), point.as_ref(), mistakes);
     let level = parsed(level.as_ref(), str::parse::<Level>, mistakes).unwrap_or_default();
     let name = if name_given { name } else { code.map(code::name) };
-    Located { locus, key_locus, code, name, point, key, task, level }
+    Located { locus, key_locus, code, name, point, key, task, when, level }
 }
 
 pub(super) fn parsed<T>(
@@ -74,7 +77,7 @@ fn check_name(at: At<String>, mistakes: &mut Mistakes) -> Option<String> {
 impl Located {
     /// The stage, when all of it is right.
     pub(super) fn into_stage(self) -> Option<Stage> {
-        let Self { code, name, point, key, task, level, .. } = self;
-        Some(Stage { code: code?, name: name?, point: point?, key: key?, task, level })
+        let Self { code, name, point, key, task, when, level, .. } = self;
+        Some(Stage { code: code?, name: name?, point: point?, key: key?, task, when, level })
     }
 }

@@ -1,6 +1,7 @@
 //! Expressions: whether they can be computed where the stage is, and make sense for what they are used for.
 
 use super::stage::parsed;
+use crate::spec::condition::Condition;
 use crate::spec::error::quote;
 use crate::spec::expr::Expr;
 use crate::spec::locus::{At, Mistakes};
@@ -20,6 +21,22 @@ pub(super) fn check_value(
         return None;
     }
     Some(expr)
+}
+
+/// Parses a condition and judges it and all its values.
+pub(super) fn check_when(
+    at: Option<&At<String>>,
+    point: Option<&Point>,
+    mistakes: &mut Mistakes,
+) -> Option<Condition> {
+    let condition = parsed(at, str::parse::<Condition>, mistakes)?;
+    let of_value = |value: &Expr| check_point(value, point).or_else(|| check_addresses(value));
+    let message = condition.values().find_map(of_value).or_else(|| condition.nonsense());
+    if let (Some(message), Some(at)) = (message, at) {
+        mistakes.wrong(&at.locus, message);
+        return None;
+    }
+    Some(condition)
 }
 
 fn check_point(expr: &Expr, point: Option<&Point>) -> Option<String> {

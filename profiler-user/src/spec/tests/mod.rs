@@ -50,7 +50,15 @@ fn function(pattern: &str) -> Point {
 }
 
 fn stage(code: StageCode, name: &str, point: Point, key: &str) -> Stage {
-    Stage { code, name: name.to_owned(), point, key: key.parse().unwrap(), task: None, level: Level::Info }
+    Stage {
+        code,
+        name: name.to_owned(),
+        point,
+        key: key.parse().unwrap(),
+        task: None,
+        when: None,
+        level: Level::Info,
+    }
 }
 
 #[test]
@@ -233,7 +241,7 @@ fn stages_must_make_a_journey() {
         (
             &["S0=f(arg0)", "W!=g(arg0)", "W!:again=g(arg0 + 0)"],
             "--stage `W!:again=g(arg0 + 0)`",
-            "it has the code, point and key of --stage `W!=g(arg0)`",
+            "it has the code, point, key and condition of --stage `W!=g(arg0)`",
         ),
         (&["S0=f(thread)", "W!=g(arg0)"], "--stage `W!=g(arg0)`, key", "every S0 has the key `thread`"),
         (
