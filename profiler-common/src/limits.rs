@@ -24,6 +24,12 @@ pub const MAX_SLOTS: u32 = 1 << 20;
 /// Sites of one attachment.
 pub const MAX_PROBES: u32 = 4096;
 
+/// Outcomes that a spec may name, besides those that every spec has.
+pub const MAX_NAMED_OUTCOMES: usize = 16;
+
+/// Longest name of an outcome, in bytes.
+pub const MAX_OUTCOME_BYTES: usize = 32;
+
 /// Largest `max_traces_per_second`: what the packed budget word can count.
 pub const MAX_BUDGET: u32 = (1 << 24) - 1;
 

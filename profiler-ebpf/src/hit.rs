@@ -6,7 +6,7 @@ use aya_ebpf::programs::ProbeContext;
 use aya_log_ebpf::debug;
 use profiler_common::limits::SAVED_ARGS;
 use profiler_common::slot::{CallKey, SavedArgs};
-use profiler_common::{Config, Counter, Key, KeyRecipe, Outcome, ProbeSpec, Role};
+use profiler_common::{Config, Counter, Key, KeyRecipe, ProbeSpec, Role};
 
 use crate::count::{SiteCount, count};
 use crate::frame::Frame;
@@ -86,8 +86,7 @@ pub fn hit(ctx: &ProbeContext) {
     if spec.role == Role::Start as u8 {
         admit::start(&hit, key);
     } else if spec.role == Role::Finish as u8 {
-        // Two calls with a constant each: the verifier need not follow an outcome through memory.
-        end::finish(&hit, key, if spec.outcome == Outcome::Filtered as u8 { Outcome::Filtered } else { Outcome::Written });
+        end::finish(&hit, key);
     } else {
         stamp::append(&hit, key);
     }

@@ -111,14 +111,19 @@ fn one_function_can_be_two_stages() -> Result<()> {
     // What is written and what is not, told apart by the record itself: two probes at one instruction.
     let mut spec = specs::every(Flavour::C, RATE).with("W!", "when = \"(*(u64*)(arg1+8) & 1) == 0\"\n");
     spec.stages.push(specs::Stage {
-        more: "when = \"(*(u64*)(arg1+8) & 1) != 0\"\n",
+        more: "when = \"(*(u64*)(arg1+8) & 1) != 0\"\noutcome = \"error_routed\"\n",
         ..stage("drop", "sink_done", "arg1")
     });
     let done = run(spec, "--records 20000 --sources 2 --workers 2 --reuse shared", &[])?;
+    let ledger = &done.report.ledger;
+    assert_eq!((ledger.filtered, ledger.outcomes.len()), (0, 1));
+    assert_eq!(ledger.written + ledger.outcomes["error_routed"], ledger.sampled);
+    assert!(stain_tests::ledger::check(&done.report).is_empty());
     assert_eq!(done.report.ledger.in_flight, 0);
     assert_eq!(done.report.ledger.sampled, 2 * (20_000 / RATE));
     for trace in &done.report.traces {
-        let (outcome, last) = if trace.sequence % 2 == 0 { ("written", "W!") } else { ("filtered", "drop") };
+        let (outcome, last) =
+            if trace.sequence % 2 == 0 { ("written", "W!") } else { ("error_routed", "drop") };
         assert_eq!(trace.outcome, outcome);
         let stages: Vec<&str> = trace.entries.iter().map(|entry| entry.stage.as_str()).collect();
         assert_eq!(stages, ["S0", "Q+", "Q-", "T+", "T-", last]);

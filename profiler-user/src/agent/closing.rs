@@ -54,6 +54,7 @@ impl Running {
             rate: self.spec.sampling.rate,
             budget: self.spec.sampling.max_traces_per_second,
             stages,
+            outcomes: self.spec.outcomes,
             stats: self.tally.stats,
             ledger,
             cost,

@@ -48,6 +48,8 @@ pub struct Finished {
     pub budget: u32,
     /// What was counted at each stage.
     pub stages: Vec<StageRow>,
+    /// The names of the spec's own outcomes, by number.
+    pub outcomes: Vec<String>,
     /// Statistics over the traces.
     pub stats: Stats,
     /// The accounts.
@@ -76,6 +78,7 @@ impl Finished {
             rate: self.rate,
             budget: self.budget,
             stages: &self.stages,
+            outcomes: &self.outcomes,
             stats: &self.stats,
             ledger: &self.ledger,
             cost: &self.cost,

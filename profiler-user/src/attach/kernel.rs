@@ -211,7 +211,7 @@ impl Kernel {
         };
         let mut options = RawTracePointRunOptions::new();
         let [first, second, ..] = &mut options.args;
-        (*first, *second) = (handle.0, outcome as u64);
+        (*first, *second) = (handle.0, u64::from(outcome.code()));
         let result = program.test_run(options).map_err(|error| program_error("stain_end", error))?;
         Ok(result.return_value == 1)
     }

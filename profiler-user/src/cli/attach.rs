@@ -13,7 +13,7 @@ use crate::agent::{self, Finished, Options, Resolver};
 use crate::calibrate::{Calibrated, calibrate};
 use crate::plan::KernelTraits;
 use crate::sink::jsonl::JsonLines;
-use crate::sink::{Sink, SinkError, report};
+use crate::sink::{Names, Sink, SinkError, report};
 use crate::spec::Spec;
 
 /// Attaches, and reports.
@@ -48,7 +48,10 @@ pub(super) fn session(
 ) -> anyhow::Result<ExitCode> {
     let writer = Destination::open(out)?;
     privileges::narrow();
-    let names: Vec<String> = spec.stages.iter().map(|stage| stage.name.clone()).collect();
+    let names = Names {
+        stages: spec.stages.iter().map(|stage| stage.name.clone()).collect(),
+        outcomes: spec.outcomes.clone(),
+    };
     let (sink, text) = match out.format {
         Format::Jsonl => {
             let sink: Box<dyn Sink + Send> = Box::new(JsonLines::new(writer.out, writer.name, names));

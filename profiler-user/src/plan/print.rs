@@ -179,6 +179,7 @@ fn site_json(site: &Site, spec: &Spec, costs: &Costs) -> Value {
         "carrier_class": class_name(site.carrier),
         "expected_ns": expected_ns(site.carrier, site.trap, costs),
         "role": role_name(site.spec.role),
+        "outcome": stage.and_then(|stage| stage.outcome).map(|outcome| outcome.name(&spec.outcomes).to_owned()),
         "key": if site.spec.role == Role::Save as u8 { Value::Null } else { describe_key(&site.spec.key, site.arch).into() },
         "task": task_of(&site.spec).map(|task| describe(task, site.arch)),
         "when": site.predicate.as_deref().map(|predicate| describe_predicate(predicate, site.arch)),

@@ -1,6 +1,6 @@
 //! The sites of one function for one stage.
 
-use profiler_common::{Base, KeyRecipe, Outcome, Predicate, ProbeSpec, Role, Value};
+use profiler_common::{Base, KeyRecipe, Predicate, ProbeSpec, Role, Value};
 
 use super::choose::{self, Choice, Needs};
 use super::code::{FunctionCode, Scan};
@@ -88,7 +88,7 @@ impl Work<'_> {
                 return Err(key.err().into_iter().chain(task.err()).chain(when.err()).collect());
             }
         };
-        let (role, outcome) = role(self.stage.code);
+        let role = role(self.stage);
         let uses_saved = moment == Moment::Return && self.uses().arguments != 0;
         let flags = if task.is_some() { ProbeSpec::HAS_TASK } else { 0 }
             | if uses_saved { ProbeSpec::USES_SAVED } else { 0 }
@@ -96,7 +96,7 @@ impl Work<'_> {
             | if when.as_deref().is_some_and(predicate::reads) { ProbeSpec::READS_MORE } else { 0 };
         let spec = ProbeSpec {
             role: role as u8,
-            outcome: outcome.map_or(0, |outcome| outcome as u8),
+            outcome: self.stage.outcome.and_then(|outcome| u8::try_from(outcome.code()).ok()).unwrap_or(0),
             flags,
             reserved: 0,
             space: space(&key),
@@ -222,12 +222,11 @@ impl Draft {
 }
 
 /// What a stage does to its record.
-fn role(code: StageCode) -> (Role, Option<Outcome>) {
-    match code {
-        StageCode::SOURCE => (Role::Start, None),
-        StageCode::SINK => (Role::Finish, Some(Outcome::Written)),
-        StageCode::DROP => (Role::Finish, Some(Outcome::Filtered)),
-        _ => (Role::Stamp, None),
+const fn role(stage: &Stage) -> Role {
+    match (stage.code, stage.outcome) {
+        (StageCode::SOURCE, _) => Role::Start,
+        (_, Some(_)) => Role::Finish,
+        (_, None) => Role::Stamp,
     }
 }
 

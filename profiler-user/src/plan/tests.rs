@@ -57,7 +57,16 @@ fn stage(code: StageCode, name: &str, point: &str, key: Expr) -> Stage {
         None => Place::Function { pattern: pattern.to_owned(), offset },
     };
     let point = Point { library: None, place, at_return };
-    Stage { code, name: name.to_owned(), point, key, task: None, when: None, level: Level::Info }
+    Stage {
+        code,
+        name: name.to_owned(),
+        point,
+        key,
+        task: None,
+        outcome: crate::spec::code::outcome(code),
+        when: None,
+        level: Level::Info,
+    }
 }
 
 fn spec(stages: Vec<Stage>) -> Spec {
@@ -69,7 +78,7 @@ fn spec(stages: Vec<Stage>) -> Spec {
         trace_ttl: Duration::from_secs(30),
         max_open_traces: 1024,
     };
-    Spec { target: Target::Pids(vec![7]), sampling, stages, level: Level::Info }
+    Spec { target: Target::Pids(vec![7]), sampling, stages, level: Level::Info, outcomes: Vec::new() }
 }
 
 fn field(argument: u8, offset: i64) -> Expr {
@@ -97,7 +106,7 @@ fn stages_become_sites_with_roles() {
         .iter()
         .map(|s| (s.probe, s.stage, s.offset.0, s.spec.role, s.spec.outcome, s.spec.space, s.spec.flags))
         .collect();
-    let (written, filtered) = (Outcome::Written as u8, Outcome::Filtered as u8);
+    let (written, filtered) = (Outcome::Written.code() as u8, Outcome::Filtered.code() as u8);
     assert_eq!(
         shown,
         [

@@ -32,6 +32,15 @@ impl SinkCounts {
     }
 }
 
+/// What a spec calls its things.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Its stages, by their index.
+    pub stages: Vec<String>,
+    /// Its own outcomes, by their number.
+    pub outcomes: Vec<String>,
+}
+
 /// A destination of traces.
 pub trait Sink {
     /// Takes a trace. It is counted as received whatever happens to it.
@@ -119,6 +128,8 @@ pub struct Session<'a> {
     pub budget: u32,
     /// The stages, by their index in the spec.
     pub stages: &'a [StageRow],
+    /// The names of the spec's own outcomes, by number.
+    pub outcomes: &'a [String],
     /// Statistics over the traces.
     pub stats: &'a Stats,
     /// The accounts.

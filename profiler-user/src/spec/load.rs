@@ -36,8 +36,8 @@ fn lay_over(above: Raw, below: Raw, level: Level, mistakes: &mut Mistakes) -> Op
     let flag_stages = check_stages(above.stages, mistakes);
     let stages = if flag_stages.is_empty() { stages } else { flag_stages };
     let sampling = sampled.or_default(mistakes);
-    let stages = check_journey(stages, level, mistakes);
-    Some(Spec { target: targets.1.or(targets.0)?, sampling, stages, level })
+    let (stages, outcomes) = check_journey(stages, level, mistakes);
+    Some(Spec { target: targets.1.or(targets.0)?, sampling, stages, level, outcomes })
 }
 
 /// Target and stages have no default: one of the layers must name them.

@@ -28,8 +28,8 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use profiler_common::StageCode;
 pub use profiler_common::config::SequenceMode;
+pub use profiler_common::{Outcome, StageCode};
 
 pub use condition::{Comparison, Condition, Relation};
 pub use error::{FilePlace, ParseError, SpecError, SpecErrors};
@@ -62,6 +62,8 @@ pub struct Spec {
     pub stages: Vec<Stage>,
     /// Which stages are probed.
     pub level: Level,
+    /// The names of the outcomes that this spec has besides the usual ones, by number.
+    pub outcomes: Vec<String>,
 }
 
 impl Spec {
@@ -113,6 +115,8 @@ pub struct Stage {
     pub key: Expr,
     /// What identifies the task there; the thread when `None`.
     pub task: Option<Expr>,
+    /// How it ends a trace; `None` when it does not.
+    pub outcome: Option<Outcome>,
     /// Which of its hits count; all when `None`.
     pub when: Option<Condition>,
     /// From which level on it is probed.

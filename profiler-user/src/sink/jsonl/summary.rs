@@ -16,7 +16,7 @@ pub(super) struct Line<'a> {
 
 #[derive(Serialize)]
 struct Summary<'a> {
-    ledger: Accounts,
+    ledger: Accounts<'a>,
     stages: Vec<Stage<'a>>,
     hops: Vec<Hop<'a>>,
     e2e: Durations,
@@ -34,11 +34,12 @@ struct Summary<'a> {
 
 impl<'a> Line<'a> {
     pub(super) fn new(session: &'a Session<'a>) -> Self {
-        let Session { target, pids, rate, budget, stages, stats, ledger, cost, duration_ns, end } = *session;
+        let Session { target, pids, rate, budget, stages, outcomes, stats, ledger, cost, duration_ns, end } =
+            *session;
         let Stats { e2e, queue_wait, transform, sink_write, .. } = stats;
         Self {
             summary: Summary {
-                ledger: Accounts::new(ledger),
+                ledger: Accounts::new(ledger, outcomes),
                 stages: stages.iter().map(Stage::new).collect(),
                 hops: stats.hops().iter().map(|hop| Hop::new(hop, session)).collect(),
                 e2e: Durations::new(e2e),
@@ -64,7 +65,7 @@ struct Target<'a> {
 }
 
 #[derive(Serialize)]
-struct Accounts {
+struct Accounts<'a> {
     records: u64,
     sampled: u64,
     admitted: u64,
@@ -76,6 +77,7 @@ struct Accounts {
     filtered: u64,
     superseded: u64,
     expired: u64,
+    outcomes: Named<'a>,
     lost: Lost,
     in_flight: u64,
     tasks_full: u64,
@@ -86,8 +88,8 @@ struct Accounts {
     balanced: bool,
 }
 
-impl Accounts {
-    fn new(ledger: &Ledger) -> Self {
+impl<'a> Accounts<'a> {
+    fn new(ledger: &Ledger, names: &'a [String]) -> Self {
         let balanced = ledger.check().is_ok();
         let Ledger {
             records,
@@ -101,6 +103,7 @@ impl Accounts {
             filtered,
             superseded,
             expired,
+            named: _,
             lost: _,
             in_flight,
             unread: _,
@@ -123,6 +126,7 @@ impl Accounts {
             filtered,
             superseded,
             expired,
+            outcomes: Named(*ledger, names),
             lost: Lost(*ledger),
             in_flight,
             tasks_full,
@@ -132,6 +136,15 @@ impl Accounts {
             key_unreadable,
             balanced,
         }
+    }
+}
+
+/// The spec's own outcomes, also those that never came up.
+struct Named<'a>(Ledger, &'a [String]);
+
+impl Serialize for Named<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.named(self.1))
     }
 }
 

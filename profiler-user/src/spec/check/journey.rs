@@ -2,6 +2,7 @@
 
 use profiler_common::StageCode;
 
+use super::outcome::Outcomes;
 use super::stage::Located;
 use crate::spec::Stage;
 use crate::spec::code;
@@ -9,19 +10,21 @@ use crate::spec::expr::Expr;
 use crate::spec::level::Level;
 use crate::spec::locus::{Locus, Mistakes};
 
-/// Judges the stages together and returns them when all are right.
+/// Judges the stages together and returns those that are right, with the names of their outcomes.
 pub(in crate::spec) fn check_journey(
     stages: Vec<Located>,
     level: Level,
     mistakes: &mut Mistakes,
-) -> Vec<Stage> {
+) -> (Vec<Stage>, Vec<String>) {
     let probed: Vec<&Located> = stages.iter().filter(|stage| stage.level <= level).collect();
     if !stages.is_empty() {
         check_ends(&stages, &probed, level, mistakes);
     }
     check_twins(&stages, mistakes);
     check_threads(&probed, mistakes);
-    stages.into_iter().filter_map(Located::into_stage).collect()
+    let mut outcomes = Outcomes::default();
+    let stages = stages.into_iter().filter_map(|stage| stage.into_stage(&mut outcomes, mistakes)).collect();
+    (stages, outcomes.into_names())
 }
 
 /// A journey has a source and an end. Not said while a code is unreadable: it might be the one.

@@ -1,6 +1,7 @@
 //! Judges one layer of settings: ranges, spellings, points, keys. What is wrong goes to the mistakes, what is right goes on.
 
 mod journey;
+mod outcome;
 mod sampling;
 mod stage;
 mod target;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
-    Expr, Level, Overrides, Place, Point, SAMPLE, SequenceMode, Spec, SpecErrors, Stage, StageCode, Target,
-    defaults, load,
+    Expr, Level, Outcome, Overrides, Place, Point, SAMPLE, SequenceMode, Spec, SpecErrors, Stage, StageCode,
+    Target, defaults, load,
 };
 
 mod mistakes;
@@ -56,6 +56,7 @@ fn stage(code: StageCode, name: &str, point: Point, key: &str) -> Stage {
         point,
         key: key.parse().unwrap(),
         task: None,
+        outcome: super::code::outcome(code),
         when: None,
         level: Level::Info,
     }
@@ -305,6 +306,27 @@ fn levels_choose_the_stages_that_are_probed() {
         assert!(shown.contains(part) && shown.lines().count() == 1, "{shown}");
     }
     assert!(at(&lines(&[(11, "info")]), Level::Info).is_ok());
+}
+
+#[test]
+fn outcomes_are_numbered_as_they_come() {
+    let more = |n: usize, outcome: &str| {
+        format!("[[stage]]\ncode = \"drop\"\npoint = \"f{n}\"\nkey = \"arg0\"\noutcome = \"{outcome}\"\n")
+    };
+    let text = ISSUE.to_owned()
+        + &more(1, "error_routed")
+        + &more(2, "filtered")
+        + &more(3, "late")
+        + &more(4, "error_routed");
+    let spec = read(&text).unwrap();
+    let found: Vec<Option<Outcome>> = spec.stages.iter().map(|stage| stage.outcome).collect();
+    let named = |number| Some(Outcome::Named(number));
+    let (written, filtered) = (Some(Outcome::Written), Some(Outcome::Filtered));
+    assert_eq!(found, [None, written, filtered, named(0), filtered, named(1), named(0)]);
+    assert_eq!(spec.outcomes, ["error_routed", "late"]);
+    let many: String = (0..17).map(|n| more(n, &format!("o{n}"))).collect();
+    let shown = read(&(ISSUE.to_owned() + &many)).unwrap_err().to_string();
+    assert!(shown.contains("this is outcome `o16`, and a spec names 16 at most"), "{shown}");
 }
 
 #[test]
