@@ -28,18 +28,20 @@ pub enum Counter {
     TargetExit = 10,
     /// See [`Counter::Written`].
     ThreadExit = 11,
+    /// See [`Counter::Written`].
+    SourceUnseen = 12,
     /// Records that came to a source: the base of the sampling rate.
-    Records = 12,
+    Records = 13,
     /// Records not even sequenced, because the table of source tasks was full.
-    TasksFull = 13,
+    TasksFull = 14,
     /// Stamps not kept because their trace was at its maximum of entries.
-    EntriesFull = 14,
+    EntriesFull = 15,
     /// Notices that found no room in the ring; the agent finds these traces in their slots.
-    NoticeFull = 15,
+    NoticeFull = 16,
     /// Returns whose entry was not seen, or forgotten because too many calls were open.
-    EntryUnseen = 16,
+    EntryUnseen = 17,
     /// Traces ended, by outcome, for those that the spec names: this plus the outcome's number.
-    Named = 17,
+    Named = 18,
 }
 
 impl Counter {
@@ -74,5 +76,5 @@ pub struct ProbeCount {
 }
 
 const _: () = assert!(size_of::<ProbeCount>() == 24);
-const _: () = assert!(Counter::of_outcome(crate::Outcome::ThreadExit) == Counter::ThreadExit as u32);
+const _: () = assert!(Counter::of_outcome(crate::Outcome::SourceUnseen) == Counter::SourceUnseen as u32);
 const _: () = assert!(Counter::of_outcome(crate::Outcome::Named(0)) == Counter::Named as u32);

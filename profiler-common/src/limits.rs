@@ -46,5 +46,9 @@ pub const MAX_PROCESSES: u32 = 4096;
 /// Calls open at the same time whose entry arguments are kept for their return. The oldest go first.
 pub const MAX_OPEN_CALLS: u32 = 16_384;
 
+/// Counts of records that passed a source unseen. A power of two; processes whose numbers differ by it share one, which can only make
+/// traces end that need not.
+pub const UNSEEN_COUNTS: u32 = 4096;
+
 /// Bytes of the notice ring. A notice that finds no room is found again in its slot: nothing is lost by it.
 pub const NOTICE_RING_BYTES: u32 = 1 << 18;

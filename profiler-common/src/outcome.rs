@@ -17,14 +17,26 @@ pub enum Outcome {
     TargetExit,
     /// The thread that identified the record ended.
     ThreadExit,
+    /// A record came to a source whose key could not be read there: it may be the one that has this trace's key since.
+    SourceUnseen,
     /// The record reached a stage that ends it in an outcome of the spec's own, by its number (below [`MAX_NAMED_OUTCOMES`]).
     Named(u8),
 }
 
+/// The code of the first outcome that a spec names.
+const FIRST_NAMED: u32 = Outcome::FIXED.len() as u32 + 1;
+
 impl Outcome {
     /// The outcomes that every spec has, in the order of their codes.
-    pub const FIXED: [Self; 6] =
-        [Self::Written, Self::Filtered, Self::Superseded, Self::Expired, Self::TargetExit, Self::ThreadExit];
+    pub const FIXED: [Self; 7] = [
+        Self::Written,
+        Self::Filtered,
+        Self::Superseded,
+        Self::Expired,
+        Self::TargetExit,
+        Self::ThreadExit,
+        Self::SourceUnseen,
+    ];
 
     /// How many outcomes there can be.
     pub const COUNT: usize = Self::FIXED.len() + MAX_NAMED_OUTCOMES;
@@ -44,7 +56,8 @@ impl Outcome {
             Self::Expired => 4,
             Self::TargetExit => 5,
             Self::ThreadExit => 6,
-            Self::Named(number) => 7 + number as u32,
+            Self::SourceUnseen => 7,
+            Self::Named(number) => FIRST_NAMED + number as u32,
         }
     }
 
@@ -64,7 +77,8 @@ impl Outcome {
             4 => Some(Self::Expired),
             5 => Some(Self::TargetExit),
             6 => Some(Self::ThreadExit),
-            7.. if code as usize <= Self::COUNT => Some(Self::Named((code - 7) as u8)),
+            7 => Some(Self::SourceUnseen),
+            FIRST_NAMED.. if code as usize <= Self::COUNT => Some(Self::Named((code - FIRST_NAMED) as u8)),
             _ => None,
         }
     }
@@ -85,6 +99,7 @@ impl Outcome {
             Self::Expired => Some("expired"),
             Self::TargetExit => Some(LostReason::TargetExit.name()),
             Self::ThreadExit => Some(LostReason::ThreadExit.name()),
+            Self::SourceUnseen => Some(LostReason::SourceUnseen.name()),
             Self::Named(_) => None,
         }
     }
@@ -104,6 +119,7 @@ impl Outcome {
         match self {
             Self::TargetExit => Some(LostReason::TargetExit),
             Self::ThreadExit => Some(LostReason::ThreadExit),
+            Self::SourceUnseen => Some(LostReason::SourceUnseen),
             Self::Written | Self::Filtered | Self::Superseded | Self::Expired | Self::Named(_) => None,
         }
     }
@@ -125,13 +141,15 @@ pub enum LostReason {
     TargetExit,
     /// The thread that was the record's key ended.
     ThreadExit,
+    /// Another record passed a source unseen, its key not readable, and may have taken the key over: no later stamp is sure.
+    SourceUnseen,
     /// The agent found a slot that does not make sense. Never expected; counted so that it cannot hide.
     Corrupt,
 }
 
 impl LostReason {
     /// All reasons.
-    pub const ALL: [Self; 3] = [Self::TargetExit, Self::ThreadExit, Self::Corrupt];
+    pub const ALL: [Self; 4] = [Self::TargetExit, Self::ThreadExit, Self::SourceUnseen, Self::Corrupt];
 
     /// The word that reports and files use.
     #[must_use]
@@ -139,6 +157,7 @@ impl LostReason {
         match self {
             Self::TargetExit => "target_exit",
             Self::ThreadExit => "thread_exit",
+            Self::SourceUnseen => "source_unseen",
             Self::Corrupt => "corrupt",
         }
     }

@@ -128,10 +128,12 @@ impl Predicate {
         self.comparison.get(..self.count as usize).unwrap_or(&self.comparison)
     }
 
-    /// Whether it holds; `None` when a value that matters cannot be read.
-    #[must_use]
+    /// Whether it holds.
+    ///
+    /// # Errors
+    /// What `read` says of a value that matters and cannot be read.
     #[inline(always)]
-    pub fn holds(&self, mut read: impl FnMut(&Value) -> Option<u64>) -> Option<bool> {
+    pub fn holds<E>(&self, mut read: impl FnMut(&Value) -> Result<u64, E>) -> Result<bool, E> {
         let mut group = true;
         for (index, comparison) in self.comparison.iter().enumerate() {
             if index >= self.count as usize {
@@ -142,12 +144,12 @@ impl Predicate {
             }
             if comparison.flags & Comparison::LAST != 0 {
                 if group {
-                    return Some(true);
+                    return Ok(true);
                 }
                 group = true;
             }
         }
-        Some(false)
+        Ok(false)
     }
 }
 
@@ -211,13 +213,13 @@ mod tests {
         );
         let with = |register: Option<u64>| {
             predicate.holds(|value| match Base::from_code(value.base) {
-                Some(Base::Register(_)) => register,
-                _ => Some(value.constant),
+                Some(Base::Register(_)) => register.ok_or(()),
+                _ => Ok(value.constant),
             })
         };
-        assert_eq!([1, 2, 3, 4].map(|r| with(Some(r))), [Some(false), Some(false), Some(true), Some(false)]);
-        assert_eq!(with(None), None);
-        assert_eq!(Predicate::default().holds(|_| None), Some(false));
+        assert_eq!([1, 2, 3, 4].map(|r| with(Some(r))), [Ok(false), Ok(false), Ok(true), Ok(false)]);
+        assert_eq!(with(None), Err(()));
+        assert_eq!(Predicate::default().holds(|_| Err(())), Ok(false));
     }
 
     #[test]
@@ -229,9 +231,9 @@ mod tests {
         let mut asked = 0;
         let found = predicate.holds(|_| {
             asked += 1;
-            Some(0)
+            Ok::<_, ()>(0)
         });
-        assert_eq!((found, asked), (Some(false), 2));
+        assert_eq!((found, asked), (Ok(false), 2));
     }
 
     #[test]

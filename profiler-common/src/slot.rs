@@ -98,8 +98,10 @@ pub struct SlotHeader {
     pub tid: u32,
     /// Task id at S0.
     pub task_id: u64,
+    /// How many records of the process had passed a source unseen when the trace began.
+    pub unseen: u64,
     /// Always 0: keeps neighbouring slots off each other's cache lines.
-    pub reserved: [u64; 6],
+    pub reserved: [u64; 5],
 }
 
 /// One stamp.

@@ -4,12 +4,14 @@ use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use profiler_common::budget::{self, Verdict};
 use profiler_common::limits::CAS_TRIES;
-use profiler_common::{Config, Counter, Handle, Key, Outcome, SequenceKey, SequenceMode, SlotHeader, SlotState, trace_id};
+use profiler_common::{
+    Config, Counter, Handle, Key, Outcome, SequenceKey, SequenceMode, SlotHeader, SlotState, trace_id,
+};
 
 use crate::count::count;
 use crate::hit::Hit;
 use crate::maps::{BUDGET, IN_FLIGHT, OPEN, SEQUENCES, SLOTS};
-use crate::{atomic, end, free_list, stamp};
+use crate::{atomic, end, free_list, stamp, unseen};
 
 /// A record was emitted by the source.
 #[inline(always)]
@@ -88,6 +90,7 @@ fn admit(config: &Config, hit: &Hit<'_>, key: Key, task: u64, sequence: u64) {
         (*header).entries = 1;
         (*header).tid = hit.frame.tid;
         (*header).task_id = task;
+        (*header).unseen = unseen::count(key.process);
     }
     stamp::write(config, handle, 0, hit.probe, hit.frame.tid, task, now_ns);
     publish(hit, key, header, handle);

@@ -14,7 +14,7 @@ use crate::stamp::{self, Found};
 /// A record came to a stage that ends its trace.
 #[inline(always)]
 pub fn finish(hit: &Hit<'_>, key: Key) {
-    let Some(trace) = stamp::find(key) else { return };
+    let Some(trace) = stamp::find_sure(key) else { return };
     if end(&trace, u32::from(hit.spec.outcome), Some((hit, hit.task_or_unknown()))) {
         hit.count.stamp();
     }
@@ -60,13 +60,12 @@ pub fn notify(kind: NoticeKind, value: u64) {
 
 /// The agent ends a trace: its time to live is over, or its process is gone.
 #[inline(always)]
-pub fn by_agent(handle: u64, outcome: u32) -> bool {
+pub fn by_agent(handle: u64, outcome: u32) {
     let handle = Handle(handle);
-    let Some(header) = SLOTS.get_ptr_mut(handle.slot()) else { return false };
+    let Some(header) = SLOTS.get_ptr_mut(handle.slot()) else { return };
     // SAFETY: a map value; only the agent, which runs this program, can hand the slot on.
     let key = unsafe { Key { process: (*header).process, space: (*header).space, value: (*header).key } };
-    match stamp::find(key) {
-        Some(trace) if trace.handle == handle => end(&trace, outcome, None),
-        _ => false,
+    if let Some(trace) = stamp::find(key).filter(|trace| trace.handle == handle) {
+        end(&trace, outcome, None);
     }
 }

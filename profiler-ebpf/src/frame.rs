@@ -1,6 +1,8 @@
 //! The stopped thread: its registers, by the numbers that instructions use, and who it is.
 
-use aya_ebpf::EbpfContext as _;
+use core::mem::MaybeUninit;
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::programs::ProbeContext;
 use profiler_common::limits::SAVED_ARGS;
 
@@ -22,11 +24,21 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// The thread that hit a probe, written to a place of the caller's: so that nothing of it is zeroed or copied on the way.
     #[inline(always)]
-    pub fn new(ctx: &ProbeContext) -> Self {
-        let mut frame = Self { registers: [0; REGISTERS], saved: [0; SAVED], tgid: ctx.tgid(), tid: ctx.pid() };
-        frame.read(ctx);
-        frame
+    pub fn of<'a>(ctx: &ProbeContext, place: &'a mut MaybeUninit<Self>) -> &'a mut Self {
+        // One call for both ids.
+        let ids = bpf_get_current_pid_tgid();
+        let frame = place.as_mut_ptr();
+        // SAFETY: inside of `place`, as are all fields written below.
+        zero(unsafe { &raw mut (*frame).saved });
+        // SAFETY: as above. All fields are integers; `read` only writes.
+        unsafe {
+            (*frame).tgid = (ids >> 32) as u32;
+            (*frame).tid = ids as u32;
+            (*frame).read(ctx);
+            &mut *frame
+        }
     }
 
     #[cfg(bpf_target_arch = "x86_64")]
@@ -88,5 +100,15 @@ impl Frame {
     pub fn arguments(&self) -> [u64; SAVED_ARGS] {
         let r = &self.registers;
         [r[0], r[1], r[2], r[3], r[4], r[5]]
+    }
+}
+
+/// Writes zeros word by word. What the compiler makes of `[0; N]` is a call that does it byte by byte, as dear as all the rest of
+/// an unsampled hit.
+#[inline(always)]
+pub fn zero<const N: usize>(words: *mut [u64; N]) {
+    for index in 0..N {
+        // SAFETY: inside of the array, which callers own. Volatile, so that the stores stay stores.
+        unsafe { words.cast::<u64>().add(index).write_volatile(0) };
     }
 }

@@ -1,5 +1,7 @@
 //! One hit of a probe: who, where, which record; then on to what the site does.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::helpers::bpf_get_attach_cookie;
 use aya_ebpf::programs::ProbeContext;
@@ -12,7 +14,7 @@ use crate::count::{SiteCount, count};
 use crate::frame::Frame;
 use crate::maps::{CALLS, CONFIG, PROBES};
 use crate::predicate::{Verdict, verdict};
-use crate::{admit, end, key, stamp};
+use crate::{admit, end, key, stamp, unseen};
 
 /// A hit, with what all roles need to know of it.
 pub struct Hit<'a> {
@@ -38,7 +40,7 @@ impl Hit<'_> {
         if self.spec.flags & ProbeSpec::HAS_TASK == 0 {
             return Some((u64::from(self.frame.tid), 0));
         }
-        let task = key::value(&self.spec.task, self.frame);
+        let task = key::value(&self.spec.task, self.frame).ok();
         if task.is_none() {
             self.count.unreadable();
         }
@@ -62,26 +64,35 @@ pub fn hit(ctx: &ProbeContext) {
     if is_idle(spec) {
         return;
     }
-    let mut frame = Frame::new(ctx);
+    let mut place = MaybeUninit::uninit();
+    let frame = Frame::of(ctx, &mut place);
     if spec.role == Role::Save as u8 {
-        return save(spec, &frame);
+        return save(spec, frame);
     }
-    if spec.flags & ProbeSpec::USES_SAVED != 0 && !restore(spec, &mut frame) {
-        return count(Counter::EntryUnseen);
+    if spec.flags & ProbeSpec::USES_SAVED != 0 && !restore(spec, frame) {
+        count(Counter::EntryUnseen);
+        return pass_unseen(spec, process, true);
     }
     // Before the key: a predicate may guard the memory that the key reads.
     if spec.flags & ProbeSpec::HAS_PREDICATE != 0 {
-        match verdict(probe, &frame) {
+        match verdict(probe, frame) {
             Verdict::Holds => {}
             Verdict::Fails => return,
-            Verdict::Unreadable => return site.unreadable(),
+            Verdict::Unreadable(address) => {
+                site.unreadable();
+                return pass_unseen(spec, process, unseen::may_hold_record(address));
+            }
         }
     }
-    let Some(value) = key::key(&spec.key, &frame) else {
-        debug!(ctx, "probe {}: key unreadable", probe);
-        return site.unreadable();
+    let value = match key::key(&spec.key, frame) {
+        Ok(value) => value,
+        Err(address) => {
+            debug!(ctx, "probe {}: key unreadable", probe);
+            site.unreadable();
+            return pass_unseen(spec, process, unseen::may_hold_record(address));
+        }
     };
-    let hit = Hit { probe, process, config, spec, frame: &frame, count: site };
+    let hit = Hit { probe, process, config, spec, frame, count: site };
     let key = Key { process, space: spec.space, value };
     if spec.role == Role::Start as u8 {
         admit::start(&hit, key);
@@ -92,8 +103,16 @@ pub fn hit(ctx: &ProbeContext) {
     }
 }
 
-/// The common hit, and the shortest way through it: no trace is in flight that this stage could stamp or end, and all that it needs lies
-/// in registers, so that nothing can be unreadable either.
+/// A hit whose key is not known.
+#[inline(always)]
+fn pass_unseen(spec: &ProbeSpec, process: u32, is_record: bool) {
+    if is_record && spec.role == Role::Start as u8 {
+        unseen::note(process);
+    }
+}
+
+/// The common hit, and the shortest way through it: no trace is in flight that this stage could stamp or end, and all that it needs
+/// lies in registers, so that nothing can be unreadable either.
 #[inline(always)]
 fn is_idle(spec: &ProbeSpec) -> bool {
     let looks_up = spec.role == Role::Stamp as u8 || spec.role == Role::Finish as u8;
@@ -123,9 +142,10 @@ fn save(spec: &ProbeSpec, frame: &Frame) {
 fn restore(spec: &ProbeSpec, frame: &mut Frame) -> bool {
     let key = call_key(spec, frame);
     let Some(saved) = CALLS.get_ptr(key) else { return false };
-    // SAFETY: an element of the hash map; it is removed only by this very thread, two lines below.
-    let argument = unsafe { (*saved).argument };
-    frame.saved[..SAVED_ARGS].copy_from_slice(&argument);
+    for index in 0..SAVED_ARGS {
+        // SAFETY: an element of the hash map; it is removed only by this very thread, below. Volatile: a word at a time, not a call.
+        frame.saved[index] = unsafe { (&raw const (*saved).argument[index]).read_volatile() };
+    }
     let _ = CALLS.remove(key);
     true
 }

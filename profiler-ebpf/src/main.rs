@@ -2,7 +2,10 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "see `atomic`: the BPF target's core offers no other way to these instructions")]
+#![expect(
+    internal_features,
+    reason = "see `atomic`: the BPF target's core offers no other way to these instructions"
+)]
 
 mod admit;
 mod atomic;
@@ -16,6 +19,7 @@ mod lifecycle;
 mod maps;
 mod predicate;
 mod stamp;
+mod unseen;
 
 use aya_ebpf::macros::{raw_tracepoint, uprobe, uretprobe};
 use aya_ebpf::programs::{ProbeContext, RawTracePointContext, RetProbeContext};
@@ -37,7 +41,8 @@ pub fn stain_return(ctx: RetProbeContext) -> u32 {
 /// Run by the agent, never attached: ends the trace with the handle in the first argument by the outcome in the second.
 #[raw_tracepoint]
 pub fn stain_end(ctx: RawTracePointContext) -> i32 {
-    i32::from(end::by_agent(ctx.arg(0), ctx.arg(1)))
+    end::by_agent(ctx.arg(0), ctx.arg(1));
+    0
 }
 
 /// A thread ends.

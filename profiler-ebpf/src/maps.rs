@@ -2,7 +2,9 @@
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
-use profiler_common::limits::{MAX_OPEN_CALLS, MAX_PROCESSES, MAX_SOURCE_TASKS, NOTICE_RING_BYTES};
+use profiler_common::limits::{
+    MAX_OPEN_CALLS, MAX_PROCESSES, MAX_SOURCE_TASKS, NOTICE_RING_BYTES, UNSEEN_COUNTS,
+};
 use profiler_common::slot::{CallKey, FreeCursors, SavedArgs};
 use profiler_common::{
     Config, Counter, Entry, Key, Predicate, ProbeCount, ProbeSpec, SequenceKey, SlotHeader,
@@ -42,6 +44,10 @@ pub static SEQUENCES: HashMap<SequenceKey, u64> = HashMap::with_max_entries(MAX_
 /// Keys of the records in flight, each with the handle of its trace.
 #[map]
 pub static IN_FLIGHT: HashMap<Key, u64> = HashMap::with_max_entries(1, 0);
+
+/// Records that passed a source without a readable key, by process (see [`crate::unseen`]).
+#[map]
+pub static UNSEEN: Array<u64> = Array::with_max_entries(UNSEEN_COUNTS, 0);
 
 /// Number of traces in flight. One element. While it is 0 no stage needs to look its key up.
 #[map]

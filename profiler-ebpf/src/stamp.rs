@@ -1,12 +1,12 @@
 //! Finds the trace of a key and appends a stamp to it.
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
-use profiler_common::{Config, Counter, Entry, Handle, Key, SlotHeader};
+use profiler_common::{Config, Counter, Entry, Handle, Key, Outcome, SlotHeader};
 
-use crate::atomic;
 use crate::count::count;
 use crate::hit::Hit;
 use crate::maps::{ENTRIES, IN_FLIGHT, OPEN, SLOTS};
+use crate::{atomic, end, unseen};
 
 /// A trace in flight, as found by its key.
 pub struct Found {
@@ -42,6 +42,18 @@ pub fn find(key: Key) -> Option<Found> {
     same.then_some(Found { key, handle, header, element })
 }
 
+/// The same for a stage of the record, which ends the trace instead when it is not sure any more that this is the record.
+#[inline(always)]
+pub fn find_sure(key: Key) -> Option<Found> {
+    let trace = find(key)?;
+    // SAFETY: a field of a map value, which does not change while the trace is in flight.
+    if unsafe { (*trace.header).unseen } != unseen::count(key.process) {
+        end::end(&trace, Outcome::SourceUnseen.code(), None);
+        return None;
+    }
+    Some(trace)
+}
+
 /// Whether no trace is in flight.
 #[inline(always)]
 pub fn nothing_open() -> bool {
@@ -54,7 +66,7 @@ pub fn nothing_open() -> bool {
 #[inline(always)]
 pub fn append(hit: &Hit<'_>, key: Key) {
     let config = hit.config;
-    let Some(trace) = find(key) else { return };
+    let Some(trace) = find_sure(key) else { return };
     let task = hit.task_or_unknown();
     // SAFETY: a field of a map value, 4-byte aligned by its layout.
     let index = unsafe { atomic::fetch_add_u32(&raw mut (*trace.header).entries, 1) };

@@ -61,6 +61,14 @@ impl Lines {
         }
     }
 
+    /// The first line that `wanted` says yes to, among those that were looked at before, and then as [`Lines::find`].
+    pub fn seen_or_find(&mut self, wanted: impl Fn(&str) -> bool, limit: Duration) -> Result<String> {
+        match self.seen.iter().find(|line| wanted(line)) {
+            Some(line) => Ok(line.clone()),
+            None => self.find(wanted, limit),
+        }
+    }
+
     /// Everything up to the output's end.
     fn rest(&mut self, limit: Duration) -> String {
         // Never satisfied: runs to the end of the output, or of its time if a grandchild holds the pipe open.
@@ -141,8 +149,7 @@ impl Guarded {
         Ok(self.child.try_wait()?.is_none())
     }
 
-    /// Waits for its end, and collects what it wrote.
-    pub fn wait(mut self, limit: Duration) -> Result<Ended> {
+    fn await_end(&mut self, limit: Duration) -> Result<()> {
         let pidfd = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty())?;
         let timeout =
             Timespec { tv_sec: limit.as_secs().cast_signed(), tv_nsec: limit.subsec_nanos().into() };
@@ -156,6 +163,15 @@ impl Guarded {
         ensure!(ready == 1, "process {pid} still runs after {limit:?}; its errors: {}", {
             self.stderr.rest(Duration::ZERO)
         });
+        Ok(())
+    }
+
+    /// Waits for its end, and collects what it wrote.
+    pub fn wait(mut self, limit: Duration) -> Result<Ended> {
+        // Seen ended by `is_running`, it has no process id any more.
+        if self.child.try_wait()?.is_none() {
+            self.await_end(limit)?;
+        }
         let status = self.child.wait()?;
         let limit = Duration::from_secs(5);
         Ok(Ended { status, stdout: self.stdout.rest(limit), stderr: self.stderr.rest(limit) })

@@ -45,6 +45,7 @@ pub fn check(report: &Report) -> Vec<String> {
         ("expired", ledger.expired),
         ("target_exit", ledger.lost_by("target_exit")),
         ("thread_exit", ledger.lost_by("thread_exit")),
+        ("source_unseen", ledger.lost_by("source_unseen")),
     ] {
         law(&format!("traces reported as {outcome} = ledger"), report.count(outcome), counted);
     }

@@ -5,13 +5,18 @@
 
 pub mod child;
 pub mod code;
+pub mod family;
+pub mod ffmpeg;
 pub mod journey;
 pub mod ledger;
+pub mod nginx;
 pub mod pipeline;
 pub mod report;
 pub mod run;
+pub mod shipped;
 pub mod specs;
 pub mod stain;
 pub mod tally;
 pub mod targets;
+pub mod traffic;
 pub mod truth;

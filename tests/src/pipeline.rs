@@ -71,8 +71,17 @@ impl Pipeline {
 
     /// As [`Pipeline::start`], with a binary of the caller's.
     pub fn start_binary(binary: PathBuf, arguments: &[&str], folder: &Path) -> Result<Self> {
+        Self::start_command(Command::new(&binary), binary, arguments, folder)
+    }
+
+    /// As [`Pipeline::start_binary`], by a command that becomes `binary` when the pipeline's arguments are added.
+    pub fn start_command(
+        mut command: Command,
+        binary: PathBuf,
+        arguments: &[&str],
+        folder: &Path,
+    ) -> Result<Self> {
         let truth = folder.join("truth");
-        let mut command = Command::new(&binary);
         command.args(["--wait-for-go", "--linger", "--truth"]).arg(&truth).args(arguments);
         let mut process = Guarded::spawn(&mut command)?;
         process

@@ -136,6 +136,47 @@ impl Report {
         Ok(report)
     }
 
+    /// The traces of one process, with the ledger that they alone make. For runs that refused nothing.
+    #[must_use]
+    pub fn of_process(&self, pid: u32) -> Self {
+        let traces: Vec<Trace> = self.traces.iter().filter(|trace| trace.pid == pid).cloned().collect();
+        let mut part = Self { traces, summary: self.summary.clone(), ledger: Ledger::default() };
+        let all = part.traces.len() as u64;
+        let lost = ["target_exit", "thread_exit"].map(|reason| (reason.to_owned(), part.count(reason)));
+        part.ledger = Ledger {
+            sampled: all,
+            admitted: all,
+            written: part.count("written"),
+            filtered: part.count("filtered"),
+            superseded: part.count("superseded"),
+            expired: part.count("expired"),
+            lost: lost.into(),
+            ..Ledger::default()
+        };
+        part
+    }
+
+    /// The process ids that the summary names.
+    #[must_use]
+    pub fn pids(&self) -> Vec<u32> {
+        let pids = self.summary.pointer("/target/pids").and_then(Value::as_array).into_iter().flatten();
+        pids.filter_map(|pid| u32::try_from(pid.as_u64()?).ok()).collect()
+    }
+
+    /// Why the session ended.
+    #[must_use]
+    pub fn end(&self) -> &str {
+        self.summary.get("end").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Times that the probes of a stage were hit.
+    #[must_use]
+    pub fn hits(&self, code: &str) -> u64 {
+        let stages = self.summary.get("stages").and_then(Value::as_array).into_iter().flatten();
+        let stages = stages.filter(|stage| stage.get("stage").and_then(Value::as_str) == Some(code));
+        stages.filter_map(|stage| stage.get("hits")?.as_u64()).sum()
+    }
+
     /// How many traces ended so.
     #[must_use]
     pub fn count(&self, outcome: &str) -> u64 {

@@ -24,7 +24,12 @@ pub fn binary() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let profile = test.ancestors().nth(2).context("the test does not lie in target/PROFILE/deps")?;
     let target = profile.parent().context("no target folder")?;
-    let places = [profile.join("stain"), target.join("release/stain"), target.join("debug/stain")];
+    let places = [
+        test.with_file_name("stain"),
+        profile.join("stain"),
+        target.join("release/stain"),
+        target.join("debug/stain"),
+    ];
     places
         .into_iter()
         .find(|path| path.exists())
@@ -57,21 +62,54 @@ pub struct Attached {
 impl Agent {
     /// Starts `stain attach` on a process, without waiting for anything. Spec and report lie in `folder`, called `name`.
     pub fn start(pid: u32, spec: &str, arguments: &[&str], folder: &Path, name: &str) -> Result<Self> {
-        let report = folder.join(format!("{name}.jsonl"));
+        let pid = pid.to_string();
+        let arguments: Vec<&str> = ["--pid", &pid].into_iter().chain(arguments.iter().copied()).collect();
+        Self::follow(spec, &arguments, folder, name)
+    }
+
+    /// As [`Agent::start`], on the target that the spec or the arguments name.
+    pub fn follow(spec: &str, arguments: &[&str], folder: &Path, name: &str) -> Result<Self> {
         let spec_file = folder.join(format!("{name}.toml"));
         std::fs::write(&spec_file, spec)?;
+        Self::launch(&spec_file, arguments, folder, name)
+    }
+
+    /// Starts `stain attach` with a spec file, on the target that it or the arguments name, without waiting for anything. The
+    /// report lies in `folder`, called `name`.
+    pub fn launch(spec: &Path, arguments: &[&str], folder: &Path, name: &str) -> Result<Self> {
+        let report = folder.join(format!("{name}.jsonl"));
         let mut command = Command::new(binary()?);
-        command.args(["attach", "--pid", &pid.to_string(), "--spec"]).arg(&spec_file);
+        command.args(["attach", "--spec"]).arg(spec);
         command.args(["--format", "jsonl", "-o"]).arg(&report).args(arguments);
         Ok(Self { process: Guarded::spawn(&mut command)?, report })
+    }
+
+    /// Waits until it has said a line that `wanted` says yes to, unless it has already.
+    pub fn says(&mut self, wanted: impl Fn(&str) -> bool) -> Result<String> {
+        self.process
+            .stderr()
+            .seen_or_find(wanted, ATTACH_LIMIT)
+            .context("waiting for a message of stain attach")
+    }
+
+    /// Waits until it has attached to this process, first or later.
+    pub fn has_attached_to(&mut self, pid: u32) -> Result<String> {
+        let pid = pid.to_string();
+        let names = |line: &str| line.split(|c: char| !c.is_ascii_digit()).any(|word| word == pid);
+        self.says(|line| (line.starts_with("attached: ") || line.starts_with("joined: ")) && names(line))
     }
 
     /// As [`Agent::start`], and waits until all probes are set.
     pub fn attach(pid: u32, spec: &str, arguments: &[&str], folder: &Path, name: &str) -> Result<Self> {
         let mut agent = Self::start(pid, spec, arguments, folder, name)?;
-        let attached = |line: &str| line.starts_with("attached");
-        agent.process.stderr().find(attached, ATTACH_LIMIT).context("stain attach did not attach")?;
+        agent.then_says("attached").context("stain attach did not attach")?;
         Ok(agent)
+    }
+
+    /// Waits until it writes a line that begins so to its standard error. What it wrote before is passed over.
+    pub fn then_says(&mut self, beginning: &str) -> Result<String> {
+        let said = self.process.stderr().find(|line| line.starts_with(beginning), ATTACH_LIMIT);
+        said.with_context(|| format!("waiting for {beginning:?}"))
     }
 
     /// Its process id.

@@ -93,6 +93,30 @@ pub fn bench_target(protected: bool) -> Result<PathBuf> {
     build(command, if protected { "bench-protected" } else { "bench" }, &[source])
 }
 
+/// The program of `targets/family`: it forks, becomes other programs, and lets records flow, when told.
+pub fn family() -> Result<PathBuf> {
+    let source = sources().join("family/family.c");
+    let mut command = Command::new(tool("CC", "cc"));
+    command.args(["-std=gnu11", "-O2"]).arg(&source);
+    build(command, "family", &[source])
+}
+
+/// The program of `targets/overload`, whose function names mean several functions each.
+pub fn overload() -> Result<PathBuf> {
+    let source = sources().join("overload/overload.cpp");
+    let mut command = Command::new(tool("CXX", "c++"));
+    command.args(["-std=c++17", "-O2"]).arg(&source);
+    build(command, "overload", &[source])
+}
+
+/// Records that lose their key to others: see `tests/targets/keys/keys.c`.
+pub fn keys_target() -> Result<PathBuf> {
+    let source = sources().join("keys/keys.c");
+    let mut command = Flavour::C.command();
+    command.arg(&source);
+    build(command, "keys", &[source])
+}
+
 /// The shared harness, compiled once for all flavours.
 fn object() -> Result<PathBuf> {
     let source = sources().join("common/harness.c");

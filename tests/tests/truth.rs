@@ -95,6 +95,20 @@ fn memory_of_the_allocator_is_reused_too() -> Result<()> {
     freed(Flavour::Rust, "malloc")
 }
 
+/// The way of kernels without `uprobe_multi`, which this one has too.
+#[test]
+fn probes_by_perf_events_serve_as_well() -> Result<()> {
+    if !stain_tests::tally::privileged("truth::probes_by_perf_events_serve_as_well").open() {
+        return Ok(());
+    }
+    let target = format!(
+        "--records 20000 --sources 2 --workers 2 --drop-percent 30 --reuse shared --truth-sample {RATE}"
+    );
+    let mut scenario = Scenario::new(Flavour::C, &target, specs::every(Flavour::C, RATE));
+    scenario.attach.extend(["--backend".to_owned(), "perf".to_owned()]);
+    scenario.run()?.assert_true(&Expect::every(RATE))
+}
+
 #[test]
 fn a_rate_of_one_traces_every_record() -> Result<()> {
     if !stain_tests::tally::privileged("truth::a_rate_of_one_traces_every_record").open() {

@@ -76,7 +76,8 @@ fn kernel(root: &Path) -> Result<()> {
             let mut command = cargo::clean(Command::new("cargo"));
             command.arg("clippy").current_dir(root.join("profiler-ebpf"));
             command.arg("--target-dir").arg(bpf::target_folder(root).join("bpf-lint"));
-            command.env("RUSTC_BOOTSTRAP", "1");
+            let registers = format!("--cfg=bpf_target_arch=\"{}\"", env::consts::ARCH);
+            command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_ENCODED_RUSTFLAGS", registers);
             command
         }
     };

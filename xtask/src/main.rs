@@ -60,7 +60,7 @@ fn chore(root: &Path, args: &[String]) -> Result<()> {
             println!("{USAGE}");
             Ok(())
         }
-        (name, rest) => bail!("no such chore: {name} {}\n\n{USAGE}", rest.join(" ")),
+        _ => bail!("no such chore: {}\n\n{USAGE}", args.join(" ")),
     }
 }
 

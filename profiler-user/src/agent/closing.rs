@@ -12,7 +12,7 @@ use profiler_common::{Counter, ProbeCount, Role};
 use super::error::AgentError;
 use super::events::End;
 use super::harvest::grace_period;
-use super::run::Finished;
+use super::run::{Finished, unlisten};
 use super::session::Running;
 
 impl Running {
@@ -33,6 +33,7 @@ impl Running {
         }
         // A program that was running may still stamp until a grace period is over; then the probes can go in any order.
         grace_period(self.grace).await;
+        self.show_log();
         let used = self.detach(ended_ns);
         self.harvest.scan_next();
         self.collect(ended_ns).await?;
@@ -45,7 +46,10 @@ impl Running {
         let stages = self.stage_rows(&counts);
         let target = self.target();
         let (sink, delivery, sink_error) = match self.tally.sink.take() {
-            Some(sink) => sink.close(),
+            Some(sink) => {
+                unlisten();
+                sink.close()
+            }
             None => (None, SinkCounts::default(), None),
         };
         Ok(Finished {
@@ -81,8 +85,8 @@ impl Running {
             duration_ns,
             target_cpu_ns: Some(used.cpu_ns),
             target_context_switches: Some(used.context_switches),
-            target_cycles: used.windows.cycles,
-            target_instructions: used.windows.instructions,
+            target_cycles: used.cycles(),
+            target_instructions: used.instructions(),
             agent_cpu_ns: own_ns,
             agent_max_rss_bytes: max_rss_bytes(),
         };

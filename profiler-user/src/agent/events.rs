@@ -29,6 +29,11 @@ pub enum Event {
         /// The process.
         pid: u32,
     },
+    /// A process of the target replaced its image: its records are gone, and it may no longer be one.
+    Replaced {
+        /// The process.
+        pid: u32,
+    },
     /// A process of the target could not be attached to.
     NotAttached {
         /// The process.

@@ -82,8 +82,10 @@ impl Harvest {
             match SlotState::from_code(header.state) {
                 Some(SlotState::Finished) => gathered.ended.push(handle),
                 Some(SlotState::Returned) => gathered.returned.push(handle),
-                Some(SlotState::Open) if now_ns.saturating_sub(header.start_ns) > self.ttl_ns => {
+                Some(SlotState::Open) if self.is_over(&header, now_ns) && is_settled(kernel, &header) => {
                     kernel.end_trace(handle, Outcome::Expired)?;
+                    // Gathered here and now: at the end of a session no later scan would find it.
+                    gathered.ended.push(handle);
                 }
                 _ => {}
             }
@@ -93,13 +95,19 @@ impl Harvest {
         Ok(())
     }
 
+    /// Whether a trace's time to live is over.
+    fn is_over(&self, header: &SlotHeader, now_ns: u64) -> bool {
+        now_ns.saturating_sub(header.start_ns) > self.ttl_ns
+    }
+
     /// Ends all traces of a process that has ended; none of its threads can stamp any more.
     ///
     /// # Errors
     /// When the kernel program cannot be run.
     pub fn end_process(&self, kernel: &Kernel, process: u32) -> Result<(), AttachError> {
         for header in headers(kernel) {
-            if SlotState::from_code(header.state) == Some(SlotState::Open) && header.process == process {
+            let open = SlotState::from_code(header.state) == Some(SlotState::Open);
+            if open && header.process == process && is_settled(kernel, &header) {
                 kernel.end_trace(Handle(header.handle), Outcome::TargetExit)?;
             }
         }
@@ -139,6 +147,14 @@ impl Harvest {
 
 fn headers(kernel: &Kernel) -> impl Iterator<Item = SlotHeader> + '_ {
     (0..kernel.shared().slots()).filter_map(|slot| kernel.shared().header(slot))
+}
+
+/// Whether a header that was read as open can be believed. The first reading may have met the kernel program in the midst of filling the slot,
+/// and hold a new handle beside the start of the slot's last use. `Open` is written last: a reading after one that saw it is whole.
+fn is_settled(kernel: &Kernel, read: &SlotHeader) -> bool {
+    let what_matters = |header: &SlotHeader| (header.handle, header.start_ns, header.process);
+    let again = kernel.shared().header(Handle(read.handle).slot());
+    again.is_some_and(|again| what_matters(&again) == what_matters(read))
 }
 
 /// Waits for a grace period without holding up the caller's runtime.

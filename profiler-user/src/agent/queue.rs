@@ -8,11 +8,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::sink::{Sink, SinkCounts, SinkError};
-use crate::trace::Trace;
+use crate::sink::{Hurry, Sink, SinkCounts, SinkError};
+use crate::trace::{Stamp, Trace};
 
-/// Traces that may wait.
-const WAITING: usize = 16 << 10;
+/// Traces that may wait: as many as fit into the memory below when each has all its entries, within these bounds.
+const WAITING: std::ops::RangeInclusive<usize> = 256..=16 << 10;
+
+/// What waiting traces may take, bytes: a destination that is stuck must not let the agent grow.
+const WAITING_BYTES: usize = 32 << 20;
 
 /// A file is no more than this behind.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
@@ -25,20 +28,22 @@ pub struct QueuedSink {
     thread: JoinHandle<(Boxed, Option<SinkError>)>,
     refused: u64,
     failed: Arc<AtomicBool>,
+    hurry: Option<Hurry>,
 }
 
 impl QueuedSink {
-    /// Moves `sink` to a thread.
+    /// Moves `sink` to a thread. Its traces have `max_entries` stamps at most.
     ///
     /// # Errors
     /// When the system starts no thread.
-    pub fn new(sink: Boxed) -> std::io::Result<Self> {
-        let (queue, waiting) = sync_channel(WAITING);
+    pub fn new(sink: Boxed, max_entries: u32) -> std::io::Result<Self> {
+        let (queue, waiting) = sync_channel(room_for(max_entries));
         let failed = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&failed);
+        let hurry = sink.hurry();
         let thread = std::thread::Builder::new().name("stain-sink".to_owned());
         let thread = thread.spawn(move || write(sink, &waiting, &told))?;
-        Ok(Self { queue, thread, refused: 0, failed })
+        Ok(Self { queue, thread, refused: 0, failed, hurry })
     }
 
     /// Hands a trace on. When there is no room it is dropped, and counted.
@@ -53,11 +58,12 @@ impl QueuedSink {
         self.failed.load(Ordering::Relaxed) || self.thread.is_finished()
     }
 
-    /// Waits until all that was pushed is written. Gives the sink back, what became of the traces, and its failure if it had one.
+    /// Waits until all that was pushed is written, or the destination is found to take nothing. Gives the sink back, what became of the traces, and its failure if it had one.
     #[must_use]
     pub fn close(self) -> (Option<Boxed>, SinkCounts, Option<SinkError>) {
-        let Self { queue, thread, refused, failed: _ } = self;
+        let Self { queue, thread, refused, failed: _, hurry } = self;
         drop(queue);
+        hurry.iter().for_each(Hurry::begin);
         // A sink that panicked has no counts to give; everything pushed is then undelivered.
         let Ok((sink, error)) = thread.join() else { return (None, SinkCounts::default(), None) };
         let mut counts = sink.counts();
@@ -65,6 +71,11 @@ impl QueuedSink {
         counts.dropped += refused;
         (Some(sink), counts, error)
     }
+}
+
+fn room_for(max_entries: u32) -> usize {
+    let each = size_of::<Trace>() + max_entries as usize * size_of::<Stamp>();
+    (WAITING_BYTES / each).clamp(*WAITING.start(), *WAITING.end())
 }
 
 /// Until the queue is closed, also after a failure: what still comes is then counted as dropped by the sink.
@@ -153,8 +164,8 @@ mod tests {
         let gate = Arc::new(Mutex::new(()));
         let stuck = gate.lock().unwrap();
         let mut queue =
-            QueuedSink::new(Box::new(Slow { gate: Arc::clone(&gate), ..Slow::default() })).unwrap();
-        let pushed = super::WAITING as u64 + 1000;
+            QueuedSink::new(Box::new(Slow { gate: Arc::clone(&gate), ..Slow::default() }), 2048).unwrap();
+        let pushed = super::room_for(2048) as u64 + 1000;
         (0..pushed).for_each(|_| queue.push(trace()));
         drop(stuck);
         let (_, counts, error) = queue.close();
@@ -165,8 +176,20 @@ mod tests {
     }
 
     #[test]
+    fn room_is_bounded_by_memory() {
+        for max_entries in [2, 32, 256, 2048] {
+            let each = size_of::<Trace>() + max_entries * size_of::<crate::trace::Stamp>();
+            let room = super::room_for(max_entries as u32);
+            assert!(
+                super::WAITING.contains(&room) && room * each <= super::WAITING_BYTES,
+                "{room} of {each}"
+            );
+        }
+    }
+
+    #[test]
     fn a_failed_destination_is_told_and_counted() {
-        let mut queue = QueuedSink::new(Box::new(Slow { fails_at: Some(3), ..Slow::default() })).unwrap();
+        let mut queue = QueuedSink::new(Box::new(Slow { fails_at: Some(3), ..Slow::default() }), 32).unwrap();
         (0..100).for_each(|_| queue.push(trace()));
         let (_, counts, error) = queue.close();
         assert!(error.is_some());

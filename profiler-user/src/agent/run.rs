@@ -110,6 +110,14 @@ pub async fn run(
     running.finish(end).await
 }
 
+/// From here on a second Ctrl-C ends the program at once, as people expect. For when all probes are off, and only an output that may be stuck is waited for.
+pub(super) fn unlisten() {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        // SAFETY: the default action is no handler, and nobody else in this program changes that of these signals.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
 /// Attaches to what is there, or waits for it to start. False when the session ended before.
 async fn first_processes(
     running: &mut Running,

@@ -1,6 +1,6 @@
 //! What a session holds while it runs, and what it does at each turn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use profiler_common::Config;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -47,6 +47,8 @@ pub(super) struct Running {
     pub(super) tally: Tally,
     pub(super) traced: Vec<Traced>,
     pub(super) pids: Vec<u32>,
+    /// Who they are: a process id that is given out again is not what the user named.
+    known: BTreeSet<Identity>,
     /// What processes used that have ended since.
     pub(super) past_use: TargetUse,
     pub(super) own_use: Events,
@@ -78,7 +80,8 @@ impl Running {
         let started =
             |error| AgentError::System { what: "starting the thread that writes the output", error };
         let own_use = Events::on_self();
-        let sink = sink.map(QueuedSink::new).transpose().map_err(started)?;
+        let max_entries = spec.sampling.max_entries_per_trace;
+        let sink = sink.map(|sink| QueuedSink::new(sink, max_entries)).transpose().map_err(started)?;
         let clock = WallClock { offset_ns: wall_offset_ns() };
         Ok(Self {
             harvest: Harvest::new(spec.sampling.trace_ttl),
@@ -98,6 +101,7 @@ impl Running {
             registry: Registry::default(),
             traced: Vec::new(),
             pids: Vec::new(),
+            known: BTreeSet::new(),
             past_use: TargetUse::default(),
             started_ns: monotonic_ns(),
             grace: Grace::detect(),
@@ -178,9 +182,13 @@ impl Running {
         self.tally.processes.set(number, pid);
         let links = kernel.attach(pid, number, &sites)?;
         let traced = Traced::new(number, process.identity, links, monotonic_ns(), self.ended.0.clone());
-        let traced = traced.map_err(|error| AgentError::System { what: "watching the target", error })?;
+        let traced = traced.map_err(|error| {
+            kernel.forget(pid);
+            AgentError::System { what: "watching the target", error }
+        })?;
         self.comm.get_or_insert_with(|| process.comm.clone());
         self.traced.push(traced);
+        self.known.insert(process.identity);
         if !self.pids.contains(&pid) {
             self.pids.push(pid);
         }
@@ -235,9 +243,7 @@ impl Running {
     ) -> Result<Option<End>, AgentError> {
         let life = self.collect(now_ns).await?;
         let gone = self.follow(&life, now_ns, observer).await?;
-        if let Some(log) = &mut self.log {
-            log.flush();
-        }
+        self.show_log();
         self.traced.iter_mut().for_each(|traced| traced.meter.tick(now_ns));
         if now_ns >= self.next_second_ns {
             self.next_second_ns = now_ns + SECOND_NS;
@@ -246,6 +252,13 @@ impl Running {
         }
         let failed = self.tally.sink.as_ref().is_some_and(QueuedSink::has_failed);
         Ok(if failed { Some(End::Output) } else { gone })
+    }
+
+    /// Shows the kernel program's diagnostics that have come so far.
+    pub(super) fn show_log(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
     }
 
     /// Reads what has ended. Gives what happened to processes meanwhile.
@@ -286,6 +299,7 @@ impl Running {
         now_ns: u64,
         observer: &mut dyn Observer,
     ) -> Result<Option<End>, AgentError> {
+        let mut replaced = false;
         for event in life {
             if let Life::Exec(pid) = event {
                 self.refused.retain(|identity, _| identity.pid != *pid);
@@ -294,7 +308,9 @@ impl Running {
                 if let Some(number) = number {
                     // Its old image is gone with all probes and records. The new one may be a target again.
                     self.remove(number).await?;
+                    observer.event(&Event::Replaced { pid: *pid });
                     self.next_discovery_ns = now_ns;
+                    replaced = true;
                 }
             }
         }
@@ -309,6 +325,9 @@ impl Running {
         } else if due || !life.is_empty() {
             self.discover(now_ns, observer)?;
         }
+        if replaced && self.traced.is_empty() && !self.is_by_pid() {
+            observer.event(&Event::Waiting { target: self.target() });
+        }
         Ok(None)
     }
 
@@ -319,7 +338,8 @@ impl Running {
         for process in found {
             let identity = process.identity;
             let told = self.refused.get(&identity).is_some_and(|(_, told)| *told);
-            if told || self.traced.iter().any(|traced| traced.identity == identity) {
+            let stranger = self.is_by_pid() && !self.known.contains(&identity);
+            if told || stranger || self.traced.iter().any(|traced| traced.identity == identity) {
                 continue;
             }
             match self.attach(&process) {

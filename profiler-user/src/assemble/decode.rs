@@ -26,7 +26,8 @@ pub fn header(bytes: &[u8; HEADER_BYTES]) -> SlotHeader {
         entries: u32_at(bytes, 64),
         tid: u32_at(bytes, 68),
         task_id: u64_at(bytes, 72),
-        reserved: [0; 6],
+        unseen: u64_at(bytes, 80),
+        reserved: [0; 5],
     }
 }
 
@@ -67,14 +68,14 @@ pub(super) mod encode {
 
     pub(crate) fn header(header: &SlotHeader) -> [u8; HEADER_BYTES] {
         let SlotHeader { state, outcome, handle, trace_id, sequence, start_ns, end_ns, .. } = *header;
-        let SlotHeader { key, space, process, entries, tid, task_id, reserved, .. } = *header;
+        let SlotHeader { key, space, process, entries, tid, task_id, unseen, reserved, .. } = *header;
         let mut out = Vec::with_capacity(HEADER_BYTES);
         [state, outcome].iter().for_each(|word| out.extend(word.to_ne_bytes()));
         [handle, trace_id, sequence, start_ns, end_ns, key]
             .iter()
             .for_each(|word| out.extend(word.to_ne_bytes()));
         [space, process, entries, tid].iter().for_each(|word| out.extend(word.to_ne_bytes()));
-        out.extend(task_id.to_ne_bytes());
+        [task_id, unseen].iter().for_each(|word| out.extend(word.to_ne_bytes()));
         reserved.iter().for_each(|word| out.extend(word.to_ne_bytes()));
         out.try_into().unwrap_or([0; HEADER_BYTES])
     }
@@ -112,6 +113,7 @@ mod tests {
         assert_eq!(header.entries, u32s(offset_of!(SlotHeader, entries)));
         assert_eq!(header.tid, u32s(offset_of!(SlotHeader, tid)));
         assert_eq!(header.task_id, u64s(offset_of!(SlotHeader, task_id)));
+        assert_eq!(header.unseen, u64s(offset_of!(SlotHeader, unseen)));
     }
 
     #[test]
@@ -141,11 +143,11 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn headers_survive_the_way_through_bytes(numbers: [u64; 8], small: [u32; 6]) {
-            let [handle, trace_id, sequence, start_ns, end_ns, key, task_id, _] = numbers;
+            let [handle, trace_id, sequence, start_ns, end_ns, key, task_id, unseen] = numbers;
             let [state, outcome, space, process, entries, tid] = small;
             let header = SlotHeader {
                 state, outcome, handle, trace_id, sequence, start_ns, end_ns, key, space, process, entries, tid, task_id,
-                reserved: [0; 6],
+                unseen, reserved: [0; 5],
             };
             proptest::prop_assert_eq!(super::header(&encode::header(&header)), header);
         }

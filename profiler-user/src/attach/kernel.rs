@@ -201,19 +201,20 @@ impl Kernel {
         }
     }
 
-    /// Ends a trace that is in flight. Whether it was this call that ended it; otherwise its record was first.
+    /// Ends a trace that is in flight, unless its record was first.
     ///
     /// # Errors
     /// When the kernel refuses to run the program.
-    pub fn end_trace(&self, handle: Handle, outcome: Outcome) -> Result<bool, AttachError> {
+    pub fn end_trace(&self, handle: Handle, outcome: Outcome) -> Result<(), AttachError> {
         let Some(Program::RawTracePoint(program)) = self.ebpf.program("stain_end") else {
             return Err(AttachError::Load("it has no program `stain_end`".to_owned()));
         };
         let mut options = RawTracePointRunOptions::new();
         let [first, second, ..] = &mut options.args;
         (*first, *second) = (handle.0, u64::from(outcome.code()));
-        let result = program.test_run(options).map_err(|error| program_error("stain_end", error))?;
-        Ok(result.return_value == 1)
+        // What the program returns is not asked for: aya's wrapper around it always returns 0.
+        program.test_run(options).map_err(|error| program_error("stain_end", error))?;
+        Ok(())
     }
 
     /// The kernel program's diagnostics, to be flushed now and then; `None` when switched off.
@@ -225,7 +226,11 @@ impl Kernel {
     }
 }
 
-fn best_backend() -> Result<Backend, AttachError> {
+/// The best way to set probes that this kernel offers.
+///
+/// # Errors
+/// When the agent may not find out.
+pub fn best_backend() -> Result<Backend, AttachError> {
     match multi_support() {
         MultiSupport::PerProcess => Ok(Backend::Multi),
         MultiSupport::NoPermission => Err(AttachError::Permission { what: "load BPF programs".to_owned() }),

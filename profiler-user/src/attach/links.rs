@@ -81,8 +81,17 @@ pub(super) fn perf(
             location: UProbeAttachLocation::AbsoluteOffset(site.offset.0),
             cookie: Some(cookie(number, site.probe)),
         };
-        let failed =
-            |error: &dyn std::error::Error| probe_error(&site.path, pid, 1, &io::Error::other(chain(error)));
+        let failed = |error: &(dyn std::error::Error + 'static)| match probe_error(
+            &site.path,
+            pid,
+            1,
+            &os_error(error),
+        ) {
+            AttachError::Permission { .. } => AttachError::Permission {
+                what: "set probes by perf events (newer kernels want CAP_SYS_ADMIN for that)".to_owned(),
+            },
+            other => other,
+        };
         let id = program.attach(point, &site.path, scope).map_err(|error| failed(&error))?;
         links.perf.push(program.take_link(id).map_err(|error| failed(&error))?);
     }
@@ -101,6 +110,18 @@ fn grouped(sites: &[Site]) -> BTreeMap<(bool, &Path, bool), Vec<&Site>> {
         groups.entry((is_source(site), &site.path, site.trap == Trap::Return)).or_default().push(site);
     }
     groups
+}
+
+/// The system's error among the causes, which tells what to do, or all of them in words.
+fn os_error(error: &(dyn std::error::Error + 'static)) -> io::Error {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(code) = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
+            return io::Error::from_raw_os_error(code);
+        }
+        cause = error.source();
+    }
+    io::Error::other(chain(error))
 }
 
 fn is_source(site: &Site) -> bool {

@@ -18,7 +18,7 @@ pub use bare::{BareProbes, bare_probes};
 pub use clock::{monotonic_ns, wall_offset_ns};
 pub use error::AttachError;
 pub use grace::Grace;
-pub use kernel::{Kernel, Settings};
+pub use kernel::{Kernel, Settings, best_backend};
 pub use links::{Backend, Links};
 pub use multi::{MultiSupport, multi_support};
 pub use object::BPF_OBJECT;

@@ -1,5 +1,6 @@
 //! `stain attach`.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -8,12 +9,12 @@ use anyhow::Context as _;
 use super::args::{AttachArgs, Format, LogLevel, OutputArgs};
 use super::doctor::OURSELVES;
 use super::observer::Stderr;
-use super::{logger, output, privileges, spec, terminal};
+use super::{logger, output, privileges, signals, spec, terminal};
 use crate::agent::{self, Finished, Options, Resolver};
 use crate::calibrate::{Calibrated, calibrate};
 use crate::plan::KernelTraits;
 use crate::sink::jsonl::JsonLines;
-use crate::sink::{Names, Sink, SinkError, report};
+use crate::sink::{Hurry, Names, Sink, SinkCounts, SinkError, report};
 use crate::spec::Spec;
 
 /// Attaches, and reports.
@@ -47,14 +48,15 @@ pub(super) fn session(
     out: &OutputArgs,
 ) -> anyhow::Result<ExitCode> {
     let writer = Destination::open(out)?;
-    privileges::narrow();
+    privileges::narrow(options.backend);
     let names = Names {
         stages: spec.stages.iter().map(|stage| stage.name.clone()).collect(),
         outcomes: spec.outcomes.clone(),
     };
     let (sink, text) = match out.format {
         Format::Jsonl => {
-            let sink: Box<dyn Sink + Send> = Box::new(JsonLines::new(writer.out, writer.name, names));
+            let lines = JsonLines::new(writer.out, writer.name, names).with_hurry(writer.hurry);
+            let sink: Box<dyn Sink + Send> = Box::new(lines);
             (Some(sink), None)
         }
         Format::Text => (None, Some(writer)),
@@ -64,21 +66,26 @@ pub(super) fn session(
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let finished = runtime.block_on(agent::run(spec, Resolver::new(kernel), options, sink, &mut observer));
     observer.clear();
+    // All probes are gone. Whoever does not want to wait for the output ends it by one more Ctrl-C.
+    signals::restore();
     deliver(finished?, text, out)
 }
 
 /// Where results go.
 struct Destination {
-    out: Box<dyn std::io::Write + Send>,
+    out: output::Patient,
     name: String,
+    hurry: Hurry,
 }
 
 impl Destination {
     fn open(out: &OutputArgs) -> anyhow::Result<Self> {
-        Ok(match &out.output {
-            Some(path) => Self { out: Box::new(output::create(path)?), name: path.display().to_string() },
-            None => Self { out: Box::new(output::Stdout), name: "standard output".to_owned() },
-        })
+        let (file, name) = match &out.output {
+            Some(path) => (output::create(path)?, path.display().to_string()),
+            None => (output::stdout()?, "standard output".to_owned()),
+        };
+        let hurry = Hurry::default();
+        Ok(Self { out: output::Patient::new(file, hurry.clone()), name, hurry })
     }
 }
 
@@ -111,20 +118,19 @@ fn conclude(finished: &Finished, sink: Option<Box<dyn Sink + Send>>) -> bool {
         (None, Some(mut sink)) => sink.finish(&finished.session()).err(),
         _ => None,
     };
-    let Some(error) = finished.sink_error.as_ref().or(summary.as_ref()) else {
-        let dropped = finished.delivery.dropped;
-        if dropped > 0 {
-            output::note(&format!(
-                "warning: {dropped} traces were not written: the output took them too slowly"
-            ));
-        }
-        return dropped > 0;
-    };
-    if is_closed_pipe(error) {
+    let error = finished.sink_error.as_ref().or(summary.as_ref());
+    if error.is_some_and(is_closed_pipe) {
         return false;
     }
-    output::note(&format!("error: {error}"));
-    true
+    if let Some(error) = error {
+        output::note(&format!("error: {error}"));
+    }
+    let SinkCounts { received, dropped, .. } = finished.delivery;
+    if dropped > 0 {
+        let why = if error.is_none() { ": the output took them too slowly" } else { "" };
+        output::note(&format!("warning: {dropped} of {received} traces were not written{why}"));
+    }
+    error.is_some() || dropped > 0
 }
 
 fn is_closed_pipe(error: &SinkError) -> bool {

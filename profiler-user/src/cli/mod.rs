@@ -11,6 +11,7 @@ mod observer;
 mod output;
 mod plan;
 mod privileges;
+mod signals;
 mod spec;
 mod symbols;
 mod terminal;

@@ -38,6 +38,7 @@ impl Observer for Stderr {
             Event::Attached { sites, pids } => self.line(&attached(*sites, pids)),
             Event::Joined { pid } => self.line(&format!("joined: process {pid}")),
             Event::Exited { pid } => self.line(&format!("exited: process {pid}")),
+            Event::Replaced { pid } => self.line(&format!("replaced: process {pid} became another program")),
             Event::NotAttached { pid, reason } => {
                 self.line(&format!("not attached to process {pid}: {reason}"));
             }

@@ -2,9 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use crate::sink::Hurry;
 
 /// Prints to standard output. That its reader has gone is no error.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
@@ -22,9 +27,15 @@ pub(super) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// An error with its causes, one sentence a line.
+/// An error with its causes in one line; many an error has told its cause in its own words.
 pub(super) fn error(error: &anyhow::Error) {
-    note(&format!("error: {error:#}"));
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    note(&format!("error: {text}"));
 }
 
 /// Opens the file that results go to, so that a mistake shows before anything is attached.
@@ -32,15 +43,58 @@ pub(super) fn create(path: &Path) -> anyhow::Result<File> {
     File::create(path).with_context(|| format!("cannot write to {}", path.display()))
 }
 
-/// Standard output without a buffer of its own: a sink counts as sent what was really written.
-pub(super) struct Stdout;
+/// How long a destination may take nothing once there is a hurry, in turns of [`TURN`].
+const PATIENCE: u32 = 50;
 
-impl Write for Stdout {
+/// How often a writer that waits for room looks whether there is a hurry.
+const TURN: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// A pipe that says it has room takes this much at once (POSIX: `PIPE_BUF` on Linux).
+const ROOM: usize = 4096;
+
+/// A file or standard output, without a buffer of its own: a sink counts as sent what was really written. Never stuck in a write for
+/// good: it waits for room first, and gives up when that takes too long in a hurry.
+pub(super) struct Patient {
+    out: File,
+    hurry: Hurry,
+    at_once: usize,
+}
+
+impl Patient {
+    /// Writes to `out`, and obeys `hurry`.
+    pub(super) fn new(out: File, hurry: Hurry) -> Self {
+        let regular = out.metadata().is_ok_and(|metadata| metadata.is_file());
+        Self { out, hurry, at_once: if regular { usize::MAX } else { ROOM } }
+    }
+
+    fn await_room(&self) -> io::Result<()> {
+        let mut left = PATIENCE;
+        while left > 0 {
+            match poll(&mut [PollFd::new(&self.out, PollFlags::OUT)], Some(&TURN)) {
+                Ok(0) if self.hurry.is_on() => left -= 1,
+                Ok(0) | Err(Errno::INTR) => {}
+                // Also when its reader is gone: the write then says so.
+                Ok(_) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::TimedOut, "its reader takes nothing any more"))
+    }
+}
+
+impl Write for Patient {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(rustix::io::write(rustix::stdio::stdout(), bytes)?)
+        self.await_room()?;
+        self.out.write(bytes.get(..self.at_once).unwrap_or(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Standard output as a file of its own.
+pub(super) fn stdout() -> anyhow::Result<File> {
+    let out = io::stdout().as_fd().try_clone_to_owned().context("cannot write to standard output")?;
+    Ok(File::from(out))
 }

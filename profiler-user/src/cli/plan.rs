@@ -29,6 +29,12 @@ fn sites(spec: &Spec, kernel: KernelTraits) -> anyhow::Result<Vec<crate::plan::S
     let mut resolver = Resolver::new(kernel);
     match (resolver.find(&spec.target)?.first(), &spec.target) {
         (Some(process), _) => Ok(resolver.sites(spec, process.identity.pid)?),
+        (None, Target::Exe(path)) if spec.stages.iter().any(|stage| stage.point.library.is_some()) => {
+            bail!(
+                "no process runs {}; which libraries it uses shows only when it runs: start it first",
+                path.display()
+            )
+        }
         (None, Target::Exe(path)) => Ok(resolver.sites_of_file(spec, &path.display().to_string())?),
         (None, Target::Process(name)) => {
             bail!("no process is called `{name}`; start it, or name its executable")

@@ -41,6 +41,25 @@ impl TargetUse {
             window_ns: self.window_ns + other.window_ns,
         }
     }
+
+    /// CPU cycles of the whole time, as the windows let expect: those that they counted, scaled by CPU time. `None` without a counter, or when
+    /// the target did not run in any window.
+    #[must_use]
+    pub fn cycles(&self) -> Option<u64> {
+        self.scaled(self.windows.cycles?)
+    }
+
+    /// The same for instructions.
+    #[must_use]
+    pub fn instructions(&self) -> Option<u64> {
+        self.scaled(self.windows.instructions?)
+    }
+
+    fn scaled(&self, counted: u64) -> Option<u64> {
+        let ran_ns = self.windows.task_clock_ns.filter(|ns| *ns > 0)?;
+        let whole = u128::from(counted) * u128::from(self.cpu_ns) / u128::from(ran_ns);
+        Some(u64::try_from(whole).unwrap_or(u64::MAX))
+    }
 }
 
 /// Meters one process.
@@ -130,7 +149,22 @@ impl TargetMeter {
 
 #[cfg(test)]
 mod tests {
-    use super::TargetMeter;
+    use super::{Readings, TargetMeter, TargetUse};
+
+    #[test]
+    fn what_windows_count_is_scaled_to_the_whole_time() {
+        let windows = Readings {
+            task_clock_ns: Some(1_000),
+            cycles: Some(3_000),
+            instructions: Some(u64::MAX),
+            ..Readings::default()
+        };
+        let used = TargetUse { cpu_ns: 40_000, windows, ..TargetUse::default() };
+        assert_eq!((used.cycles(), used.instructions()), (Some(120_000), Some(u64::MAX)));
+        let idle = Readings { task_clock_ns: Some(0), ..windows };
+        assert_eq!(TargetUse { windows: idle, ..used }.cycles(), None);
+        assert_eq!(TargetUse { windows: Readings { cycles: None, ..windows }, ..used }.cycles(), None);
+    }
 
     #[test]
     fn knows_after_the_end_what_was_last_used() {

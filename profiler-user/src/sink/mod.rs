@@ -7,6 +7,9 @@ pub mod jsonl;
 pub mod report;
 pub mod units;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use profiler_common::StageCode;
 
 use crate::ledger::Ledger;
@@ -41,6 +44,23 @@ pub struct Names {
     pub outcomes: Vec<String>,
 }
 
+/// A switch shared with whoever writes to a destination: once it is on, a write that finds no room is to fail soon, not to wait.
+#[derive(Clone, Debug, Default)]
+pub struct Hurry(Arc<AtomicBool>);
+
+impl Hurry {
+    /// Switches it on, for good.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is on.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A destination of traces.
 pub trait Sink {
     /// Takes a trace. It is counted as received whatever happens to it.
@@ -63,6 +83,11 @@ pub trait Sink {
 
     /// What became of the traces so far.
     fn counts(&self) -> SinkCounts;
+
+    /// The switch of its writer, where that can be made to hurry.
+    fn hurry(&self) -> Option<Hurry> {
+        None
+    }
 }
 
 /// Why a sink failed.

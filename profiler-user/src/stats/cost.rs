@@ -35,9 +35,9 @@ pub struct Measured {
     pub target_cpu_ns: Option<u64>,
     /// Context switches of the target.
     pub target_context_switches: Option<u64>,
-    /// CPU cycles of the target.
+    /// CPU cycles of the target, estimated from windows (see the meter).
     pub target_cycles: Option<u64>,
-    /// Instructions of the target.
+    /// Instructions of the target, estimated likewise.
     pub target_instructions: Option<u64>,
     /// CPU time of the agent, ns.
     pub agent_cpu_ns: u64,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::glob;
 use super::lookup::{Candidate, Lookup, Miss};
 
 impl Lookup<'_> {
@@ -43,6 +44,7 @@ fn explain_miss(pattern: &str, nearest: &[String], why: &Miss) -> String {
             "`{pattern}` in {} is an indirect function, chosen for this machine at start; name the implementation that is used",
             short(file)
         ),
+        Miss::Unknown { .. } if glob::is_glob(pattern) => format!("no function matches `{pattern}`"),
         Miss::Unknown { .. } => format!("no function is named `{pattern}`"),
     };
     if !nearest.is_empty() {

@@ -133,14 +133,18 @@ mod tests {
 
     #[test]
     fn a_program_that_was_replaced_on_disk_is_still_read_as_it_runs() {
+        let proc = Proc::default();
         let folder = tempfile::tempdir().unwrap();
         let app = folder.path().join("app");
         std::fs::copy("/bin/sleep", &app).unwrap();
         let mut child = std::process::Command::new(&app).arg("60").spawn().unwrap();
         let running = std::fs::metadata(&app).unwrap().len();
+        // Its start may be told before its file is mapped.
+        while !proc.mapped_files(child.id()).unwrap().iter().any(|file| file.name == app) {
+            std::thread::yield_now();
+        }
         std::fs::remove_file(&app).unwrap();
         std::fs::write(&app, "another program").unwrap();
-        let proc = Proc::default();
         let found = proc.find_exe(&app).unwrap();
         let modules = proc.modules(child.id(), &mut ModuleCache::default(), Wanted::Libraries(&["app"]));
         child.kill().unwrap();

@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
+use stain_tests::pipeline::Pipeline;
+use stain_tests::specs::{self, Spec};
+use stain_tests::targets::Flavour;
 use tempfile::TempDir;
 
-use crate::attached::{self, Attached};
+use crate::attached::Attached;
 use crate::table::{Aim, Row, Table};
 
 const SECONDS: u64 = 10;
@@ -42,10 +45,10 @@ pub(crate) fn run() -> Result<Vec<Table>> {
 
 fn measure(rate: u64, budget: u64) -> Result<Use> {
     let folder = TempDir::new()?;
-    let mut pipeline = attached::pipeline(SECONDS, folder.path())?;
+    let mut pipeline = pipeline(folder.path())?;
     let output = folder.path().join("traces.jsonl");
     let arguments = ["--format", "jsonl", "-o", output.to_str().context("an odd temporary folder")?];
-    let spec = attached::spec(rate, budget);
+    let spec = spec(rate, budget).toml();
     let agent = Attached::start(pipeline.pid(), &spec, folder.path(), &arguments)?;
     let attach_ns = agent.cpu_ns()?;
     pipeline.go()?;
@@ -64,6 +67,20 @@ fn measure(rate: u64, budget: u64) -> Result<Use> {
         peak_mib: peak_bytes as f64 / MIB,
         own_peak_mib: number("agent_max_rss_bytes") / MIB,
     })
+}
+
+/// A pipeline at full speed, every record's transform busy for two microseconds. The truth log of the tests is there, but logs no
+/// record.
+fn pipeline(folder: &Path) -> Result<Pipeline> {
+    let seconds = SECONDS.to_string();
+    let mut arguments = vec!["--records", "0", "--seconds", &seconds, "--work", "2000", "--reuse", "owner"];
+    arguments.extend(["--truth-sample", "1000000000000"]);
+    Pipeline::start(Flavour::C, &arguments, folder)
+}
+
+/// Its six stages, without the drop point, with the default number of open traces.
+fn spec(rate: u64, budget: u64) -> Spec {
+    Spec { budget, max_open: 4096, ..specs::every(Flavour::C, rate).without_drop() }
 }
 
 /// Written traces and the cost, from the last line of the agent's output.

@@ -1,6 +1,6 @@
-//! The product as a user runs it, on a pipeline at full speed.
+//! The product as a user runs it.
 //!
-//! Owns: starting both, and what the agent used while it ran, read from outside.
+//! Owns: starting and stopping `stain attach`, and what it used while it ran, read from outside.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,39 +9,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::Signal;
 use stain_tests::child::Guarded;
-use stain_tests::pipeline::Pipeline;
-use stain_tests::specs::{self, Spec};
 use stain_tests::stain;
-use stain_tests::targets::Flavour;
 
 /// For all that takes a moment.
 const LIMIT: Duration = Duration::from_secs(30);
-
-/// The pipeline: C, without `endbr64`, every record's transform busy for two microseconds.
-pub(crate) const FLAVOUR: Flavour = Flavour::C;
-
-/// Its arguments. The truth log of the tests is there, but logs no record.
-pub(crate) fn pipeline(seconds: u64, folder: &Path) -> Result<Pipeline> {
-    let seconds = seconds.to_string();
-    let arguments = [
-        "--records",
-        "0",
-        "--seconds",
-        &seconds,
-        "--work",
-        "2000",
-        "--reuse",
-        "owner",
-        "--truth-sample",
-        "1000000000000",
-    ];
-    Pipeline::start(FLAVOUR, &arguments, folder)
-}
-
-/// The six stages, without the drop point.
-pub(crate) fn spec(rate: u64, budget: u64) -> Spec {
-    Spec { budget, max_open: 4096, ..specs::every(FLAVOUR, rate).without_drop() }
-}
 
 /// A `stain attach` that runs.
 pub(crate) struct Attached {
@@ -50,9 +21,9 @@ pub(crate) struct Attached {
 
 impl Attached {
     /// Attaches, and waits until all probes are set.
-    pub(crate) fn start(pid: u32, spec: &Spec, folder: &Path, arguments: &[&str]) -> Result<Self> {
+    pub(crate) fn start(pid: u32, spec: &str, folder: &Path, arguments: &[&str]) -> Result<Self> {
         let file = folder.join("spec.toml");
-        std::fs::write(&file, spec.toml())?;
+        std::fs::write(&file, spec)?;
         let mut command = Command::new(stain::binary()?);
         command.args(["attach", "--pid", &pid.to_string(), "--spec"]).arg(&file).args(arguments);
         let mut process = Guarded::spawn(&mut command)?;

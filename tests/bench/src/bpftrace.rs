@@ -2,6 +2,7 @@
 //!
 //! Owns: starting it and knowing when its probes are set. It stops when dropped.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -26,14 +27,10 @@ pub(crate) fn version() -> Result<String> {
 
 impl Bpftrace {
     /// Counts all calls of some functions of a process, in one number.
-    pub(crate) fn count<'f>(
-        pid: u32,
-        path: &std::path::Path,
-        functions: impl Iterator<Item = &'f str>,
-    ) -> Result<Self> {
+    pub(crate) fn count(pid: u32, path: &Path, functions: &[impl AsRef<str>]) -> Result<Self> {
         version()?;
-        let points: Vec<String> =
-            functions.map(|function| format!("uprobe:{}:{function}", path.display())).collect();
+        let point = |function: &str| format!("uprobe:{}:\"{function}\"", path.display());
+        let points: Vec<String> = functions.iter().map(|function| point(function.as_ref())).collect();
         let program = format!("{} {{ @ = count(); }}", points.join(","));
         let mut process =
             Guarded::spawn(Command::new("bpftrace").args(["-e", &program, "-p", &pid.to_string()]))?;
@@ -47,6 +44,8 @@ impl Bpftrace {
     }
 }
 
-fn errors(process: Guarded) -> String {
-    process.wait(LIMIT).map_or_else(|error| error.to_string(), |ended| ended.stderr)
+/// What it said before it ended.
+fn errors(mut process: Guarded) -> String {
+    let end = process.stderr().find(|_| false, Duration::from_secs(1));
+    end.err().map_or_else(String::new, |error| error.to_string())
 }

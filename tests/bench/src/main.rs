@@ -7,6 +7,7 @@ mod agent;
 mod assembly;
 mod attached;
 mod bpftrace;
+mod demo;
 mod hit;
 mod machine;
 mod micro;

@@ -8,7 +8,7 @@ use profiler_common::config::SequenceMode;
 use profiler_common::slot::SlotState;
 use profiler_common::{Handle, limits};
 use profiler_user::agent::Resolver;
-use profiler_user::attach::{Backend, Grace, Kernel, Links, Settings, Watches, wall_offset_ns};
+use profiler_user::attach::{Backend, Grace, Kernel, Links, Settings, wall_offset_ns};
 use profiler_user::plan::Site;
 use profiler_user::spec::{self, Overrides};
 
@@ -31,8 +31,8 @@ const STAGES: [(&str, &str); 6] = [
 ];
 
 /// The functions of the six stages.
-pub(crate) fn functions() -> impl Iterator<Item = &'static str> {
-    STAGES.into_iter().map(|(_, function)| function)
+pub(crate) fn functions() -> [&'static str; 6] {
+    STAGES.map(|(_, function)| function)
 }
 
 /// Where the plan puts the probes of the six stages, in their order.
@@ -73,12 +73,10 @@ impl Stain {
             budget: limits::MAX_BUDGET,
             max_entries: 32,
             slots: SLOTS,
-            paused: 0,
-            closed: 0,
+            ..Config::default()
         };
         let probes = sites.iter().map(|site| site.probe + 1).max().unwrap_or(1);
-        let settings =
-            Settings { config, probes, predicates: false, log_level: 0, backend, watches: Watches::Exits };
+        let settings = Settings { config, probes, predicates: false, log_level: 0, backend };
         let mut kernel = Kernel::load(&settings)?;
         for site in sites {
             kernel.set_probe(site)?;

@@ -155,9 +155,9 @@ mod tests {
         };
         let lines = [
             "cost",
-            "                                                      unrest  ratio to plain",
+            "                                                   unrest  ratio to plain",
             "  plain                             2.00 ns           0 %",
-            "  probed                             500 ns                     250x",
+            "  probed                             500 ns                   250x",
             "  MISS cheap: 3.00 % (at most 2.00 %)",
             "  PASS fast: 3.00x (at least 2.00x)",
             "  note: here",

@@ -165,6 +165,7 @@ mod tests {
         let totals = flow(&options(rows.path()), &AtomicBool::new(false)).unwrap();
         assert_eq!((totals.emitted, totals.filtered + totals.written), (20_000, 20_000));
         assert!((3800..4200).contains(&totals.filtered), "{totals:?}");
+        assert!((10..100).contains(&totals.threats), "{totals:?}");
         let text = std::fs::read_to_string(rows.path()).unwrap();
         assert_eq!(text.len() as u64, totals.bytes_written);
         let numbers = text.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(',').next());

@@ -1,4 +1,5 @@
-//! Who visits the web server: people, now and then with an upload, robots, and health checks. The same visits in every run.
+//! Who visits the web server: people, now and then with an upload or in bad faith, robots, and health checks.
+//! The same visits in every run.
 
 use super::record::Record;
 
@@ -12,6 +13,7 @@ const PAGES: [&str; 8] = [
     "/static/app.js",
     "/product/1138?ref=mail",
 ];
+const ATTACK: &str = "/search?q=%27%20UNION%20SELECT%20secret%20FROM%20users";
 const AGENTS: [&str; 3] = [
     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/139.0 Safari/537.36",
@@ -24,7 +26,7 @@ const WORDS: [&str; 6] = ["invoice ", "select ", "shipping ", "union ", "address
 
 /// Bytes of a request's headers, and of an upload: so large that to scan one takes much longer than anything else.
 const SMALL: usize = 600;
-const UPLOAD: usize = 24 * 1024;
+const UPLOAD: usize = 16 * 1024;
 
 /// Bytes of the text that contents are cut from.
 const TEXT: usize = 4 * UPLOAD;
@@ -52,7 +54,8 @@ impl Traffic {
         match self.below(1000) {
             0..120 => self.visit("GET", "/health", "kube-probe/1.34", SMALL),
             120..200 => self.visit("GET", page, self.peek(&ROBOTS), SMALL),
-            200..230 => self.visit("POST", "/upload", agent, UPLOAD),
+            200..220 => self.visit("POST", "/upload", agent, UPLOAD),
+            220..222 => self.visit("GET", ATTACK, agent, SMALL),
             _ => self.visit("GET", page, agent, SMALL),
         }
     }
@@ -108,6 +111,6 @@ mod tests {
         let share = |wanted: fn(&(String, usize)) -> bool| all.iter().filter(|line| wanted(line)).count();
         assert!((1100..1300).contains(&share(|(line, _)| line.contains("/health"))));
         assert!((700..900).contains(&share(|(line, _)| line.contains("bot"))));
-        assert!((250..350).contains(&share(|(_, body)| *body == UPLOAD)));
+        assert!((150..250).contains(&share(|(_, body)| *body == UPLOAD)));
     }
 }

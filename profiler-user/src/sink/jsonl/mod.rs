@@ -10,7 +10,7 @@ mod tests;
 
 use std::io::Write;
 
-use super::{Names, Session, Sink, SinkCounts, SinkError};
+use super::{Hurry, Names, Session, Sink, SinkCounts, SinkError};
 use crate::trace::Trace;
 
 /// Bytes that are collected before they are written. A flush writes earlier.
@@ -24,13 +24,21 @@ pub struct JsonLines<W> {
     buffer: Vec<u8>,
     counts: SinkCounts,
     closed: bool,
+    hurry: Option<Hurry>,
 }
 
 impl<W: Write> JsonLines<W> {
     /// Writes into `out`, which errors call `destination`. `names` are the spec's.
     pub fn new(out: W, destination: impl Into<String>, names: Names) -> Self {
         let (buffer, counts) = (Vec::with_capacity(BUFFER_BYTES), SinkCounts::default());
-        Self { out, destination: destination.into(), names, buffer, counts, closed: false }
+        Self { out, destination: destination.into(), names, buffer, counts, closed: false, hurry: None }
+    }
+
+    /// With the switch that its writer obeys.
+    #[must_use]
+    pub fn with_hurry(mut self, hurry: Hurry) -> Self {
+        self.hurry = Some(hurry);
+        self
     }
 
     /// Writes the buffer. Every newline in it ends a trace's line, save for the summary's.
@@ -117,5 +125,9 @@ impl<W: Write> Sink for JsonLines<W> {
 
     fn counts(&self) -> SinkCounts {
         self.counts
+    }
+
+    fn hurry(&self) -> Option<Hurry> {
+        self.hurry.clone()
     }
 }

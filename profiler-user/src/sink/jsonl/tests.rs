@@ -135,7 +135,7 @@ fn the_summary_has_the_numbers() {
     assert_eq!(summary["ledger"]["balanced"], true);
     assert_eq!(
         summary["ledger"]["lost"],
-        serde_json::json!({"target_exit": 7, "thread_exit": 4, "corrupt": 1})
+        serde_json::json!({"target_exit": 7, "thread_exit": 4, "source_unseen": 0, "corrupt": 1})
     );
     assert_eq!(summary["ledger"]["outcomes"], serde_json::json!({"error_routed": 6}));
     assert_eq!(summary["e2e"]["count"], 100);

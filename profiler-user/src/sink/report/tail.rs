@@ -83,7 +83,7 @@ fn target(cost: &Cost, page: &Page) -> String {
     }
     if let (Some(cycles), Some(instructions)) = (measured.target_cycles, measured.target_instructions) {
         let each = units::part(u128::from(instructions), u128::from(cycles));
-        text += &format!(", {} cycles, {each:.2} instructions a cycle", units::short_count(cycles));
+        text += &format!(", about {} cycles, {each:.2} instructions a cycle", units::short_count(cycles));
     }
     text
 }

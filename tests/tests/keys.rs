@@ -1,0 +1,74 @@
+//! Records that are dropped unnoticed, in the cases in which nothing later tells so.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use stain_tests::child::Guarded;
+use stain_tests::report::Report;
+use stain_tests::run::{SHORT, turn};
+use stain_tests::stain::Agent;
+use stain_tests::{ledger, targets};
+
+const SPEC: &str = r#"
+[sampling]
+rate = 1
+max_traces_per_second = 0
+trace_ttl = "300ms"
+[[stage]]
+code = "S0"
+point = "emit"
+key = "*(u64*)arg0"
+[[stage]]
+code = "T+"
+point = "transform"
+key = "arg0"
+[[stage]]
+code = "W!"
+point = "done"
+key = "arg0"
+"#;
+
+fn traced(mode: &str) -> Result<Report> {
+    let _turn = turn()?;
+    let folder = tempfile::tempdir()?;
+    let mut target = Guarded::spawn(Command::new(targets::keys_target()?).arg(mode))?;
+    let agent = Agent::attach(target.pid(), SPEC, &["--duration", "1500ms"], folder.path(), "agent")?;
+    let started = Instant::now();
+    let report = agent.finish(SHORT)?.report;
+    ensure!(started.elapsed() > Duration::from_secs(1), "the agent ended early");
+    target.close_stdin();
+    let ended = target.wait(SHORT)?;
+    ensure!(ended.status.success(), "the target was harmed: {} {}", ended.status, ended.stderr);
+    let wrong = ledger::check(&report);
+    ensure!(wrong.is_empty(), "{wrong:?}\n{}", report.summary);
+    ensure!(report.summary["ledger"]["balanced"] == true, "{}", report.summary);
+    Ok(report)
+}
+
+#[test]
+fn a_record_that_passed_the_source_unseen_is_never_taken_for_an_older_one() -> Result<()> {
+    let name = "keys::a_record_that_passed_the_source_unseen_is_never_taken_for_an_older_one";
+    if !stain_tests::tally::privileged(name).open() {
+        return Ok(());
+    }
+    let report = traced("unseen")?;
+    ensure!(report.ledger.lost_by("source_unseen") > 100, "{}", report.summary);
+    for trace in &report.traces {
+        ensure!(trace.entries.len() == 1, "a stamp of another record: {trace:?}");
+        ensure!(trace.outcome == "source_unseen", "{trace:?}");
+    }
+    Ok(())
+}
+
+/// Many run out of time just while the session ends, and are accounted for like all others.
+#[test]
+fn records_that_expire_at_the_end_of_the_session_are_in_the_accounts() -> Result<()> {
+    let name = "keys::records_that_expire_at_the_end_of_the_session_are_in_the_accounts";
+    if !stain_tests::tally::privileged(name).open() {
+        return Ok(());
+    }
+    let report = traced("expire")?;
+    ensure!(report.ledger.expired > 100 && report.ledger.in_flight > 0, "{}", report.summary);
+    Ok(())
+}
