@@ -52,8 +52,10 @@ impl ProbeSpec {
     pub const READS_MORE: u8 = 8;
     /// Name space of keys that are threads: such a trace ends with its thread.
     pub const SPACE_THREAD: u32 = 1;
-    /// Name space of all other keys.
+    /// Name space of all other keys, in a spec that names none.
     pub const SPACE_RECORD: u32 = 0;
+    /// The first of the name spaces of a spec that names some.
+    pub const SPACE_OWN: u32 = 2;
 }
 
 const _: () = assert!(size_of::<ProbeSpec>() == 16 + size_of::<KeyRecipe>() + size_of::<Value>());

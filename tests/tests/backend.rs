@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use stain_tests::journey::{self, Expect, KeyKind, Violation};
 use stain_tests::run::{Done, SHORT, Scenario};
-use stain_tests::specs::{self, Spec, Stage};
+use stain_tests::specs::{self, Spec};
 use stain_tests::targets::Flavour;
 use stain_tests::truth::POP;
 use stain_tests::{code, tally};

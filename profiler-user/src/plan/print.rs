@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use profiler_common::{ProbeSpec, Role};
+use profiler_common::Role;
 use serde_json::{Value, json};
 
 use super::error::point_text;
@@ -183,7 +183,7 @@ fn site_json(site: &Site, spec: &Spec, costs: &Costs) -> Value {
         "key": if site.spec.role == Role::Save as u8 { Value::Null } else { describe_key(&site.spec.key, site.arch).into() },
         "task": task_of(&site.spec).map(|task| describe(task, site.arch)),
         "when": site.predicate.as_deref().map(|predicate| describe_predicate(predicate, site.arch)),
-        "space": if site.spec.space == ProbeSpec::SPACE_THREAD { "thread" } else { "record" },
+        "space": spec.space_name(site.spec.space),
         "notes": site.notes,
     })
 }

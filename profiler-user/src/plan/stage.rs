@@ -1,6 +1,6 @@
 //! The sites of one function for one stage.
 
-use profiler_common::{Base, KeyRecipe, Predicate, ProbeSpec, Role, Value};
+use profiler_common::{Predicate, ProbeSpec, Role, Value};
 
 use super::choose::{self, Choice, Needs};
 use super::code::{FunctionCode, Scan};
@@ -99,7 +99,7 @@ impl Work<'_> {
             outcome: self.stage.outcome.and_then(|outcome| u8::try_from(outcome.code()).ok()).unwrap_or(0),
             flags,
             reserved: 0,
-            space: space(&key),
+            space: self.stage.space,
             call: if uses_saved { self.call } else { 0 },
             frame_adjust: 0,
             key,
@@ -228,11 +228,6 @@ const fn role(stage: &Stage) -> Role {
         (_, Some(_)) => Role::Finish,
         (_, None) => Role::Stamp,
     }
-}
-
-fn space(key: &KeyRecipe) -> u32 {
-    let thread = key.kind == KeyRecipe::VALUE && key.value.base == Base::Thread.code();
-    if thread { ProbeSpec::SPACE_THREAD } else { ProbeSpec::SPACE_RECORD }
 }
 
 /// A stage's task id as the kernel program takes it, for those who show it.

@@ -57,6 +57,7 @@ fn stage(code: StageCode, name: &str, point: &str, key: Expr) -> Stage {
         None => Place::Function { pattern: pattern.to_owned(), offset },
     };
     let point = Point { library: None, place, at_return };
+    let space = if key == Expr::Thread { ProbeSpec::SPACE_THREAD } else { ProbeSpec::SPACE_RECORD };
     Stage {
         code,
         name: name.to_owned(),
@@ -64,6 +65,7 @@ fn stage(code: StageCode, name: &str, point: &str, key: Expr) -> Stage {
         key,
         task: None,
         outcome: crate::spec::code::outcome(code),
+        space,
         when: None,
         level: Level::Info,
     }
@@ -78,7 +80,14 @@ fn spec(stages: Vec<Stage>) -> Spec {
         trace_ttl: Duration::from_secs(30),
         max_open_traces: 1024,
     };
-    Spec { target: Target::Pids(vec![7]), sampling, stages, level: Level::Info, outcomes: Vec::new() }
+    Spec {
+        target: Target::Pids(vec![7]),
+        sampling,
+        stages,
+        level: Level::Info,
+        outcomes: Vec::new(),
+        spaces: Vec::new(),
+    }
 }
 
 fn field(argument: u8, offset: i64) -> Expr {

@@ -111,6 +111,7 @@ fn read_stage(text: &str, mistakes: &mut Mistakes) -> RawStage {
         point: field("point", parts.as_ref().map(|parts| parts.point)),
         key: field("key", parts.as_ref().map(|parts| parts.key)),
         task: field("task", parts.as_ref().and_then(|parts| parts.task)),
+        space: None,
         outcome: None,
         when: None,
         level: None,

@@ -1,6 +1,6 @@
 //! The whole way: file and flags to a validated spec, or to every mistake in them.
 
-use super::check::{check_journey, check_sampling, check_stages, check_target};
+use super::check::{Journey, check_journey, check_sampling, check_stages, check_target};
 use super::error::SpecErrors;
 use super::flags::{self, Overrides};
 use super::level::Level;
@@ -36,8 +36,8 @@ fn lay_over(above: Raw, below: Raw, level: Level, mistakes: &mut Mistakes) -> Op
     let flag_stages = check_stages(above.stages, mistakes);
     let stages = if flag_stages.is_empty() { stages } else { flag_stages };
     let sampling = sampled.or_default(mistakes);
-    let (stages, outcomes) = check_journey(stages, level, mistakes);
-    Some(Spec { target: targets.1.or(targets.0)?, sampling, stages, level, outcomes })
+    let Journey { stages, outcomes, spaces } = check_journey(stages, level, mistakes);
+    Some(Spec { target: targets.1.or(targets.0)?, sampling, stages, level, outcomes, spaces })
 }
 
 /// Target and stages have no default: one of the layers must name them.

@@ -28,6 +28,7 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use profiler_common::ProbeSpec;
 pub use profiler_common::config::SequenceMode;
 pub use profiler_common::{Outcome, StageCode};
 
@@ -64,9 +65,21 @@ pub struct Spec {
     pub level: Level,
     /// The names of the outcomes that this spec has besides the usual ones, by number.
     pub outcomes: Vec<String>,
+    /// The name spaces of keys, by number less [`ProbeSpec::SPACE_OWN`](profiler_common::ProbeSpec::SPACE_OWN); none while all keys are in one.
+    pub spaces: Vec<String>,
 }
 
 impl Spec {
+    /// What the name space of a key is called.
+    #[must_use]
+    pub fn space_name(&self, space: u32) -> &str {
+        match space {
+            ProbeSpec::SPACE_RECORD => "record",
+            ProbeSpec::SPACE_THREAD => "thread",
+            own => self.spaces.get((own - ProbeSpec::SPACE_OWN) as usize).map_or("?", String::as_str),
+        }
+    }
+
     /// Whether a stage gets probes at this spec's level. One that does not has no site at all.
     #[must_use]
     pub fn is_probed(&self, stage: &Stage) -> bool {
@@ -113,6 +126,8 @@ pub struct Stage {
     pub point: Point,
     /// What identifies the record there.
     pub key: Expr,
+    /// The name space of that key, as the kernel program compares it.
+    pub space: u32,
     /// What identifies the task there; the thread when `None`.
     pub task: Option<Expr>,
     /// How it ends a trace; `None` when it does not.

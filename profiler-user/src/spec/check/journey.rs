@@ -3,6 +3,7 @@
 use profiler_common::StageCode;
 
 use super::outcome::Outcomes;
+use super::spaces::{Spaces, check_spaces};
 use super::stage::Located;
 use crate::spec::Stage;
 use crate::spec::code;
@@ -10,21 +11,30 @@ use crate::spec::expr::Expr;
 use crate::spec::level::Level;
 use crate::spec::locus::{Locus, Mistakes};
 
-/// Judges the stages together and returns those that are right, with the names of their outcomes.
-pub(in crate::spec) fn check_journey(
-    stages: Vec<Located>,
-    level: Level,
-    mistakes: &mut Mistakes,
-) -> (Vec<Stage>, Vec<String>) {
+/// Stages that can make a journey, and what they name.
+pub(in crate::spec) struct Journey {
+    pub(in crate::spec) stages: Vec<Stage>,
+    pub(in crate::spec) outcomes: Vec<String>,
+    pub(in crate::spec) spaces: Vec<String>,
+}
+
+/// Judges the stages together and returns those that are right.
+pub(in crate::spec) fn check_journey(stages: Vec<Located>, level: Level, mistakes: &mut Mistakes) -> Journey {
     let probed: Vec<&Located> = stages.iter().filter(|stage| stage.level <= level).collect();
     if !stages.is_empty() {
         check_ends(&stages, &probed, level, mistakes);
     }
     check_twins(&stages, mistakes);
-    check_threads(&probed, mistakes);
+    let mut spaces = Spaces::of(&stages);
+    if spaces.are_apart() {
+        check_spaces(&probed, &mut spaces, mistakes);
+    } else {
+        check_threads(&probed, mistakes);
+    }
     let mut outcomes = Outcomes::default();
-    let stages = stages.into_iter().filter_map(|stage| stage.into_stage(&mut outcomes, mistakes)).collect();
-    (stages, outcomes.into_names())
+    let into_stage = |stage: Located| stage.into_stage(&mut outcomes, &mut spaces, mistakes);
+    let stages = stages.into_iter().filter_map(into_stage).collect();
+    Journey { stages, outcomes: outcomes.into_names(), spaces: spaces.into_names() }
 }
 
 /// A journey has a source and an end. Not said while a code is unreadable: it might be the one.
@@ -66,8 +76,10 @@ fn check_ends(stages: &[Located], probed: &[&Located], level: Level, mistakes: &
 
 /// Two stages alike would stamp every record twice.
 fn check_twins(stages: &[Located], mistakes: &mut Mistakes) {
-    let identity =
-        |stage: &Located| Some((stage.code?, stage.point.clone()?, stage.key.clone()?, stage.when.clone()));
+    let identity = |stage: &Located| {
+        let space = stage.space.as_ref().map(|at| at.value.clone());
+        Some((stage.code?, stage.point.clone()?, stage.key.clone()?, stage.when.clone(), space))
+    };
     let mut seen: Vec<(_, &Locus)> = Vec::new();
     for stage in stages {
         let Some(identity) = identity(stage) else { continue };

@@ -3,11 +3,12 @@
 mod journey;
 mod outcome;
 mod sampling;
+mod spaces;
 mod stage;
 mod target;
 mod value;
 
-pub(super) use journey::check_journey;
+pub(super) use journey::{Journey, check_journey};
 pub(super) use sampling::check_sampling;
 pub(super) use stage::check_stages;
 pub(super) use target::check_target;

@@ -3,6 +3,7 @@
 use profiler_common::StageCode;
 
 use super::outcome::{Outcomes, check_outcome};
+use super::spaces::{Spaces, check_space};
 use super::value::{check_key, check_task, check_value, check_when};
 use crate::spec::Stage;
 use crate::spec::code;
@@ -26,6 +27,7 @@ pub(in crate::spec) struct Located {
     name: Option<String>,
     pub(super) point: Option<Point>,
     pub(super) key: Option<Expr>,
+    pub(super) space: Option<At<String>>,
     task: Option<Expr>,
     pub(super) outcome: Option<At<String>>,
     pub(super) when: Option<Condition>,
@@ -38,19 +40,20 @@ pub(in crate::spec) fn check_stages(raw: Vec<RawStage>, mistakes: &mut Mistakes)
 }
 
 fn check_stage(raw: RawStage, mistakes: &mut Mistakes) -> Located {
-    let RawStage { locus, code, name, point, key, task, outcome, when, level } = raw;
+    let RawStage { locus, code, name, point, key, space, task, outcome, when, level } = raw;
     let code = parsed(code.as_ref(), code::parse, mistakes);
     let point = parsed(point.as_ref(), str::parse::<Point>, mistakes);
     let name_given = name.is_some();
     let name = name.and_then(|at| check_name(at, mistakes));
     let key_locus = key.as_ref().map(|at| at.locus.clone());
     let key = check_value(key.as_ref(), point.as_ref(), mistakes, check_key);
+    let space = space.and_then(|at| check_space(at, key.as_ref(), mistakes));
     let task = check_value(task.as_ref(), point.as_ref(), mistakes, check_task);
     let outcome = outcome.and_then(|at| check_outcome(at, code, mistakes));
     let when = check_when(when.as_ref(), point.as_ref(), mistakes);
     let level = parsed(level.as_ref(), str::parse::<Level>, mistakes).unwrap_or_default();
     let name = if name_given { name } else { code.map(code::name) };
-    Located { locus, key_locus, code, name, point, key, task, outcome, when, level }
+    Located { locus, key_locus, code, name, point, key, space, task, outcome, when, level }
 }
 
 pub(super) fn parsed<T>(
@@ -78,13 +81,20 @@ fn check_name(at: At<String>, mistakes: &mut Mistakes) -> Option<String> {
 }
 
 impl Located {
-    /// The stage, when all of it is right. Its outcome gets its number.
-    pub(super) fn into_stage(self, outcomes: &mut Outcomes, mistakes: &mut Mistakes) -> Option<Stage> {
-        let Self { code, name, point, key, task, outcome, when, level, .. } = self;
+    /// The stage, when all of it is right. Its outcome and its space get their numbers.
+    pub(super) fn into_stage(
+        self,
+        outcomes: &mut Outcomes,
+        spaces: &mut Spaces,
+        mistakes: &mut Mistakes,
+    ) -> Option<Stage> {
+        let Self { code, name, point, key, space, task, outcome, when, level, .. } = self;
         let outcome = match outcome {
             Some(at) => Some(outcomes.number(&at, mistakes)?),
             None => code.and_then(code::outcome),
         };
-        Some(Stage { code: code?, name: name?, point: point?, key: key?, task, outcome, when, level })
+        let key = key?;
+        let space = spaces.number(&key, space.as_ref());
+        Some(Stage { code: code?, name: name?, point: point?, key, space, task, outcome, when, level })
     }
 }

@@ -56,6 +56,7 @@ fn stage(code: StageCode, name: &str, point: Point, key: &str) -> Stage {
         point,
         key: key.parse().unwrap(),
         task: None,
+        space: 0,
         outcome: super::code::outcome(code),
         when: None,
         level: Level::Info,
@@ -327,6 +328,55 @@ fn outcomes_are_numbered_as_they_come() {
     let many: String = (0..17).map(|n| more(n, &format!("o{n}"))).collect();
     let shown = read(&(ISSUE.to_owned() + &many)).unwrap_err().to_string();
     assert!(shown.contains("this is outcome `o16`, and a spec names 16 at most"), "{shown}");
+}
+
+#[test]
+fn spaces_are_one_until_one_is_named() {
+    let spaces = |stages: &[(&str, &str, &str)]| {
+        let one = |(index, (code, key, space)): (usize, &(&str, &str, &str))| {
+            let space = if space.is_empty() { String::new() } else { format!("space = '{space}'\n") };
+            format!("[[stage]]\ncode = '{code}'\npoint = 'f{index}'\nkey = '{key}'\n{space}")
+        };
+        let text: String = stages.iter().enumerate().map(one).collect();
+        read(&format!("target.pid = 1\n{text}")).map(|spec| {
+            let numbers: Vec<u32> = spec.stages.iter().map(|stage| stage.space).collect();
+            let names: Vec<&str> = numbers.iter().map(|space| spec.space_name(*space)).collect();
+            (numbers, names.join(" "))
+        })
+    };
+    for (stages, numbers, names) in [
+        (
+            &[("S0", "arg0", ""), ("T+", "arg3", ""), ("W!", "arg1", "")][..],
+            &[0, 0, 0][..],
+            "record record record",
+        ),
+        (&[("S0", "thread", ""), ("W!", "thread", "")], &[1, 1], "thread thread"),
+        (&[("S0", "arg0", "row"), ("T+", "arg1", "row"), ("W!", "arg2", "row")], &[2, 2, 2], "row row row"),
+        // A word is not the spelling that it looks like.
+        (
+            &[("S0", "arg0", "arg1"), ("S0", "arg1", ""), ("T+", "arg5", "arg1"), ("W!", "arg1", "")],
+            &[2, 3, 2, 3],
+            "arg1 arg1 arg1 arg1",
+        ),
+        (
+            &[("S0", "arg0", "row"), ("S0", "thread", ""), ("W!", "thread", "")],
+            &[2, 1, 1],
+            "row thread thread",
+        ),
+    ] {
+        assert_eq!(spaces(stages).unwrap(), (numbers.to_vec(), names.to_owned()));
+    }
+    for (stages, part) in [
+        (&[("S0", "thread", "row"), ("W!", "thread", "")], "keys that are threads have a space of their own"),
+        (
+            &[("S0", "arg0", "row"), ("W!", "arg0", "")],
+            "no S0 puts a key into the space of keys written `arg0`",
+        ),
+        (&[("S0", "arg0", "row"), ("W!", "thread", "")], "no S0 puts a key into the space of threads"),
+    ] {
+        let shown = spaces(stages).unwrap_err().to_string();
+        assert!(shown.contains(part) && shown.lines().count() == 1, "{shown}");
+    }
 }
 
 #[test]
