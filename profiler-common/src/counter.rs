@@ -16,7 +16,7 @@ pub enum Counter {
     RefusedBusy = 4,
     /// Sampled records refused because the agent paused sampling.
     RefusedPaused = 5,
-    /// Traces ended, by outcome: this plus the outcome's code minus one.
+    /// Traces ended, by outcome: this plus the outcome's code minus one, for the outcomes that every spec has.
     Written = 6,
     /// See [`Counter::Written`].
     Filtered = 7,
@@ -40,16 +40,26 @@ pub enum Counter {
     NoticeFull = 16,
     /// Returns whose entry was not seen, or forgotten because too many calls were open.
     EntryUnseen = 17,
+    /// Traces ended, by outcome, for those that the spec names: this plus the outcome's number.
+    Named = 18,
 }
 
 impl Counter {
     /// How many counters there are.
-    pub const COUNT: u32 = 18;
+    pub const COUNT: u32 = Self::Named as u32 + crate::limits::MAX_NAMED_OUTCOMES as u32;
 
     /// The counter of traces that ended in `outcome`.
     #[must_use]
     pub const fn of_outcome(outcome: crate::Outcome) -> u32 {
-        Self::Written as u32 + outcome as u32 - 1
+        Self::of_outcome_code(outcome.code())
+    }
+
+    /// The same for an outcome's code.
+    #[must_use]
+    #[inline(always)]
+    pub const fn of_outcome_code(code: u32) -> u32 {
+        let fixed = crate::Outcome::FIXED.len() as u32;
+        if code <= fixed { Self::Written as u32 + code - 1 } else { Self::Named as u32 + code - fixed - 1 }
     }
 }
 
@@ -67,3 +77,4 @@ pub struct ProbeCount {
 
 const _: () = assert!(size_of::<ProbeCount>() == 24);
 const _: () = assert!(Counter::of_outcome(crate::Outcome::SourceUnseen) == Counter::SourceUnseen as u32);
+const _: () = assert!(Counter::of_outcome(crate::Outcome::Named(0)) == Counter::Named as u32);

@@ -12,6 +12,7 @@ pub mod counter;
 pub mod limits;
 pub mod notice;
 pub mod outcome;
+pub mod predicate;
 pub mod probe;
 pub mod recipe;
 pub mod slot;
@@ -22,6 +23,7 @@ pub use config::{Config, Key, SequenceKey, SequenceMode};
 pub use counter::{Counter, ProbeCount};
 pub use notice::{Notice, NoticeKind};
 pub use outcome::{LostReason, Outcome};
+pub use predicate::{Comparison, Predicate, Relation};
 pub use probe::{ProbeSpec, Role};
 pub use recipe::{Base, KeyRecipe, Step, Value};
 pub use slot::{Entry, Handle, SlotHeader, SlotState};
@@ -32,7 +34,7 @@ pub use trace_id::trace_id;
 #[cfg(feature = "user")]
 mod pod {
     use crate::slot::{CallKey, FreeCursors, SavedArgs};
-    use crate::{Config, Entry, Key, Notice, ProbeCount, ProbeSpec, SequenceKey, SlotHeader};
+    use crate::{Config, Entry, Key, Notice, Predicate, ProbeCount, ProbeSpec, SequenceKey, SlotHeader};
 
     macro_rules! pod {
         ($($layout:ty),* $(,)?) => {$(
@@ -48,6 +50,7 @@ mod pod {
         FreeCursors,
         Key,
         Notice,
+        Predicate,
         ProbeCount,
         ProbeSpec,
         SavedArgs,

@@ -3,6 +3,9 @@
 /// Dereferences in one value expression: `*(u64*)(*(u64*)(arg1+8)+16)` has two.
 pub const MAX_STEPS: usize = 8;
 
+/// Comparisons in one predicate, once it is written as an `or` of `and`s.
+pub const MAX_COMPARISONS: usize = 8;
+
 /// Bytes that `bytes(ptr, len)` hashes at most. Longer records are keyed by this prefix.
 pub const MAX_HASHED_BYTES: u32 = 64;
 
@@ -20,6 +23,12 @@ pub const MAX_SLOTS: u32 = 1 << 20;
 
 /// Sites of one attachment.
 pub const MAX_PROBES: u32 = 4096;
+
+/// Outcomes that a spec may name, besides those that every spec has.
+pub const MAX_NAMED_OUTCOMES: usize = 16;
+
+/// Longest name of an outcome, in bytes.
+pub const MAX_OUTCOME_BYTES: usize = 32;
 
 /// Largest `max_traces_per_second`: what the packed budget word can count.
 pub const MAX_BUDGET: u32 = (1 << 24) - 1;

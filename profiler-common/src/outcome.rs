@@ -1,28 +1,34 @@
 //! How a trace ended, and why one was lost.
 
+use crate::limits::MAX_NAMED_OUTCOMES;
+
 /// How a trace ended. Every admitted trace ends in exactly one of these, or is still in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
 pub enum Outcome {
     /// The sink wrote the record: its W! stage was seen.
-    Written = 1,
+    Written,
     /// The record reached a drop point.
-    Filtered = 2,
+    Filtered,
     /// Its key came to the source again: the record was dropped unseen and its memory reused.
-    Superseded = 3,
+    Superseded,
     /// Its time to live ran out.
-    Expired = 4,
+    Expired,
     /// The process that held the record ended.
-    TargetExit = 5,
+    TargetExit,
     /// The thread that identified the record ended.
-    ThreadExit = 6,
+    ThreadExit,
     /// A record came to a source whose key could not be read there: it may be the one that has this trace's key since.
-    SourceUnseen = 7,
+    SourceUnseen,
+    /// The record reached a stage that ends it in an outcome of the spec's own, by its number (below [`MAX_NAMED_OUTCOMES`]).
+    Named(u8),
 }
 
+/// The code of the first outcome that a spec names.
+const FIRST_NAMED: u32 = Outcome::FIXED.len() as u32 + 1;
+
 impl Outcome {
-    /// All outcomes, in the order of their codes.
-    pub const ALL: [Self; 7] = [
+    /// The outcomes that every spec has, in the order of their codes.
+    pub const FIXED: [Self; 7] = [
         Self::Written,
         Self::Filtered,
         Self::Superseded,
@@ -31,6 +37,35 @@ impl Outcome {
         Self::ThreadExit,
         Self::SourceUnseen,
     ];
+
+    /// How many outcomes there can be.
+    pub const COUNT: usize = Self::FIXED.len() + MAX_NAMED_OUTCOMES;
+
+    /// All outcomes that there can be, in the order of their codes.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (1..=Self::COUNT as u32).filter_map(Self::from_code)
+    }
+
+    /// The number that crosses the kernel boundary: from 1 to [`Outcome::COUNT`].
+    #[must_use]
+    pub const fn code(self) -> u32 {
+        match self {
+            Self::Written => 1,
+            Self::Filtered => 2,
+            Self::Superseded => 3,
+            Self::Expired => 4,
+            Self::TargetExit => 5,
+            Self::ThreadExit => 6,
+            Self::SourceUnseen => 7,
+            Self::Named(number) => FIRST_NAMED + number as u32,
+        }
+    }
+
+    /// Its place in lists by outcome: the code minus one.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.code() as usize - 1
+    }
 
     /// The outcome of a code that crossed the kernel boundary.
     #[must_use]
@@ -43,6 +78,7 @@ impl Outcome {
             5 => Some(Self::TargetExit),
             6 => Some(Self::ThreadExit),
             7 => Some(Self::SourceUnseen),
+            FIRST_NAMED.. if code as usize <= Self::COUNT => Some(Self::Named((code - FIRST_NAMED) as u8)),
             _ => None,
         }
     }
@@ -50,20 +86,30 @@ impl Outcome {
     /// Whether a stage of the target ended the trace, so that its last entry is a stamp of that stage.
     #[must_use]
     pub const fn has_terminal_stamp(self) -> bool {
-        matches!(self, Self::Written | Self::Filtered)
+        matches!(self, Self::Written | Self::Filtered | Self::Named(_))
     }
 
-    /// The word that reports and files use.
+    /// The word that reports and files use; `None` for one that the spec names.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn fixed_name(self) -> Option<&'static str> {
         match self {
-            Self::Written => "written",
-            Self::Filtered => "filtered",
-            Self::Superseded => "superseded",
-            Self::Expired => "expired",
-            Self::TargetExit => LostReason::TargetExit.name(),
-            Self::ThreadExit => LostReason::ThreadExit.name(),
-            Self::SourceUnseen => LostReason::SourceUnseen.name(),
+            Self::Written => Some("written"),
+            Self::Filtered => Some("filtered"),
+            Self::Superseded => Some("superseded"),
+            Self::Expired => Some("expired"),
+            Self::TargetExit => Some(LostReason::TargetExit.name()),
+            Self::ThreadExit => Some(LostReason::ThreadExit.name()),
+            Self::SourceUnseen => Some(LostReason::SourceUnseen.name()),
+            Self::Named(_) => None,
+        }
+    }
+
+    /// The word that reports and files use, where the spec names its own outcomes so, by number.
+    #[must_use]
+    pub fn name<S: AsRef<str>>(self, named: &[S]) -> &str {
+        match self {
+            Self::Named(number) => named.get(number as usize).map_or("unnamed", AsRef::as_ref),
+            fixed => fixed.fixed_name().unwrap_or("unnamed"),
         }
     }
 
@@ -74,7 +120,16 @@ impl Outcome {
             Self::TargetExit => Some(LostReason::TargetExit),
             Self::ThreadExit => Some(LostReason::ThreadExit),
             Self::SourceUnseen => Some(LostReason::SourceUnseen),
-            Self::Written | Self::Filtered | Self::Superseded | Self::Expired => None,
+            Self::Written | Self::Filtered | Self::Superseded | Self::Expired | Self::Named(_) => None,
+        }
+    }
+}
+
+impl core::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Named(number) => write!(f, "outcome {} of the spec's own", number + 1),
+            fixed => f.write_str(fixed.name::<&str>(&[])),
         }
     }
 }
@@ -114,10 +169,19 @@ mod tests {
 
     #[test]
     fn codes_are_inverse() {
-        for outcome in Outcome::ALL {
-            assert_eq!(Outcome::from_code(outcome as u32), Some(outcome));
+        assert_eq!(Outcome::all().count(), Outcome::COUNT);
+        for (index, outcome) in Outcome::all().enumerate() {
+            assert_eq!((Outcome::from_code(outcome.code()), outcome.index()), (Some(outcome), index));
         }
+        assert!(Outcome::all().zip(Outcome::FIXED).all(|(one, other)| one == other));
         assert_eq!(Outcome::from_code(0), None);
-        assert_eq!(Outcome::from_code(8), None);
+        assert_eq!(Outcome::from_code(Outcome::COUNT as u32 + 1), None);
+    }
+
+    #[test]
+    fn a_named_outcome_has_the_name_that_the_spec_gives() {
+        assert_eq!(Outcome::Named(1).name(&["a", "error_routed"]), "error_routed");
+        assert_eq!(Outcome::Named(2).name(&["a", "error_routed"]), "unnamed");
+        assert_eq!(Outcome::Filtered.name(&["a"]), "filtered");
     }
 }

@@ -44,12 +44,18 @@ pub struct ProbeSpec {
 impl ProbeSpec {
     /// The spec gives a task id of its own for this stage.
     pub const HAS_TASK: u8 = 1;
-    /// The key or task uses arguments saved at the entry.
+    /// The key, task or predicate uses arguments saved at the entry.
     pub const USES_SAVED: u8 = 2;
+    /// Hits count only where the [`crate::Predicate`] of this probe holds.
+    pub const HAS_PREDICATE: u8 = 4;
+    /// The predicate reads memory, so that a hit may be unreadable though the key lies in a register.
+    pub const READS_MORE: u8 = 8;
     /// Name space of keys that are threads: such a trace ends with its thread.
     pub const SPACE_THREAD: u32 = 1;
-    /// Name space of all other keys.
+    /// Name space of all other keys, in a spec that names none.
     pub const SPACE_RECORD: u32 = 0;
+    /// The first of the name spaces of a spec that names some.
+    pub const SPACE_OWN: u32 = 2;
 }
 
 const _: () = assert!(size_of::<ProbeSpec>() == 16 + size_of::<KeyRecipe>() + size_of::<Value>());

@@ -48,7 +48,8 @@ impl Base {
     }
 }
 
-/// One step on the way to a value: `value = *(width*)(value + offset)`, or `value += offset` when `width` is 0.
+/// One step on the way to a value: `value = *(width*)(value + offset)`; `value = (width)(value + offset)` for a cast; or
+/// `value += offset` when `width` is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct Step {
@@ -56,10 +57,10 @@ pub struct Step {
     pub offset: i32,
     /// Bytes to read: 1, 2, 4 or 8; 0 reads nothing.
     pub width: u8,
-    /// 1 when the read value is signed and must be extended.
+    /// 1 when the value of that width is signed and must be extended.
     pub signed: u8,
-    /// Always 0.
-    pub reserved: u16,
+    /// 1 when nothing is read: the low bytes of the value itself are taken.
+    pub cast: u16,
 }
 
 /// A 64-bit value: a base, then `steps` steps.
@@ -87,7 +88,7 @@ impl Value {
             steps: 0,
             reserved: [0; 6],
             constant: 0,
-            step: [Step { offset: 0, width: 0, signed: 0, reserved: 0 }; MAX_STEPS],
+            step: [Step { offset: 0, width: 0, signed: 0, cast: 0 }; MAX_STEPS],
         }
     }
 

@@ -5,7 +5,7 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 use profiler_common::budget::{self, Verdict};
 use profiler_common::limits::CAS_TRIES;
 use profiler_common::{
-    Config, Counter, Handle, Key, SequenceKey, SequenceMode, SlotHeader, SlotState, trace_id,
+    Config, Counter, Handle, Key, Outcome, SequenceKey, SequenceMode, SlotHeader, SlotState, trace_id,
 };
 
 use crate::count::count;
@@ -21,7 +21,7 @@ pub fn start(hit: &Hit<'_>, key: Key) {
     // The key is in flight already: that record was dropped unseen and its memory reused. Before anything else, so that
     // no stage of the new record is ever stamped on the old one's trace.
     if let Some(trace) = stamp::find(key) {
-        end::end(&trace, profiler_common::Outcome::Superseded, None);
+        end::end(&trace, Outcome::Superseded.code(), None);
     }
     let Some((task, named)) = hit.task() else { return };
     let Some(sequence) = next_in_sequence(config, hit, task, named) else { return };

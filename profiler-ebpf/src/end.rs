@@ -2,7 +2,7 @@
 
 use aya_ebpf::bindings::BPF_RB_NO_WAKEUP;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use profiler_common::{Counter, Handle, Key, Notice, NoticeKind, Outcome, SlotState};
+use profiler_common::{Counter, Handle, Key, Notice, NoticeKind, SlotState};
 
 use crate::admit::add_open;
 use crate::atomic;
@@ -13,16 +13,16 @@ use crate::stamp::{self, Found};
 
 /// A record came to a stage that ends its trace.
 #[inline(always)]
-pub fn finish(hit: &Hit<'_>, key: Key, outcome: Outcome) {
+pub fn finish(hit: &Hit<'_>, key: Key) {
     let Some(trace) = stamp::find_sure(key) else { return };
-    if end(&trace, outcome, Some((hit, hit.task_or_unknown()))) {
+    if end(&trace, u32::from(hit.spec.outcome), Some((hit, hit.task_or_unknown()))) {
         hit.count.stamp();
     }
 }
 
-/// Ends a trace, with a last stamp where a stage does it. False when another was first.
+/// Ends a trace in the outcome of this code, with a last stamp where a stage does it. False when another was first.
 #[inline(always)]
-pub fn end(trace: &Found, outcome: Outcome, stage: Option<(&Hit<'_>, u64)>) -> bool {
+pub fn end(trace: &Found, outcome: u32, stage: Option<(&Hit<'_>, u64)>) -> bool {
     // SAFETY: an element of the hash map, 8-byte aligned. If it was freed and taken by another key meanwhile it holds
     // another handle, since handles are never used twice, and the exchange fails.
     if !unsafe { atomic::compare_exchange(trace.element, trace.handle.0, Handle::ENDING.0) } {
@@ -40,11 +40,11 @@ pub fn end(trace: &Found, outcome: Outcome, stage: Option<(&Hit<'_>, u64)>) -> b
     // SAFETY: a map value; having won the exchange, this program alone writes these fields.
     unsafe {
         (*header).end_ns = now_ns;
-        (*header).outcome = outcome as u32;
+        (*header).outcome = outcome;
         (&raw mut (*header).state).write_volatile(SlotState::Finished as u32);
     }
     add_open(u64::MAX);
-    count_index(Counter::of_outcome(outcome));
+    count_index(Counter::of_outcome_code(outcome));
     notify(NoticeKind::Finished, trace.handle.0);
     true
 }
@@ -62,7 +62,6 @@ pub fn notify(kind: NoticeKind, value: u64) {
 #[inline(always)]
 pub fn by_agent(handle: u64, outcome: u32) {
     let handle = Handle(handle);
-    let Some(outcome) = Outcome::from_code(outcome) else { return };
     let Some(header) = SLOTS.get_ptr_mut(handle.slot()) else { return };
     // SAFETY: a map value; only the agent, which runs this program, can hand the slot on.
     let key = unsafe { Key { process: (*header).process, space: (*header).space, value: (*header).key } };

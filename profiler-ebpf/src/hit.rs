@@ -8,11 +8,12 @@ use aya_ebpf::programs::ProbeContext;
 use aya_log_ebpf::debug;
 use profiler_common::limits::SAVED_ARGS;
 use profiler_common::slot::{CallKey, SavedArgs};
-use profiler_common::{Config, Counter, Key, KeyRecipe, Outcome, ProbeSpec, Role};
+use profiler_common::{Config, Counter, Key, KeyRecipe, ProbeSpec, Role};
 
 use crate::count::{SiteCount, count};
 use crate::frame::Frame;
 use crate::maps::{CALLS, CONFIG, PROBES};
+use crate::predicate::{Verdict, verdict};
 use crate::{admit, end, key, stamp, unseen};
 
 /// A hit, with what all roles need to know of it.
@@ -72,6 +73,17 @@ pub fn hit(ctx: &ProbeContext) {
         count(Counter::EntryUnseen);
         return pass_unseen(spec, process, true);
     }
+    // Before the key: a predicate may guard the memory that the key reads.
+    if spec.flags & ProbeSpec::HAS_PREDICATE != 0 {
+        match verdict(probe, frame) {
+            Verdict::Holds => {}
+            Verdict::Fails => return,
+            Verdict::Unreadable(address) => {
+                site.unreadable();
+                return pass_unseen(spec, process, unseen::may_hold_record(address));
+            }
+        }
+    }
     let value = match key::key(&spec.key, frame) {
         Ok(value) => value,
         Err(address) => {
@@ -85,12 +97,7 @@ pub fn hit(ctx: &ProbeContext) {
     if spec.role == Role::Start as u8 {
         admit::start(&hit, key);
     } else if spec.role == Role::Finish as u8 {
-        // Two calls with a constant each: the verifier need not follow an outcome through memory.
-        end::finish(
-            &hit,
-            key,
-            if spec.outcome == Outcome::Filtered as u8 { Outcome::Filtered } else { Outcome::Written },
-        );
+        end::finish(&hit, key);
     } else {
         stamp::append(&hit, key);
     }
@@ -104,13 +111,16 @@ fn pass_unseen(spec: &ProbeSpec, process: u32, is_record: bool) {
     }
 }
 
-/// The common hit, and the shortest way through it: no trace is in flight that this stage could stamp or end, and its key lies in
-/// a register, so that nothing can be unreadable either.
+/// The common hit, and the shortest way through it: no trace is in flight that this stage could stamp or end, and all that it needs
+/// lies in registers, so that nothing can be unreadable either.
 #[inline(always)]
 fn is_idle(spec: &ProbeSpec) -> bool {
     let looks_up = spec.role == Role::Stamp as u8 || spec.role == Role::Finish as u8;
     let in_register = spec.key.kind == KeyRecipe::VALUE && spec.key.value.steps == 0;
-    looks_up && in_register && spec.flags & ProbeSpec::USES_SAVED == 0 && stamp::nothing_open()
+    looks_up
+        && in_register
+        && spec.flags & (ProbeSpec::USES_SAVED | ProbeSpec::READS_MORE) == 0
+        && stamp::nothing_open()
 }
 
 #[inline(always)]

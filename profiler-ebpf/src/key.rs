@@ -56,16 +56,23 @@ fn step(step: &Step, value: u64) -> Result<u64, u64> {
     if width > 8 {
         return Err(0);
     }
+    if step.cast != 0 {
+        return Ok(narrow(address, width, step.signed != 0));
+    }
     let mut word = 0u64;
     // SAFETY: writes at most 8 bytes to an 8-byte variable; the helper checks the user address.
     if unsafe { bpf_probe_read_user((&raw mut word).cast(), width, address as *const _) } != 0 {
         return Err(address);
     }
-    if step.signed == 0 {
-        return Ok(word);
-    }
-    let unused = 64 - 8 * width;
-    Ok((((word << (unused & 63)) as i64) >> (unused & 63)) as u64)
+    Ok(if step.signed == 0 { word } else { narrow(word, width, true) })
+}
+
+/// The low `width` bytes, extended to 64 bits.
+#[inline(always)]
+fn narrow(value: u64, width: u32, signed: bool) -> u64 {
+    let unused = (64 - 8 * width) & 63;
+    let high = value << unused;
+    if signed { ((high as i64) >> unused) as u64 } else { high >> unused }
 }
 
 #[inline(always)]

@@ -26,7 +26,7 @@ pub fn thread_exit() {
     let _ = SEQUENCES.remove(SequenceKey { process, named: 0, task: u64::from(tid) });
     let key = Key { process, space: ProbeSpec::SPACE_THREAD, value: u64::from(tid) };
     if let Some(trace) = stamp::find(key) {
-        end::end(&trace, Outcome::ThreadExit, None);
+        end::end(&trace, Outcome::ThreadExit.code(), None);
     }
 }
 

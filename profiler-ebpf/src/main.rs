@@ -17,6 +17,7 @@ mod hit;
 mod key;
 mod lifecycle;
 mod maps;
+mod predicate;
 mod stamp;
 mod unseen;
 

@@ -6,7 +6,9 @@ use profiler_common::limits::{
     MAX_OPEN_CALLS, MAX_PROCESSES, MAX_SOURCE_TASKS, NOTICE_RING_BYTES, UNSEEN_COUNTS,
 };
 use profiler_common::slot::{CallKey, FreeCursors, SavedArgs};
-use profiler_common::{Config, Counter, Entry, Key, ProbeCount, ProbeSpec, SequenceKey, SlotHeader};
+use profiler_common::{
+    Config, Counter, Entry, Key, Predicate, ProbeCount, ProbeSpec, SequenceKey, SlotHeader,
+};
 
 /// The agent reads and writes these through its own memory map: no system call a trace.
 const MMAPABLE: u32 = 1 << 10;
@@ -18,6 +20,10 @@ pub static CONFIG: Array<Config> = Array::with_max_entries(1, MMAPABLE);
 /// What each site does, by probe id.
 #[map]
 pub static PROBES: Array<ProbeSpec> = Array::with_max_entries(1, 0);
+
+/// What must hold at a site for its hits to count, by probe id; one element where no site has a predicate.
+#[map]
+pub static PREDICATES: Array<Predicate> = Array::with_max_entries(1, 0);
 
 /// What happened at each site, by probe id.
 #[map]

@@ -48,7 +48,7 @@ pub fn find_sure(key: Key) -> Option<Found> {
     let trace = find(key)?;
     // SAFETY: a field of a map value, which does not change while the trace is in flight.
     if unsafe { (*trace.header).unseen } != unseen::count(key.process) {
-        end::end(&trace, Outcome::SourceUnseen, None);
+        end::end(&trace, Outcome::SourceUnseen.code(), None);
         return None;
     }
     Some(trace)

@@ -28,7 +28,8 @@ impl Ledger {
 #[must_use]
 pub fn check(report: &Report) -> Vec<String> {
     let ledger = &report.ledger;
-    let ended = ledger.written + ledger.filtered + ledger.superseded + ledger.expired;
+    let named: u64 = ledger.outcomes.values().sum();
+    let ended = ledger.written + ledger.filtered + ledger.superseded + ledger.expired + named;
     let mut wrong = Vec::new();
     let mut law = |what: &str, left: u64, right: u64| {
         if left != right {
@@ -47,6 +48,9 @@ pub fn check(report: &Report) -> Vec<String> {
         ("source_unseen", ledger.lost_by("source_unseen")),
     ] {
         law(&format!("traces reported as {outcome} = ledger"), report.count(outcome), counted);
+    }
+    for (name, counted) in &ledger.outcomes {
+        law(&format!("traces reported as {name} = ledger"), report.count(name), *counted);
     }
     law(
         "traces = admitted - in flight - corrupt",

@@ -95,6 +95,9 @@ pub struct Ledger {
     pub superseded: u64,
     /// Ended by their time to live.
     pub expired: u64,
+    /// Ended in an outcome that the spec names, by name.
+    #[serde(default)]
+    pub outcomes: BTreeMap<String, u64>,
     /// Lost, by reason.
     #[serde(default)]
     pub lost: BTreeMap<String, u64>,

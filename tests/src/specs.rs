@@ -13,10 +13,14 @@ pub struct Stage {
     pub point: &'static str,
     /// The argument that points to the record; `ret` puts the point at the function's return.
     pub record: &'static str,
+    /// More lines of its table, each with its newline.
+    pub more: &'static str,
 }
 
-const fn stage(code: &'static str, point: &'static str, record: &'static str) -> Stage {
-    Stage { code, point, record }
+/// A stage that says no more than it must.
+#[must_use]
+pub const fn stage(code: &'static str, point: &'static str, record: &'static str) -> Stage {
+    Stage { code, point, record, more: "" }
 }
 
 const C: [Stage; 7] = [
@@ -97,6 +101,13 @@ pub fn every(flavour: Flavour, rate: u64) -> Spec {
 }
 
 impl Spec {
+    /// With more lines in the tables of all stages of a code.
+    #[must_use]
+    pub fn with(mut self, code: &str, more: &'static str) -> Self {
+        self.stages.iter_mut().filter(|stage| stage.code == code).for_each(|stage| stage.more = more);
+        self
+    }
+
     /// Without the drop point.
     #[must_use]
     pub fn without_drop(mut self) -> Self {
@@ -112,11 +123,11 @@ impl Spec {
             "[sampling]\nrate = {rate}\nsequence = \"{sequence}\"\nmax_traces_per_second = {budget}\n\
              max_entries_per_trace = {max_entries}\nmax_open_traces = {max_open}\ntrace_ttl = \"{ttl}\"\n"
         );
-        for Stage { code, point, record } in stages {
+        for Stage { code, point, record, more } in stages {
             let key = key.replace("{}", record);
             let at_return = if *record == "ret" { "%return" } else { "" };
             text.push_str(&format!(
-                "\n[[stage]]\ncode = \"{code}\"\nname = \"{code} stage\"\npoint = \"{point}{at_return}\"\nkey = \"{key}\"\n"
+                "\n[[stage]]\ncode = \"{code}\"\nname = \"{code} stage\"\npoint = \"{point}{at_return}\"\nkey = \"{key}\"\n{more}"
             ));
         }
         text

@@ -130,6 +130,12 @@ impl Truth {
         Self { rows, emits, sources, sample }
     }
 
+    /// The log as it would be, had only these calls been made.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(&Row) -> bool) -> Self {
+        Self::from_rows(self.rows.iter().copied().filter(keep).collect(), self.sample)
+    }
+
     /// The calls of one record, in the order of its journey; none when it is not logged.
     #[must_use]
     pub fn record(&self, source: u32, seq: u64) -> &[Row] {

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use stain_tests::journey::{self, Expect, KeyKind, Violation};
 use stain_tests::run::{Done, SHORT, Scenario};
-use stain_tests::specs::{self, Spec, Stage};
+use stain_tests::specs::{self, Spec};
 use stain_tests::targets::Flavour;
 use stain_tests::truth::POP;
 use stain_tests::{code, tally};
@@ -47,7 +47,7 @@ fn a_stage_at_a_return_is_true_by_perf_events_too() -> Result<()> {
     for (flavour, pop) in [(Flavour::C, "queue_pop"), (Flavour::Rust, "*pipeline::Queue<*>*::pop")] {
         let mut spec = specs::every(flavour, RATE);
         let take = spec.stages.iter_mut().filter(|stage| stage.code == "Q-");
-        take.for_each(|stage| *stage = Stage { code: "Q-", point: pop, record: "ret" });
+        take.for_each(|stage| *stage = specs::stage("Q-", pop, "ret"));
         let mut expect = Expect::every(RATE);
         expect.stages.iter_mut().filter(|(code, _)| *code == "Q-").for_each(|stage| stage.1 = POP);
         let done = run(flavour, &format!("{TARGET} --reuse shared"), spec)?;

@@ -11,7 +11,7 @@ use stain_tests::child::{Ended, Guarded};
 use stain_tests::family::copy;
 use stain_tests::pipeline::Pipeline;
 use stain_tests::run::SHORT;
-use stain_tests::specs::{self, Stage};
+use stain_tests::specs;
 use stain_tests::targets::{self, Flavour};
 use stain_tests::{stain, tally};
 use tempfile::TempDir;
@@ -144,7 +144,7 @@ fn each_site_is_the_instruction_that_objdump_shows() -> Result<()> {
         let functions = objdump(&subject.binary)?;
         let mut spec = specs::every(flavour, 10);
         if matches!(flavour, Flavour::C | Flavour::CProtected) {
-            spec.stages.push(Stage { code: "Q-", point: "queue_pop", record: "ret" });
+            spec.stages.push(specs::stage("Q-", "queue_pop", "ret"));
         }
         let sites = sites(&subject.plan(&spec.toml(), &["--format", "json"])?)?;
         ensure!(sites.len() >= 7, "{flavour:?}: {} sites", sites.len());

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use stain_tests::journey::{self, Expect, KeyKind, Violation};
 use stain_tests::run::{Done, Scenario};
-use stain_tests::specs::{self, Stage};
+use stain_tests::specs;
 use stain_tests::targets::Flavour;
 use stain_tests::truth::POP;
 
@@ -155,7 +155,7 @@ fn a_stage_at_a_return_lies_within_its_call() -> Result<()> {
     ] {
         let mut spec = specs::every(flavour, RATE);
         for stage in spec.stages.iter_mut().filter(|stage| stage.code == "Q-") {
-            *stage = Stage { code: "Q-", point: pop, record: "ret" };
+            *stage = specs::stage("Q-", pop, "ret");
         }
         let mut expect = Expect::every(RATE);
         for stage in expect.stages.iter_mut().filter(|(code, _)| *code == "Q-") {

@@ -69,6 +69,7 @@ impl Running {
             budget: self.spec.sampling.max_traces_per_second,
             changes: self.changes,
             stages,
+            outcomes: self.spec.outcomes,
             stats: self.tally.stats,
             ledger,
             cost,

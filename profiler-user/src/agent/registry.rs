@@ -40,7 +40,7 @@ impl Registry {
                 site.probe = known.probe;
             } else {
                 site.probe = u32::try_from(self.sites.len()).unwrap_or(MAX_PROBES);
-                kernel.set_probe(site.probe, &site.spec)?;
+                kernel.set_probe(&site)?;
                 self.sites.push(site.clone());
                 self.table = ProbeTable::new(&self.sites, stages);
             }
@@ -67,5 +67,6 @@ fn is_same(known: &Site, site: &Site) -> bool {
         && known.offset == site.offset
         && known.trap == site.trap
         && known.spec == site.spec
+        && known.predicate == site.predicate
         && known.symbol == site.symbol
 }

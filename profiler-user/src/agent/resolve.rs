@@ -124,8 +124,12 @@ impl Resolver {
     /// # Errors
     /// When a stage point is not found or cannot be probed: all of them.
     pub fn sites(&mut self, spec: &Spec, pid: u32) -> Result<Vec<Site>, ResolveError> {
-        let libraries: Option<Vec<&str>> =
-            spec.stages.iter().map(|stage| stage.point.library.as_deref()).collect();
+        let libraries: Option<Vec<&str>> = spec
+            .stages
+            .iter()
+            .filter(|stage| spec.is_probed(stage))
+            .map(|stage| stage.point.library.as_deref())
+            .collect();
         let wanted = libraries.as_deref().map_or(Wanted::All, Wanted::Libraries);
         let modules = self.proc.modules(pid, &mut self.cache, wanted)?;
         let kernel = KernelTraits { seccomp: self.proc.is_filtered(pid), ..self.kernel };
@@ -148,7 +152,7 @@ impl Resolver {
         kernel: KernelTraits,
     ) -> Result<Vec<Site>, ResolveError> {
         let (mut found, mut errors, mut awaited) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, stage) in spec.stages.iter().enumerate() {
+        for (index, stage) in spec.stages.iter().enumerate().filter(|(_, stage)| spec.is_probed(stage)) {
             match functions(index, &stage.point, modules) {
                 Ok(functions) => found.extend(functions),
                 Err(Miss::Here(what)) => errors.push(point_error(stage, what)),

@@ -53,6 +53,8 @@ pub struct Finished {
     pub changes: Vec<Change>,
     /// What was counted at each stage.
     pub stages: Vec<StageRow>,
+    /// The names of the spec's own outcomes, by number.
+    pub outcomes: Vec<String>,
     /// Statistics over the traces.
     pub stats: Stats,
     /// The accounts.
@@ -82,6 +84,7 @@ impl Finished {
             budget: self.budget,
             changes: &self.changes,
             stages: &self.stages,
+            outcomes: &self.outcomes,
             stats: &self.stats,
             ledger: &self.ledger,
             cost: &self.cost,

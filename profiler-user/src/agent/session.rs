@@ -159,6 +159,7 @@ impl Running {
         let mut kernel = Kernel::load(&Settings {
             config,
             probes: Registry::room_for(sites),
+            predicates: self.spec.stages.iter().any(|stage| stage.when.is_some()),
             log_level: self.options.log_level,
             backend: self.options.backend,
         })?;

@@ -28,7 +28,7 @@ impl Tally {
                 return;
             }
         };
-        if let Some(delivered) = self.counts.delivered.get_mut(trace.outcome as usize - 1) {
+        if let Some(delivered) = self.counts.delivered.get_mut(trace.outcome.index()) {
             *delivered += 1;
         }
         self.stats.add(&trace);

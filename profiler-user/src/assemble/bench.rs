@@ -78,7 +78,7 @@ fn header(slot: u32, handle: Handle) -> SlotHeader {
     let start_ns = start_ns(slot);
     SlotHeader {
         state: SlotState::Finished as u32,
-        outcome: Outcome::Written as u32,
+        outcome: Outcome::Written.code(),
         handle: handle.0,
         trace_id: trace_id(4300, u64::from(slot), 1_700_000_000_000),
         sequence: u64::from(slot) * 1000,

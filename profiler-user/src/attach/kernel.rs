@@ -6,7 +6,7 @@ use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::{Program, ProgramError, RawTracePoint, RawTracePointRunOptions, TestRun as _, UProbe};
 use profiler_common::{
-    Config, Counter, Handle, Notice, NoticeKind, Outcome, ProbeCount, ProbeSpec, SequenceKey,
+    Config, Counter, Handle, Notice, NoticeKind, Outcome, Predicate, ProbeCount, ProbeSpec, SequenceKey,
 };
 
 use super::error::AttachError;
@@ -24,6 +24,8 @@ pub struct Settings {
     pub config: Config,
     /// Sites that there is room for.
     pub probes: u32,
+    /// Whether any of them may have a predicate.
+    pub predicates: bool,
     /// Diagnostics of the kernel program: 0 off, 1 errors .. 5 all.
     pub log_level: u8,
     /// How to set probes; the best that the kernel offers when `None`.
@@ -39,6 +41,7 @@ pub struct Kernel {
     config: Array<MapData, Config>,
     live: LiveSettings,
     specs: Array<MapData, ProbeSpec>,
+    predicates: Array<MapData, Predicate>,
     counters: PerCpuArray<MapData, u64>,
     probe_counts: PerCpuArray<MapData, ProbeCount>,
     processes: HashMap<MapData, u32, u32>,
@@ -55,7 +58,7 @@ impl Kernel {
     pub fn load(settings: &Settings) -> Result<Self, AttachError> {
         let backend = settings.backend.map_or_else(best_backend, Ok)?;
         let config = settings.config;
-        let mut ebpf = object::load(&config, settings.probes, settings.log_level)?;
+        let mut ebpf = object::load(settings)?;
         let shared = share(&ebpf, &config)?;
         let live = LiveSettings::new(map_fd(&ebpf, "CONFIG")?)?;
         load_programs(&mut ebpf, backend)?;
@@ -67,6 +70,7 @@ impl Kernel {
             config: take(&mut ebpf, "CONFIG")?,
             live,
             specs: take(&mut ebpf, "PROBES")?,
+            predicates: take(&mut ebpf, "PREDICATES")?,
             counters: take(&mut ebpf, "COUNTERS")?,
             probe_counts: take(&mut ebpf, "PROBE_COUNTS")?,
             processes: take(&mut ebpf, "PROCESSES")?,
@@ -134,9 +138,13 @@ impl Kernel {
     ///
     /// # Errors
     /// When there is no room for a site of this id.
-    pub fn set_probe(&mut self, probe: u32, spec: &ProbeSpec) -> Result<(), AttachError> {
-        self.specs.set(probe, spec, 0).map_err(|error| AttachError::Load(chain(&error)))?;
-        self.probes = self.probes.max(probe + 1);
+    pub fn set_probe(&mut self, site: &Site) -> Result<(), AttachError> {
+        let failed = |error| AttachError::Load(chain(&error));
+        if let Some(predicate) = &site.predicate {
+            self.predicates.set(site.probe, **predicate, 0).map_err(failed)?;
+        }
+        self.specs.set(site.probe, site.spec, 0).map_err(failed)?;
+        self.probes = self.probes.max(site.probe + 1);
         Ok(())
     }
 
@@ -232,7 +240,7 @@ impl Kernel {
         };
         let mut options = RawTracePointRunOptions::new();
         let [first, second, ..] = &mut options.args;
-        (*first, *second) = (handle.0, outcome as u64);
+        (*first, *second) = (handle.0, u64::from(outcome.code()));
         // What the program returns is not asked for: aya's wrapper around it always returns 0.
         program.test_run(options).map_err(|error| program_error("stain_end", error))?;
         Ok(())

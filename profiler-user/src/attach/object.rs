@@ -7,10 +7,10 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use aya::maps::{Map, MapData};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use aya_obj::Object;
-use profiler_common::Config;
 use profiler_common::limits::MAX_OPEN_CALLS;
 
 use super::error::AttachError;
+use super::kernel::Settings;
 use super::sys;
 
 /// The compiled kernel program.
@@ -36,13 +36,15 @@ fn log_levels(level: u8) -> &'static u8 {
 }
 
 /// Loads the object's maps with the sizes that the settings need.
-pub(super) fn load(config: &Config, probes: u32, log_level: u8) -> Result<Ebpf, AttachError> {
-    let probes = probes.max(1);
+pub(super) fn load(settings: &Settings) -> Result<Ebpf, AttachError> {
+    let Settings { config, probes, predicates, log_level, backend: _ } = settings;
+    let probes = (*probes).max(1);
     let cpus = aya::util::nr_cpus().map_or(1, |cpus| u32::try_from(cpus).unwrap_or(u32::MAX));
     let mut loader = LOADER.lock().unwrap_or_else(PoisonError::into_inner);
     loader
         .map_max_entries("PROBES", probes)
         .map_max_entries("PROBE_COUNTS", probes)
+        .map_max_entries("PREDICATES", if *predicates { probes } else { 1 })
         .map_max_entries("SLOTS", config.slots)
         .map_max_entries("FREE", config.slots)
         .map_max_entries("ENTRIES", config.slots.saturating_mul(config.max_entries))
@@ -50,7 +52,7 @@ pub(super) fn load(config: &Config, probes: u32, log_level: u8) -> Result<Ebpf, 
         .map_max_entries("IN_FLIGHT", config.slots.saturating_mul(2))
         // Each CPU keeps some elements of this kind of map for itself: too small a map would forget calls that are open.
         .map_max_entries("CALLS", MAX_OPEN_CALLS.max(cpus.saturating_mul(512)))
-        .override_global("AYA_LOG_LEVEL", log_levels(log_level), true)
+        .override_global("AYA_LOG_LEVEL", log_levels(*log_level), true)
         .load(BPF_OBJECT)
         .map_err(|error| load_error(&error))
 }

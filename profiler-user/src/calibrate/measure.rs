@@ -38,14 +38,14 @@ pub(super) fn run(exe: &Path) -> Result<Calibrated, CalibrateError> {
 fn settings() -> Settings {
     // No stage is a source: nothing is ever sampled, and every hit takes the way of an unsampled record.
     let config = Config { slots: 1, max_entries: 2, ..Config::default() };
-    Settings { config, probes: Specimen::ALL.len() as u32, log_level: 0, backend: None }
+    Settings { config, probes: Specimen::ALL.len() as u32, predicates: false, log_level: 0, backend: None }
 }
 
 fn attach(kernel: &mut Kernel, child: &Child, exe: &Path) -> Result<Links, CalibrateError> {
     let sites: Vec<Site> =
         (0..).zip(child.offsets()).map(|(probe, place)| site(probe, *place, exe)).collect();
     for site in &sites {
-        kernel.set_probe(site.probe, &site.spec)?;
+        kernel.set_probe(site)?;
     }
     Ok(kernel.attach(child.pid(), 1, &sites)?)
 }
@@ -75,6 +75,7 @@ fn site(probe: u32, (specimen, offset): (Specimen, FileOffset), exe: &Path) -> S
         arch: Arch::X86_64,
         notes: Vec::new(),
         spec: ProbeSpec { role: Role::Stamp as u8, key: first_argument, ..ProbeSpec::default() },
+        predicate: None,
     }
 }
 

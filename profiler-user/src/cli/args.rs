@@ -8,6 +8,7 @@ use profiler_common::limits::MAX_BUDGET;
 
 use crate::attach::Backend;
 use crate::control::Request;
+use crate::spec::Level;
 
 /// Shows where records of a running pipeline spend their time, without changing or restarting it.
 #[derive(Debug, Parser)]
@@ -74,6 +75,9 @@ pub(super) struct SpecSource {
     /// Follow at most N records at the same time.
     #[arg(long, value_name = "N")]
     pub(super) max_open_traces: Option<u64>,
+    /// Probe the stages of this level and of those before it.
+    #[arg(long, value_name = "info|debug|trace", default_value = "info", value_parser = str::parse::<Level>)]
+    pub(super) level: Level,
 }
 
 #[derive(Args, Debug)]

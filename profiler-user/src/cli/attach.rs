@@ -14,7 +14,7 @@ use crate::agent::{self, Finished, Options, Resolver};
 use crate::calibrate::{Calibrated, calibrate};
 use crate::plan::KernelTraits;
 use crate::sink::jsonl::JsonLines;
-use crate::sink::{Hurry, Sink, SinkCounts, SinkError, report};
+use crate::sink::{Hurry, Names, Sink, SinkCounts, SinkError, report};
 use crate::spec::Spec;
 
 /// Attaches, and reports.
@@ -51,7 +51,10 @@ pub(super) fn session(
     let writer = Destination::open(out)?;
     privileges::raise_open_files();
     privileges::narrow(options.backend);
-    let names: Vec<String> = spec.stages.iter().map(|stage| stage.name.clone()).collect();
+    let names = Names {
+        stages: spec.stages.iter().map(|stage| stage.name.clone()).collect(),
+        outcomes: spec.outcomes.clone(),
+    };
     let (sink, text) = match out.format {
         Format::Jsonl => {
             let lines = JsonLines::new(writer.out, writer.name, names).with_hurry(writer.hurry);

@@ -63,6 +63,7 @@ fn overrides(source: &SpecSource) -> anyhow::Result<Overrides> {
         max_entries,
         ttl,
         max_open_traces,
+        level,
     } = source;
     let exe = exe.as_deref().map(std::path::absolute).transpose().context("--exe: no such path")?;
     Ok(Overrides {
@@ -75,6 +76,7 @@ fn overrides(source: &SpecSource) -> anyhow::Result<Overrides> {
         max_entries: *max_entries,
         ttl: ttl.clone(),
         max_open_traces: *max_open_traces,
+        level: Some(*level),
         stages: stage.clone(),
     })
 }

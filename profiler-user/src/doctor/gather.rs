@@ -42,6 +42,7 @@ fn load() -> Load {
     let settings = Settings {
         config: Config { slots: 1, max_entries: 2, ..Config::default() },
         probes: 1,
+        predicates: false,
         log_level: 0,
         backend: None,
     };

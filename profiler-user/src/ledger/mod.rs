@@ -6,10 +6,11 @@
 
 mod text;
 
+use profiler_common::limits::MAX_NAMED_OUTCOMES;
 use profiler_common::{Counter, LostReason, Outcome};
 
-/// Traces by outcome, indexed by the outcome's code minus one.
-pub type ByOutcome = [u64; Outcome::ALL.len()];
+/// Traces by outcome, indexed by [`Outcome::index`].
+pub type ByOutcome = [u64; Outcome::COUNT];
 
 /// What the agent counted itself. All are traces but `key_unreadable`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Ledger {
     pub superseded: u64,
     /// Traces whose time to live ran out.
     pub expired: u64,
+    /// Traces that ended in an outcome that the spec names, by its number.
+    pub named: [u64; MAX_NAMED_OUTCOMES],
     /// Traces lost, in the order of [`LostReason::ALL`].
     pub lost: [u64; LostReason::ALL.len()],
     /// Traces admitted and not reported yet.
@@ -84,7 +87,7 @@ pub enum Imbalance {
         /// Right side.
         accounted: u64,
     },
-    /// admitted = written + filtered + superseded + expired + lost + in flight.
+    /// admitted = written + filtered + superseded + expired + named outcomes + lost + in flight.
     #[error("{admitted} traces were admitted, but {accounted} have an end or are in flight")]
     Admission {
         /// Left side.
@@ -93,7 +96,7 @@ pub enum Imbalance {
         accounted: u64,
     },
     /// No more traces of an outcome are delivered than ended in it.
-    #[error("{delivered} traces were delivered as {}, but {ended} ended so", .outcome.name())]
+    #[error("{delivered} traces were delivered as {outcome}, but {ended} ended so")]
     Outcome {
         /// The outcome.
         outcome: Outcome,
@@ -118,10 +121,10 @@ impl Ledger {
     #[must_use]
     pub fn new(kernel: &[u64; Counter::COUNT as usize], agent: &AgentCounts) -> Self {
         let count = |counter: Counter| kernel.get(counter as usize).copied().unwrap_or(0);
-        let delivered = |outcome: Outcome| agent.delivered.get(outcome as usize - 1).copied().unwrap_or(0);
+        let delivered = |outcome: Outcome| agent.delivered.get(outcome.index()).copied().unwrap_or(0);
         let ended = |outcome: Outcome| {
             let by_kernel = kernel.get(Counter::of_outcome(outcome) as usize).copied().unwrap_or(0);
-            sum([by_kernel, agent.ended.get(outcome as usize - 1).copied().unwrap_or(0)])
+            sum([by_kernel, agent.ended.get(outcome.index()).copied().unwrap_or(0)])
         };
         Self {
             records: count(Counter::Records),
@@ -135,6 +138,7 @@ impl Ledger {
             filtered: delivered(Outcome::Filtered),
             superseded: delivered(Outcome::Superseded),
             expired: delivered(Outcome::Expired),
+            named: std::array::from_fn(|number| delivered(named(number))),
             lost: LostReason::ALL.map(|reason| match reason {
                 LostReason::TargetExit => delivered(Outcome::TargetExit),
                 LostReason::ThreadExit => delivered(Outcome::ThreadExit),
@@ -143,7 +147,7 @@ impl Ledger {
             }),
             in_flight: agent.open.saturating_add(agent.unread),
             unread: agent.unread,
-            ended: Outcome::ALL.map(ended),
+            ended: std::array::from_fn(|index| Outcome::from_code(index as u32 + 1).map_or(0, ended)),
             tasks_full: count(Counter::TasksFull),
             entries_full: count(Counter::EntriesFull),
             notice_full: count(Counter::NoticeFull),
@@ -170,7 +174,7 @@ impl Ledger {
     }
 
     fn check_delivery(&self) -> Result<(), Imbalance> {
-        for (outcome, ended) in Outcome::ALL.into_iter().zip(self.ended) {
+        for (outcome, ended) in Outcome::all().zip(self.ended) {
             let delivered = self.delivered(outcome);
             if delivered > ended {
                 return Err(Imbalance::Outcome { outcome, ended, delivered });
@@ -194,6 +198,7 @@ impl Ledger {
             Outcome::Expired => self.expired,
             Outcome::TargetExit => target_exit,
             Outcome::ThreadExit => thread_exit,
+            Outcome::Named(number) => self.named.get(usize::from(number)).copied().unwrap_or(0),
             Outcome::SourceUnseen => source_unseen,
         }
     }
@@ -215,11 +220,26 @@ impl Ledger {
         LostReason::ALL.into_iter().zip(self.lost)
     }
 
+    /// Traces by the outcomes that the spec names so.
+    pub fn named<'a>(&self, named: &'a [String]) -> impl Iterator<Item = (&'a str, u64)> {
+        let counts = self.named.into_iter().enumerate();
+        let declared = named.len();
+        counts
+            .filter(move |(number, count)| *number < declared || *count > 0)
+            .map(move |(number, count)| (super::ledger::named(number).name(named), count))
+    }
+
     /// Traces that have their end in the accounts.
     #[must_use]
     pub fn reported(&self) -> u64 {
-        sum([self.written, self.filtered, self.superseded, self.expired, self.lost_total()])
+        let named = sum(self.named);
+        sum([self.written, self.filtered, self.superseded, self.expired, named, self.lost_total()])
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "there are sixteen")]
+const fn named(number: usize) -> Outcome {
+    Outcome::Named(number as u8)
 }
 
 /// Never wraps: a nonsensical counter must show as an imbalance, not as a false balance.
@@ -229,16 +249,21 @@ fn sum(counts: impl IntoIterator<Item = u64>) -> u64 {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{AgentCounts, Counter, Imbalance, Ledger};
+    use super::{AgentCounts, ByOutcome, Counter, Imbalance, Ledger};
     use proptest::prelude::*;
+
+    /// Of the outcomes that every spec has, and the first two of its own.
+    pub(crate) fn by_outcome(first: [u64; 9]) -> ByOutcome {
+        std::array::from_fn(|index| first.get(index).copied().unwrap_or(0))
+    }
 
     /// The counters of a session in which everything happened, and the law holds.
     pub(crate) fn session() -> ([u64; Counter::COUNT as usize], AgentCounts) {
         let mut kernel = [0; Counter::COUNT as usize];
         for (counter, count) in [
             (Counter::Records, 1_234_567),
-            (Counter::Sampled, 1234),
-            (Counter::Admitted, 1000),
+            (Counter::Sampled, 1240),
+            (Counter::Admitted, 1006),
             (Counter::RefusedBudget, 200),
             (Counter::RefusedFull, 30),
             (Counter::RefusedBusy, 3),
@@ -251,13 +276,14 @@ pub(crate) mod tests {
             (Counter::EntriesFull, 12),
             (Counter::NoticeFull, 13),
             (Counter::EntryUnseen, 14),
+            (Counter::Named, 6),
         ] {
             kernel[counter as usize] = count;
         }
         let agent = AgentCounts {
-            delivered: [898, 50, 19, 5, 7, 4, 0],
+            delivered: by_outcome([898, 50, 19, 5, 7, 4, 0, 6, 0]),
             corrupt: 1,
-            ended: [0, 0, 0, 5, 7, 0, 0],
+            ended: by_outcome([0, 0, 0, 5, 7, 0, 0, 0, 0]),
             open: 14,
             unread: 2,
             key_unreadable: 16,
@@ -272,9 +298,10 @@ pub(crate) mod tests {
         assert_eq!(ledger.check(), Ok(()));
         assert_eq!(
             (ledger.lost, ledger.in_flight, ledger.ended, ledger.refused()),
-            ([7, 4, 0, 1], 16, [900, 50, 20, 5, 7, 4, 0], 234)
+            ([7, 4, 0, 1], 16, by_outcome([900, 50, 20, 5, 7, 4, 0, 6, 0]), 234)
         );
         assert_eq!((ledger.records, ledger.tasks_full, ledger.entries_full), (1_234_567, 11, 12));
+        assert_eq!(ledger.named[..2], [6, 0]);
         assert_eq!((ledger.notice_full, ledger.entry_unseen), (13, 14));
         assert_eq!(ledger.key_unreadable, 16);
         assert_eq!(Ledger::default().check(), Ok(()));
@@ -288,18 +315,25 @@ pub(crate) mod tests {
             change(&mut ledger);
             ledger.check()
         };
-        assert_eq!(broken(|l| l.sampled += 1), Err(Imbalance::Sampling { sampled: 1235, accounted: 1234 }));
+        assert_eq!(broken(|l| l.sampled += 1), Err(Imbalance::Sampling { sampled: 1241, accounted: 1240 }));
         assert_eq!(
             broken(|l| l.refused_busy -= 1),
-            Err(Imbalance::Sampling { sampled: 1234, accounted: 1233 })
+            Err(Imbalance::Sampling { sampled: 1240, accounted: 1239 })
         );
-        assert_eq!(broken(|l| l.written -= 1), Err(Imbalance::Admission { admitted: 1000, accounted: 999 }));
-        assert_eq!(broken(|l| l.lost[3] += 1), Err(Imbalance::Admission { admitted: 1000, accounted: 1001 }));
-        assert_eq!(broken(|l| l.ended[0] += 1), Err(Imbalance::Delivery { ended: 987, accounted: 986 }));
+        assert_eq!(broken(|l| l.written -= 1), Err(Imbalance::Admission { admitted: 1006, accounted: 1005 }));
+        assert_eq!(broken(|l| l.lost[3] += 1), Err(Imbalance::Admission { admitted: 1006, accounted: 1007 }));
+        assert_eq!(broken(|l| l.ended[0] += 1), Err(Imbalance::Delivery { ended: 993, accounted: 992 }));
         let outcome = super::Outcome::Filtered;
         let swapped = broken(|l| (l.filtered, l.written) = (l.filtered + 1, l.written - 1));
         assert_eq!(swapped, Err(Imbalance::Outcome { outcome, ended: 50, delivered: 51 }));
-        assert_eq!(broken(|l| l.unread += 1), Err(Imbalance::Delivery { ended: 986, accounted: 987 }));
+        let outcome = super::Outcome::Named(1);
+        let swapped = broken(|l| (l.named[1], l.written) = (1, l.written - 1));
+        assert_eq!(swapped, Err(Imbalance::Outcome { outcome, ended: 0, delivered: 1 }));
+        assert_eq!(
+            broken(|l| l.named[0] -= 1),
+            Err(Imbalance::Admission { admitted: 1006, accounted: 1005 })
+        );
+        assert_eq!(broken(|l| l.unread += 1), Err(Imbalance::Delivery { ended: 992, accounted: 993 }));
     }
 
     #[test]
@@ -314,7 +348,7 @@ pub(crate) mod tests {
     proptest! {
         /// Records played one by one keep the books balanced, and one forgotten anywhere does not.
         #[test]
-        fn books_kept_record_by_record_balance(fates in proptest::collection::vec(0usize..15, 0..200), forget in 0usize..19) {
+        fn books_kept_record_by_record_balance(fates in proptest::collection::vec(0usize..31, 0..200), forget in 0usize..19) {
             let (mut kernel, mut agent) = ([0u64; Counter::COUNT as usize], AgentCounts::default());
             for fate in fates {
                 kernel[Counter::Sampled as usize] += 1;
@@ -328,6 +362,7 @@ pub(crate) mod tests {
                     11 => { agent.ended[3] += 1; agent.delivered[3] += 1; }
                     12 => agent.open += 1,
                     13 => { kernel[Counter::Filtered as usize] += 1; agent.unread += 1; }
+                    15.. => { kernel[Counter::Named as usize + fate - 15] += 1; agent.delivered[7 + fate - 15] += 1; }
                     _ => { kernel[Counter::Written as usize] += 1; agent.corrupt += 1; }
                 }
             }

@@ -14,9 +14,9 @@ pub struct Law {
 }
 
 impl Ledger {
-    /// The two conservation laws: of sampling and of admission.
+    /// The two conservation laws: of sampling and of admission. `named` are the names of the spec's own outcomes, by number.
     #[must_use]
-    pub fn laws(&self) -> [Law; 2] {
+    pub fn laws(&self, named: &[String]) -> [Law; 2] {
         let refused = [
             ("refused by budget", self.refused_budget),
             ("refused, slots full", self.refused_full),
@@ -37,6 +37,8 @@ impl Ledger {
             ("expired", self.expired),
         ];
         let mut admission = shown(&ends);
+        let own = self.named(named).filter(|(_, count)| *count > 0);
+        admission.extend(own.map(|(name, count)| (name.to_owned(), count)));
         let lost = self.lost().filter(|(_, count)| *count > 0);
         admission.extend(lost.map(|(reason, count)| (format!("lost ({})", reason.name()), count)));
         admission.push(("in flight".to_owned(), self.in_flight));
@@ -64,7 +66,7 @@ impl std::fmt::Display for Law {
 /// Both laws, a line each.
 impl std::fmt::Display for Ledger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [sampling, admission] = self.laws();
+        let [sampling, admission] = self.laws(&[]);
         write!(f, "{sampling}\n{admission}")
     }
 }
@@ -78,9 +80,9 @@ mod tests {
         let (kernel, agent) = session();
         assert_eq!(
             Ledger::new(&kernel, &agent).to_string(),
-            "1234 sampled = 1000 admitted + 200 refused by budget + 30 refused, slots full + 3 refused, key busy \
+            "1240 sampled = 1006 admitted + 200 refused by budget + 30 refused, slots full + 3 refused, key busy \
              + 1 refused, paused\n\
-             1000 admitted = 898 written + 50 filtered + 19 superseded + 5 expired + 7 lost (target_exit) \
+             1006 admitted = 898 written + 50 filtered + 19 superseded + 5 expired + 6 unnamed + 7 lost (target_exit) \
              + 4 lost (thread_exit) + 1 lost (corrupt) + 16 in flight"
         );
         assert_eq!(
@@ -93,7 +95,7 @@ mod tests {
     #[test]
     fn a_broken_law_shows() {
         let ledger = Ledger { sampled: 5, admitted: 4, written: 4, ..Ledger::default() };
-        let [sampling, admission] = ledger.laws();
+        let [sampling, admission] = ledger.laws(&[]);
         assert_eq!((sampling.holds, admission.holds), (false, true));
         assert!(sampling.to_string().starts_with("5 sampled ≠ 4 admitted"));
     }

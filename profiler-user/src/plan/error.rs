@@ -33,6 +33,9 @@ pub enum Problem {
     /// The task id has no recipe.
     #[error("the task id cannot be read: {0}")]
     Task(RecipeError),
+    /// The condition has no predicate.
+    #[error("the condition cannot be evaluated: {0}")]
+    Condition(RecipeError),
     /// No instruction serves for the entry.
     #[error(
         "no instruction near the entry is passed once by every call and can carry a probe, because {0}; \

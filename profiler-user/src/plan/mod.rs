@@ -9,6 +9,7 @@ pub mod cost;
 pub mod error;
 pub mod exit;
 pub mod insn;
+pub mod predicate;
 pub mod print;
 pub mod recipe;
 mod stage;
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use profiler_common::limits::MAX_PROBES;
-use profiler_common::{ProbeSpec, Role};
+use profiler_common::{Predicate, ProbeSpec, Role};
 
 pub use code::FunctionCode;
 pub use cost::{Costs, expected_ns};
@@ -86,6 +87,8 @@ pub struct Site {
     pub notes: Vec<String>,
     /// What the kernel program does there.
     pub spec: ProbeSpec,
+    /// What must hold for that, if anything.
+    pub predicate: Option<Box<Predicate>>,
 }
 
 /// All sites of a spec in one set of modules.
@@ -130,7 +133,7 @@ pub struct Candidate<'a> {
 /// Plans the sites of all stages, or says everything that is in the way.
 pub fn plan(spec: &Spec, points: &[ResolvedStage<'_>], kernel: KernelTraits) -> Result<Plan, PlanErrors> {
     let mut planner = Planner { kernel, sites: Vec::new(), errors: Vec::new(), calls: 0 };
-    for (index, stage) in spec.stages.iter().enumerate() {
+    for (index, stage) in spec.stages.iter().enumerate().filter(|(_, stage)| spec.is_probed(stage)) {
         planner.stage(index, stage, points.iter().filter(|point| point.stage == index));
     }
     planner.finish(spec)
@@ -194,7 +197,7 @@ impl Planner {
         let same = |other: &PlanError| {
             other.stage == index
                 && other.problem == error.problem
-                && matches!(error.problem, Problem::Key(_) | Problem::Task(_))
+                && matches!(error.problem, Problem::Key(_) | Problem::Task(_) | Problem::Condition(_))
         };
         if !self.errors.iter().any(same) {
             self.errors.push(error);
@@ -220,6 +223,7 @@ impl Planner {
             arch: code.arch,
             notes: draft.notes,
             spec: draft.spec,
+            predicate: draft.predicate,
         });
     }
 

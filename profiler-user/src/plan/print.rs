@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use profiler_common::{ProbeSpec, Role};
+use profiler_common::Role;
 use serde_json::{Value, json};
 
 use super::error::point_text;
+use super::predicate::describe_predicate;
 use super::recipe::{describe, describe_key};
 use super::stage::task_of;
 use super::{Class, Costs, Plan, Site, Trap, expected_ns};
@@ -40,11 +41,14 @@ fn key_text(site: &Site) -> String {
     if site.spec.role == Role::Save as u8 {
         return "(arguments)".to_owned();
     }
-    let key = describe_key(&site.spec.key, site.arch);
-    match task_of(&site.spec) {
-        Some(task) => format!("{key}, task {}", describe(task, site.arch)),
-        None => key,
+    let mut text = describe_key(&site.spec.key, site.arch);
+    if let Some(task) = task_of(&site.spec) {
+        text.push_str(&format!(", task {}", describe(task, site.arch)));
     }
+    if let Some(predicate) = &site.predicate {
+        text.push_str(&format!(", when {}", describe_predicate(predicate, site.arch)));
+    }
+    text
 }
 
 /// A table for people: a heading for each stage, a line for each site, notes below it.
@@ -54,7 +58,11 @@ pub fn text(plan: &Plan, spec: &Spec, costs: &Costs) -> String {
     for (index, stage) in spec.stages.iter().enumerate() {
         let sites: Vec<&Site> = plan.sites.iter().filter(|site| site.stage == index).collect();
         heading(&mut out, stage, sites.len());
-        rows(&mut out, &sites, costs);
+        if spec.is_probed(stage) {
+            rows(&mut out, &sites, costs);
+        } else {
+            push(&mut out, format_args!("    not probed; `--level {}` adds it", stage.level));
+        }
         out.push('\n');
     }
     let count = plan.sites.len();
@@ -159,6 +167,7 @@ fn site_json(site: &Site, spec: &Spec, costs: &Costs) -> Value {
         "stage": stage.map(|stage| stage.code.to_string()),
         "name": stage.map(|stage| &stage.name),
         "point": stage.map(|stage| point_text(&stage.point)),
+        "level": stage.map(|stage| stage.level.name()),
         "file": site.file.to_string_lossy(),
         "symbol": site.symbol,
         "function": site.function,
@@ -170,9 +179,11 @@ fn site_json(site: &Site, spec: &Spec, costs: &Costs) -> Value {
         "carrier_class": class_name(site.carrier),
         "expected_ns": expected_ns(site.carrier, site.trap, costs),
         "role": role_name(site.spec.role),
+        "outcome": stage.and_then(|stage| stage.outcome).map(|outcome| outcome.name(&spec.outcomes).to_owned()),
         "key": if site.spec.role == Role::Save as u8 { Value::Null } else { describe_key(&site.spec.key, site.arch).into() },
         "task": task_of(&site.spec).map(|task| describe(task, site.arch)),
-        "space": if site.spec.space == ProbeSpec::SPACE_THREAD { "thread" } else { "record" },
+        "when": site.predicate.as_deref().map(|predicate| describe_predicate(predicate, site.arch)),
+        "space": spec.space_name(site.spec.space),
         "notes": site.notes,
     })
 }

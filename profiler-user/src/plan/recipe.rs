@@ -1,6 +1,6 @@
 //! From a key expression to the recipe that the kernel program follows.
 
-use profiler_common::limits::{MAX_STEPS, SAVED_ARGS};
+use profiler_common::limits::{MAX_COMPARISONS, MAX_STEPS, SAVED_ARGS};
 use profiler_common::{Base, KeyRecipe, Step, Value};
 
 use super::insn::RegSet;
@@ -75,8 +75,11 @@ pub enum RecipeError {
     #[error("`bytes(..)` can only be the whole key, not a part of an expression or a task id")]
     NestedBytes,
     /// A width that is no integer's.
-    #[error("a dereference reads 1, 2, 4 or 8 bytes, not {0}")]
+    #[error("a value has 1, 2, 4 or 8 bytes, not {0}")]
     Width(u8),
+    /// More comparisons than the kernel program evaluates.
+    #[error("it takes more than {MAX_COMPARISONS} comparisons; write a simpler one")]
+    TooManyComparisons,
     /// The same for every record.
     #[error("a constant would identify every record; use an argument, a value behind one, or `thread`")]
     Constant,
@@ -98,7 +101,7 @@ impl Uses {
         match expr {
             Expr::Arg(index) => Self { arguments: 1 << (index & 7), memory: false },
             Expr::Ret | Expr::Thread | Expr::Constant(_) => Self::default(),
-            Expr::Add(inner, _) => Self::of(inner),
+            Expr::Add(inner, _) | Expr::Cast { value: inner, .. } => Self::of(inner),
             Expr::Deref { address, .. } => Self { memory: true, ..Self::of(address) },
             Expr::Bytes { pointer, len } => Self { memory: true, ..Self::of(pointer).with(Self::of(len)) },
         }
@@ -128,11 +131,17 @@ pub fn key(expr: &Expr, abi: Abi, moment: Moment) -> Result<KeyRecipe, RecipeErr
         }
         _ => KeyRecipe::value(value(expr, abi, moment)?),
     };
-    let reads = recipe.kind == KeyRecipe::BYTES || recipe.value.steps > 0;
+    let reads = recipe.kind == KeyRecipe::BYTES || reads(&recipe.value);
     if recipe.value.base == Base::Constant.code() && !reads {
         return Err(RecipeError::Constant);
     }
     Ok(recipe)
+}
+
+/// Whether a value's recipe reads memory.
+#[must_use]
+pub fn reads(value: &Value) -> bool {
+    value.step.iter().take(usize::from(value.steps)).any(|step| step.width > 0 && step.cast == 0)
 }
 
 /// The recipe of one value.
@@ -154,7 +163,15 @@ pub fn value(expr: &Expr, abi: Abi, moment: Moment) -> Result<Value, RecipeError
             if !matches!(width, 1 | 2 | 4 | 8) {
                 return Err(RecipeError::Width(*width));
             }
-            dereference(value(address, abi, moment)?, *width, *signed)
+            narrow(value(address, abi, moment)?, *width, *signed, false)
+        }
+        // All 64 bits of a value are the value.
+        Expr::Cast { width: 8, value: inner, .. } => value(inner, abi, moment),
+        Expr::Cast { width, signed, value: inner } => {
+            if !matches!(width, 1 | 2 | 4) {
+                return Err(RecipeError::Width(*width));
+            }
+            narrow(value(inner, abi, moment)?, *width, *signed, true)
         }
         Expr::Bytes { .. } => Err(RecipeError::NestedBytes),
     }
@@ -181,14 +198,15 @@ fn add(mut value: Value, offset: i64) -> Result<Value, RecipeError> {
     value.then(Step { offset: fits(offset)?, ..Step::default() }).ok_or(RecipeError::TooDeep)
 }
 
-fn dereference(mut value: Value, width: u8, signed: bool) -> Result<Value, RecipeError> {
+/// Memory of this width at the value, or, for a cast, the value itself in this width.
+fn narrow(mut value: Value, width: u8, signed: bool, cast: bool) -> Result<Value, RecipeError> {
     // A 64-bit value has nothing to extend.
     let signed = u8::from(signed && width < 8);
     if let Some(step) = last_addition(&mut value) {
-        (step.width, step.signed) = (width, signed);
+        (step.width, step.signed, step.cast) = (width, signed, u16::from(cast));
         return Ok(value);
     }
-    value.then(Step { width, signed, ..Step::default() }).ok_or(RecipeError::TooDeep)
+    value.then(Step { width, signed, cast: u16::from(cast), ..Step::default() }).ok_or(RecipeError::TooDeep)
 }
 
 /// The recipe as a reader of the spec would write it, with registers named.
@@ -220,6 +238,7 @@ pub fn describe(value: &Value, arch: Arch) -> String {
         let compound = sum.contains(['+', '-', ' ']) && !sum.starts_with('*') || step.offset != 0;
         match (step.width, compound) {
             (0, _) => sum,
+            (width, _) if step.cast != 0 => format!("({sign}{})({sum})", u32::from(width) * 8),
             (width, true) => format!("*({sign}{}*)({sum})", u32::from(width) * 8),
             (width, false) => format!("*({sign}{}*){sum}", u32::from(width) * 8),
         }
@@ -249,6 +268,10 @@ mod tests {
         Expr::Deref { width, signed, address: Box::new(address) }
     }
 
+    fn cast(width: u8, signed: bool, value: Expr) -> Expr {
+        Expr::Cast { width, signed, value: Box::new(value) }
+    }
+
     fn bytes(pointer: Expr, len: Expr) -> Expr {
         Expr::Bytes { pointer: Box::new(pointer), len: Box::new(len) }
     }
@@ -276,6 +299,9 @@ mod tests {
             (deref(8, false, Expr::Arg(1)), SystemV, Entry, "*(u64*)rsi"),
             (nested, SystemV, Entry, "*(i32*)(*(u64*)(rsi+8)-16)"),
             (deref(8, false, add(Expr::Constant(0x1000), 8)), SystemV, Entry, "*(u64*)0x1008"),
+            (cast(4, true, add(Expr::Ret, 1)), SystemV, Return, "(i32)(rax+1)"),
+            (deref(8, false, cast(2, false, Expr::Arg(0))), SystemV, Entry, "*(u64*)(u16)(rdi)"),
+            (cast(8, true, Expr::Arg(0)), SystemV, Entry, "rdi"),
             (bytes(Expr::Arg(0), Expr::Arg(1)), SystemV, Entry, "bytes(rdi, rsi)"),
             (bytes(Expr::Arg(0), Expr::Constant(16)), SystemV, Entry, "bytes(rdi, 0x10)"),
         ] {
@@ -293,6 +319,7 @@ mod tests {
             (add(Expr::Arg(0), 1 << 40), RecipeError::OffsetTooLarge(1 << 40)),
             (add(bytes(Expr::Arg(0), Expr::Constant(4)), 1), RecipeError::NestedBytes),
             (deref(3, false, Expr::Arg(0)), RecipeError::Width(3)),
+            (cast(4, false, Expr::Constant(1)), RecipeError::Constant),
             (add(Expr::Constant(1), 1), RecipeError::Constant),
         ] {
             assert_eq!(shown(&expr, Abi::SystemV, Moment::Entry), Err(error), "{expr:?}");

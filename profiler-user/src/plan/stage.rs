@@ -1,13 +1,13 @@
 //! The sites of one function for one stage.
 
-use profiler_common::{Base, KeyRecipe, Outcome, ProbeSpec, Role, Value};
+use profiler_common::{Predicate, ProbeSpec, Role, Value};
 
 use super::choose::{self, Choice, Needs};
 use super::code::{FunctionCode, Scan};
 use super::error::Problem;
 use super::exit::{self, Leaving, Method};
 use super::recipe::{self, Abi, Moment, Uses};
-use super::{Class, KernelTraits, Trap, insn};
+use super::{Class, KernelTraits, Trap, insn, predicate};
 use crate::spec::{Expr, Place, Stage, StageCode};
 
 /// A site before it has a probe id.
@@ -18,6 +18,7 @@ pub(super) struct Draft {
     pub(super) carrier: Class,
     pub(super) notes: Vec<String>,
     pub(super) spec: ProbeSpec,
+    pub(super) predicate: Option<Box<Predicate>>,
 }
 
 /// What the sites of a function are planned from.
@@ -37,7 +38,7 @@ pub(super) struct Work<'a> {
 impl Work<'_> {
     /// The sites, or everything that is wrong.
     pub(super) fn drafts(&self) -> Result<Vec<Draft>, Vec<Problem>> {
-        let spec = self.probe_spec()?;
+        let (spec, predicate) = self.probe_spec()?;
         let scan = self.code.scan();
         let drafts = match (self.explicit(), self.stage.point.at_return) {
             (Some(offset), true) if offset != 0 => Err(Problem::ReturnOfInstruction),
@@ -45,7 +46,11 @@ impl Work<'_> {
             (Some(offset), false) => self.at_instruction(&scan, offset, spec).map(|draft| vec![draft]),
             (None, false) => self.at_entry(&scan, spec).map(|draft| vec![draft]),
         };
-        drafts.map_err(|problem| vec![problem])
+        let counts = |draft: &Draft| draft.spec.role != Role::Save as u8;
+        let with_predicate =
+            |draft: Draft| Draft { predicate: predicate.clone().filter(|_| counts(&draft)), ..draft };
+        let drafts = drafts.map_err(|problem| vec![problem])?;
+        Ok(drafts.into_iter().map(with_predicate).collect())
     }
 
     fn abi(&self) -> Abi {
@@ -53,7 +58,9 @@ impl Work<'_> {
     }
 
     fn uses(&self) -> Uses {
-        Uses::of(&self.stage.key).with(self.stage.task.as_ref().map_or_else(Uses::default, Uses::of))
+        let task = self.stage.task.as_ref().map_or_else(Uses::default, Uses::of);
+        let when = self.stage.when.as_ref().map_or_else(Uses::default, predicate::uses);
+        Uses::of(&self.stage.key).with(task).with(when)
     }
 
     /// The offset of the instruction that the user chose, if he chose one.
@@ -66,32 +73,39 @@ impl Work<'_> {
     }
 
     /// What the kernel program does at the stage, wherever that is.
-    fn probe_spec(&self) -> Result<ProbeSpec, Vec<Problem>> {
+    fn probe_spec(&self) -> Result<(ProbeSpec, Option<Box<Predicate>>), Vec<Problem>> {
         let moment = if self.stage.point.at_return { Moment::Return } else { Moment::Entry };
         let key = recipe::key(&self.stage.key, self.abi(), moment).map_err(Problem::Key);
         // The thread is what the kernel program takes by itself.
         let named = self.stage.task.as_ref().filter(|task| **task != Expr::Thread);
         let task =
             named.map(|task| recipe::value(task, self.abi(), moment)).transpose().map_err(Problem::Task);
-        let (key, task) = match (key, task) {
-            (Ok(key), Ok(task)) => (key, task),
-            (key, task) => return Err(key.err().into_iter().chain(task.err()).collect()),
+        let when = self.stage.when.as_ref();
+        let when = when.map(|when| predicate::predicate(when, self.abi(), moment)).transpose();
+        let (key, task, when) = match (key, task, when.map_err(Problem::Condition)) {
+            (Ok(key), Ok(task), Ok(when)) => (key, task, when.map(Box::new)),
+            (key, task, when) => {
+                return Err(key.err().into_iter().chain(task.err()).chain(when.err()).collect());
+            }
         };
-        let (role, outcome) = role(self.stage.code);
+        let role = role(self.stage);
         let uses_saved = moment == Moment::Return && self.uses().arguments != 0;
         let flags = if task.is_some() { ProbeSpec::HAS_TASK } else { 0 }
-            | if uses_saved { ProbeSpec::USES_SAVED } else { 0 };
-        Ok(ProbeSpec {
+            | if uses_saved { ProbeSpec::USES_SAVED } else { 0 }
+            | if when.is_some() { ProbeSpec::HAS_PREDICATE } else { 0 }
+            | if when.as_deref().is_some_and(predicate::reads) { ProbeSpec::READS_MORE } else { 0 };
+        let spec = ProbeSpec {
             role: role as u8,
-            outcome: outcome.map_or(0, |outcome| outcome as u8),
+            outcome: self.stage.outcome.and_then(|outcome| u8::try_from(outcome.code()).ok()).unwrap_or(0),
             flags,
             reserved: 0,
-            space: space(&key),
+            space: self.stage.space,
             call: if uses_saved { self.call } else { 0 },
             frame_adjust: 0,
             key,
             task: task.unwrap_or_default(),
-        })
+        };
+        Ok((spec, when))
     }
 
     fn choose(&self, scan: &Scan, needs: Needs) -> Result<Choice, Problem> {
@@ -162,6 +176,7 @@ impl Work<'_> {
                 carrier,
                 notes: self.annotated(notes),
                 spec: ProbeSpec { frame_adjust: self.trampoline_adjust(), ..spec },
+                predicate: None,
             }],
             Method::Instructions { sites, notes } => sites
                 .into_iter()
@@ -202,23 +217,17 @@ impl Work<'_> {
 
 impl Draft {
     const fn instruction(address: u64, class: Class, notes: Vec<String>, spec: ProbeSpec) -> Self {
-        Self { address, trap: Trap::Instruction, class, carrier: class, notes, spec }
+        Self { address, trap: Trap::Instruction, class, carrier: class, notes, spec, predicate: None }
     }
 }
 
 /// What a stage does to its record.
-fn role(code: StageCode) -> (Role, Option<Outcome>) {
-    match code {
-        StageCode::SOURCE => (Role::Start, None),
-        StageCode::SINK => (Role::Finish, Some(Outcome::Written)),
-        StageCode::DROP => (Role::Finish, Some(Outcome::Filtered)),
-        _ => (Role::Stamp, None),
+const fn role(stage: &Stage) -> Role {
+    match (stage.code, stage.outcome) {
+        (StageCode::SOURCE, _) => Role::Start,
+        (_, Some(_)) => Role::Finish,
+        (_, None) => Role::Stamp,
     }
-}
-
-fn space(key: &KeyRecipe) -> u32 {
-    let thread = key.kind == KeyRecipe::VALUE && key.value.base == Base::Thread.code();
-    if thread { ProbeSpec::SPACE_THREAD } else { ProbeSpec::SPACE_RECORD }
 }
 
 /// A stage's task id as the kernel program takes it, for those who show it.

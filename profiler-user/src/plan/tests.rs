@@ -6,7 +6,7 @@ use std::time::Duration;
 use profiler_common::{Outcome, Role};
 
 use super::*;
-use crate::spec::{Expr, Place, Point, Sampling, SequenceMode, StageCode, Target};
+use crate::spec::{Expr, Level, Place, Point, Sampling, SequenceMode, StageCode, Target};
 use crate::symbol::{ElfAddress, Segment, Sources};
 
 const KERNEL: KernelTraits =
@@ -58,7 +58,18 @@ fn stage(code: StageCode, name: &str, point: &str, key: Expr) -> Stage {
         None => Place::Function { pattern: pattern.to_owned(), offset },
     };
     let point = Point { library: None, place, at_return };
-    Stage { code, name: name.to_owned(), point, key, task: None }
+    let space = if key == Expr::Thread { ProbeSpec::SPACE_THREAD } else { ProbeSpec::SPACE_RECORD };
+    Stage {
+        code,
+        name: name.to_owned(),
+        point,
+        key,
+        task: None,
+        outcome: crate::spec::code::outcome(code),
+        space,
+        when: None,
+        level: Level::Info,
+    }
 }
 
 fn spec(stages: Vec<Stage>) -> Spec {
@@ -70,7 +81,14 @@ fn spec(stages: Vec<Stage>) -> Spec {
         trace_ttl: Duration::from_secs(30),
         max_open_traces: 1024,
     };
-    Spec { target: Target::Pids(vec![7]), sampling, stages }
+    Spec {
+        target: Target::Pids(vec![7]),
+        sampling,
+        stages,
+        level: Level::Info,
+        outcomes: Vec::new(),
+        spaces: Vec::new(),
+    }
 }
 
 fn field(argument: u8, offset: i64) -> Expr {
@@ -98,7 +116,7 @@ fn stages_become_sites_with_roles() {
         .iter()
         .map(|s| (s.probe, s.stage, s.offset.0, s.spec.role, s.spec.outcome, s.spec.space, s.spec.flags))
         .collect();
-    let (written, filtered) = (Outcome::Written as u8, Outcome::Filtered as u8);
+    let (written, filtered) = (Outcome::Written.code() as u8, Outcome::Filtered.code() as u8);
     assert_eq!(
         shown,
         [
@@ -246,6 +264,26 @@ W!   write  at write%return  (2 sites)
 3 sites, 1 of them single-stepped. Times are what one hit is expected to cost the target.
 ";
     assert_eq!(print::text(&plan, &spec, &Costs::default()), expected);
+}
+
+#[test]
+fn a_stage_below_the_level_has_no_site() {
+    let module = module(false, false);
+    let emit = function("emit", 0x1100, PUSH);
+    let mut spec = spec(vec![
+        stage(StageCode::SOURCE, "emit", "emit", Expr::Arg(0)),
+        Stage { level: Level::Trace, ..stage(StageCode::SINK, "detail", "emit", Expr::Arg(0)) },
+    ]);
+    let points =
+        [0, 1].map(|stage| ResolvedStage { stage, functions: vec![candidate(&module, &emit, PUSH)] });
+    for (level, sites) in [(Level::Debug, 1), (Level::Trace, 2)] {
+        spec.level = level;
+        let plan = plan(&spec, &points, KERNEL).unwrap();
+        assert_eq!(plan.sites.len(), sites);
+        let text = print::text(&plan, &spec, &Costs::default());
+        let told = "W!   detail  at emit  (0 sites)\n    not probed; `--level trace` adds it\n";
+        assert_eq!(text.contains(told), sites == 1, "{text}");
+    }
 }
 
 #[test]

@@ -37,6 +37,15 @@ impl SinkCounts {
     }
 }
 
+/// What a spec calls its things.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Its stages, by their index.
+    pub stages: Vec<String>,
+    /// Its own outcomes, by their number.
+    pub outcomes: Vec<String>,
+}
+
 /// A switch shared with whoever writes to a destination: once it is on, a write that finds no room is to fail soon, not to wait.
 #[derive(Clone, Debug, Default)]
 pub struct Hurry(Arc<AtomicBool>);
@@ -148,6 +157,8 @@ pub struct Session<'a> {
     pub changes: &'a [Change],
     /// The stages, by their index in the spec.
     pub stages: &'a [StageRow],
+    /// The names of the spec's own outcomes, by number.
+    pub outcomes: &'a [String],
     /// Statistics over the traces.
     pub stats: &'a Stats,
     /// The accounts.

@@ -20,6 +20,7 @@ const CHANGES: [Change; 1] = [Change {
 /// The parts of a session, to borrow from.
 pub(crate) struct Parts {
     pub(crate) stages: Vec<StageRow>,
+    pub(crate) outcomes: Vec<String>,
     pub(crate) stats: Stats,
     pub(crate) ledger: Ledger,
     pub(crate) cost: Cost,
@@ -35,6 +36,7 @@ impl Parts {
             budget: 50,
             changes: &CHANGES,
             stages: &self.stages,
+            outcomes: &self.outcomes,
             stats: &self.stats,
             ledger: &self.ledger,
             cost: &self.cost,
@@ -58,6 +60,10 @@ pub(crate) fn stages() -> Vec<StageRow> {
     names.into_iter().enumerate().map(row).collect()
 }
 
+pub(crate) fn outcomes() -> Vec<String> {
+    vec!["error_routed".to_owned()]
+}
+
 /// A hundred written records, ten filtered ones, and all that the ledger knows.
 pub(crate) fn busy() -> Parts {
     let mut stats = Stats::default();
@@ -70,7 +76,14 @@ pub(crate) fn busy() -> Parts {
         stats.add(&filtered);
     }
     let (kernel, agent) = crate::ledger::tests::session();
-    Parts { stages: stages(), stats, ledger: Ledger::new(&kernel, &agent), cost: cost(), rate: 1000 }
+    Parts {
+        stages: stages(),
+        outcomes: outcomes(),
+        stats,
+        ledger: Ledger::new(&kernel, &agent),
+        cost: cost(),
+        rate: 1000,
+    }
 }
 
 /// The n-th record waits n times 4.2 us in its queue.
@@ -127,7 +140,14 @@ pub(crate) fn empty() -> Parts {
         (row.hits, row.stamps, row.unreadable) = (0, 0, 0);
     }
     let cost = Cost::new(Measured { duration_ns: 10_000_000_000, ..Measured::default() }, Vec::new());
-    Parts { stages, stats: Stats::default(), ledger: Ledger::default(), cost, rate: 100_000 }
+    Parts {
+        stages,
+        outcomes: Vec::new(),
+        stats: Stats::default(),
+        ledger: Ledger::default(),
+        cost,
+        rate: 100_000,
+    }
 }
 
 /// A ledger of these counters only.

@@ -1,6 +1,6 @@
 //! Stage codes as users write them: the classic ones, stain's drop, the reserved names of the stain-trace format, numbers.
 
-use profiler_common::StageCode;
+use profiler_common::{Outcome, StageCode};
 
 use super::error::{ParseError, quote};
 
@@ -39,7 +39,17 @@ pub fn name(code: StageCode) -> String {
 /// Whether a stage of this code ends the trace.
 #[must_use]
 pub fn ends_trace(code: StageCode) -> bool {
-    code == StageCode::SINK || code == StageCode::DROP
+    outcome(code).is_some()
+}
+
+/// How a stage of this code ends a trace, unless it says otherwise; `None` when it does not end any.
+#[must_use]
+pub fn outcome(code: StageCode) -> Option<Outcome> {
+    match code {
+        StageCode::SINK => Some(Outcome::Written),
+        StageCode::DROP => Some(Outcome::Filtered),
+        _ => None,
+    }
 }
 
 /// The code that a user wrote.

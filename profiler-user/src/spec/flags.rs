@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::MAX_STAGES;
 use super::error::{ParseError, quote};
+use super::level::Level;
 use super::locus::{At, Locus, Mistakes};
 use super::raw::{Raw, RawSampling, RawStage, RawTarget};
 
@@ -28,6 +29,8 @@ pub struct Overrides {
     pub ttl: Option<String>,
     /// `--max-open-traces`.
     pub max_open_traces: Option<u64>,
+    /// `--level`; info when `None`.
+    pub level: Option<Level>,
     /// `--stage`, once or more: `CODE[:NAME]=POINT(KEY)[@TASK]`, for example `W!:written=libfoo.so.1:write_done(*(u64*)(arg1+8))`.
     /// The key is the last parenthesised group. Given at all, these replace the stages of the file.
     pub stages: Vec<String>,
@@ -35,8 +38,19 @@ pub struct Overrides {
 
 /// Reads the flags. What is wrong with them goes to `mistakes`; what is right is returned all the same.
 pub(super) fn read(overrides: &Overrides, mistakes: &mut Mistakes) -> Raw {
-    let Overrides { pids, process, exe, rate, sequence, budget, max_entries, ttl, max_open_traces, stages } =
-        overrides;
+    let Overrides {
+        pids,
+        process,
+        exe,
+        rate,
+        sequence,
+        budget,
+        max_entries,
+        ttl,
+        max_open_traces,
+        level: _,
+        stages,
+    } = overrides;
     let stages = read_stages(stages, mistakes);
     let number = |flag, value: &Option<u64>| at(flag, value.map(i128::from));
     Raw {
@@ -97,6 +111,10 @@ fn read_stage(text: &str, mistakes: &mut Mistakes) -> RawStage {
         point: field("point", parts.as_ref().map(|parts| parts.point)),
         key: field("key", parts.as_ref().map(|parts| parts.key)),
         task: field("task", parts.as_ref().and_then(|parts| parts.task)),
+        space: None,
+        outcome: None,
+        when: None,
+        level: None,
         locus,
     }
 }

@@ -1,8 +1,9 @@
 //! The whole way: file and flags to a validated spec, or to every mistake in them.
 
-use super::check::{check_journey, check_sampling, check_stages, check_target};
+use super::check::{Journey, check_journey, check_sampling, check_stages, check_target};
 use super::error::SpecErrors;
 use super::flags::{self, Overrides};
+use super::level::Level;
 use super::locus::{Locus, Mistakes};
 use super::raw::Raw;
 use super::{Spec, text};
@@ -18,14 +19,15 @@ pub fn load(file: Option<(&str, &str)>, overrides: &Overrides) -> Result<Spec, S
     let mut mistakes = Mistakes::default();
     let below = file.map(|(name, text)| text::read(name, text, &mut mistakes)).unwrap_or_default();
     let above = flags::read(overrides, &mut mistakes);
-    let spec = lay_over(above, below, &mut mistakes);
+    let level = overrides.level.unwrap_or_default();
+    let spec = lay_over(above, below, level, &mut mistakes);
     match spec {
         Some(spec) if mistakes.is_empty() => Ok(spec),
         _ => Err(mistakes.into_errors()),
     }
 }
 
-fn lay_over(above: Raw, below: Raw, mistakes: &mut Mistakes) -> Option<Spec> {
+fn lay_over(above: Raw, below: Raw, level: Level, mistakes: &mut Mistakes) -> Option<Spec> {
     check_presence(&above, &below, mistakes);
     let targets = (check_target(below.target, mistakes), check_target(above.target, mistakes));
     let sampled = check_sampling(below.sampling, mistakes);
@@ -34,8 +36,8 @@ fn lay_over(above: Raw, below: Raw, mistakes: &mut Mistakes) -> Option<Spec> {
     let flag_stages = check_stages(above.stages, mistakes);
     let stages = if flag_stages.is_empty() { stages } else { flag_stages };
     let sampling = sampled.or_default(mistakes);
-    let stages = check_journey(stages, mistakes);
-    Some(Spec { target: targets.1.or(targets.0)?, sampling, stages })
+    let Journey { stages, outcomes, spaces } = check_journey(stages, level, mistakes);
+    Some(Spec { target: targets.1.or(targets.0)?, sampling, stages, level, outcomes, spaces })
 }
 
 /// Target and stages have no default: one of the layers must name them.

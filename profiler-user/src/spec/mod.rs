@@ -8,10 +8,12 @@
 
 mod check;
 pub mod code;
+mod condition;
 pub mod defaults;
 mod error;
 mod expr;
 mod flags;
+mod level;
 mod lines;
 mod load;
 mod locus;
@@ -26,12 +28,15 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use profiler_common::StageCode;
+use profiler_common::ProbeSpec;
 pub use profiler_common::config::SequenceMode;
+pub use profiler_common::{Outcome, StageCode};
 
+pub use condition::{Comparison, Condition, Relation};
 pub use error::{FilePlace, ParseError, SpecError, SpecErrors};
 pub use expr::{Expr, MAX_EXPR_BYTES};
 pub use flags::Overrides;
+pub use level::Level;
 pub use load::load;
 pub use point::{MAX_POINT_BYTES, Place, Point};
 
@@ -54,8 +59,32 @@ pub struct Spec {
     pub target: Target,
     /// What to sample, and how much.
     pub sampling: Sampling,
-    /// The stage points, in the order of the spec. At least one S0 and one that ends a trace.
+    /// The stage points, in the order of the spec. Of those that are probed, at least one is an S0 and one ends a trace.
     pub stages: Vec<Stage>,
+    /// Which stages are probed.
+    pub level: Level,
+    /// The names of the outcomes that this spec has besides the usual ones, by number.
+    pub outcomes: Vec<String>,
+    /// The name spaces of keys, by number less [`ProbeSpec::SPACE_OWN`](profiler_common::ProbeSpec::SPACE_OWN); none while all keys are in one.
+    pub spaces: Vec<String>,
+}
+
+impl Spec {
+    /// What the name space of a key is called.
+    #[must_use]
+    pub fn space_name(&self, space: u32) -> &str {
+        match space {
+            ProbeSpec::SPACE_RECORD => "record",
+            ProbeSpec::SPACE_THREAD => "thread",
+            own => self.spaces.get((own - ProbeSpec::SPACE_OWN) as usize).map_or("?", String::as_str),
+        }
+    }
+
+    /// Whether a stage gets probes at this spec's level. One that does not has no site at all.
+    #[must_use]
+    pub fn is_probed(&self, stage: &Stage) -> bool {
+        stage.level <= self.level
+    }
 }
 
 /// The processes to attach to.
@@ -97,6 +126,14 @@ pub struct Stage {
     pub point: Point,
     /// What identifies the record there.
     pub key: Expr,
+    /// The name space of that key, as the kernel program compares it.
+    pub space: u32,
     /// What identifies the task there; the thread when `None`.
     pub task: Option<Expr>,
+    /// How it ends a trace; `None` when it does not.
+    pub outcome: Option<Outcome>,
+    /// Which of its hits count; all when `None`.
+    pub when: Option<Condition>,
+    /// From which level on it is probed.
+    pub level: Level,
 }

@@ -48,4 +48,8 @@ pub(super) struct RawStage {
     pub(super) point: Option<At<String>>,
     pub(super) key: Option<At<String>>,
     pub(super) task: Option<At<String>>,
+    pub(super) space: Option<At<String>>,
+    pub(super) outcome: Option<At<String>>,
+    pub(super) when: Option<At<String>>,
+    pub(super) level: Option<At<String>>,
 }

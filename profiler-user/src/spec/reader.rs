@@ -23,7 +23,7 @@ pub(super) const KEYS: [(&str, &[&str]); 4] = [
             "max_open_traces",
         ],
     ),
-    ("stage", &["code", "name", "point", "key", "task"]),
+    ("stage", &["code", "name", "point", "key", "space", "task", "outcome", "when", "level"]),
 ];
 
 /// Mistakes of one kind that are told of one table at most: a file that is something else altogether has enough of them.

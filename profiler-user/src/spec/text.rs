@@ -130,6 +130,10 @@ fn read_stage(mut table: Reader<'_, '_>) -> RawStage {
         point: table.required("point", r#"point = "request_done""#),
         key: table.required("key", r#"key = "arg0""#),
         task: table.string("task", r#"task = "thread""#),
+        space: table.string("space", r#"space = "row""#),
+        outcome: table.string("outcome", r#"outcome = "error_routed""#),
+        when: table.string("when", r#"when = "arg2 == 3""#),
+        level: table.string("level", r#"level = "debug""#),
         locus: table.locus,
     }
 }

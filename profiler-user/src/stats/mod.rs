@@ -41,7 +41,7 @@ pub struct Stats {
     pub keep: Keep,
     /// Sums of the traces' flags.
     pub flags: FlagTotals,
-    outcomes: [u64; Outcome::ALL.len()],
+    outcomes: [u64; Outcome::COUNT],
 }
 
 /// What the traces' flags add up to, in stamps.
@@ -89,7 +89,7 @@ impl HopFigures {
 impl Stats {
     /// Adds a trace.
     pub fn add(&mut self, trace: &Trace) {
-        if let Some(count) = self.outcomes.get_mut(trace.outcome as usize - 1) {
+        if let Some(count) = self.outcomes.get_mut(trace.outcome.index()) {
             *count += 1;
         }
         self.flags.add(trace.flags);
@@ -114,7 +114,7 @@ impl Stats {
     /// Traces added that ended in `outcome`.
     #[must_use]
     pub fn ended(&self, outcome: Outcome) -> u64 {
-        self.outcomes.get(outcome as usize - 1).copied().unwrap_or(0)
+        self.outcomes.get(outcome.index()).copied().unwrap_or(0)
     }
 
     /// Every kind of hop, in the order of the spec's stages.

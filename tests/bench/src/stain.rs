@@ -76,10 +76,10 @@ impl Stain {
             ..Config::default()
         };
         let probes = sites.iter().map(|site| site.probe + 1).max().unwrap_or(1);
-        let settings = Settings { config, probes, log_level: 0, backend };
+        let settings = Settings { config, probes, predicates: false, log_level: 0, backend };
         let mut kernel = Kernel::load(&settings)?;
         for site in sites {
-            kernel.set_probe(site.probe, &site.spec)?;
+            kernel.set_probe(site)?;
         }
         let links = kernel.attach(micro.pid(), 1, sites)?;
         Ok(Self { kernel, _links: links, config })

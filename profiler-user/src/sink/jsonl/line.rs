@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use crate::sink::Names;
 use crate::trace::{Flags, Stamp, Trace};
 
 /// One trace's line.
@@ -10,7 +11,7 @@ use crate::trace::{Flags, Stamp, Trace};
 pub(super) struct Line<'a> {
     #[serde(serialize_with = "as_text")]
     trace_id: u64,
-    outcome: &'static str,
+    outcome: &'a str,
     pid: u32,
     #[serde(serialize_with = "as_hex")]
     key: u64,
@@ -25,18 +26,18 @@ pub(super) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    pub(super) fn new(trace: &'a Trace, names: &'a [String]) -> Self {
+    pub(super) fn new(trace: &'a Trace, names: &'a Names) -> Self {
         let Trace { id, outcome, pid, key, sequence, start_ns, wall_ns, end_ns, ref stamps, flags } = *trace;
         Self {
             trace_id: id,
-            outcome: outcome.name(),
+            outcome: outcome.name(&names.outcomes),
             pid,
             key,
             sequence,
             start_ns,
             end_ns,
             wall_time: wall_ns,
-            entries: Entries { stamps, names },
+            entries: Entries { stamps, names: &names.stages },
             flags,
         }
     }

@@ -10,7 +10,7 @@ mod tests;
 
 use std::io::Write;
 
-use super::{Hurry, Session, Sink, SinkCounts, SinkError};
+use super::{Hurry, Names, Session, Sink, SinkCounts, SinkError};
 use crate::trace::Trace;
 
 /// Bytes that are collected before they are written. A flush writes earlier.
@@ -20,7 +20,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 pub struct JsonLines<W> {
     out: W,
     destination: String,
-    stage_names: Vec<String>,
+    names: Names,
     buffer: Vec<u8>,
     counts: SinkCounts,
     closed: bool,
@@ -28,10 +28,10 @@ pub struct JsonLines<W> {
 }
 
 impl<W: Write> JsonLines<W> {
-    /// Writes into `out`, which errors call `destination`. `stage_names` are the spec's, by stage index.
-    pub fn new(out: W, destination: impl Into<String>, stage_names: Vec<String>) -> Self {
+    /// Writes into `out`, which errors call `destination`. `names` are the spec's.
+    pub fn new(out: W, destination: impl Into<String>, names: Names) -> Self {
         let (buffer, counts) = (Vec::with_capacity(BUFFER_BYTES), SinkCounts::default());
-        Self { out, destination: destination.into(), stage_names, buffer, counts, closed: false, hurry: None }
+        Self { out, destination: destination.into(), names, buffer, counts, closed: false, hurry: None }
     }
 
     /// With the switch that its writer obeys.
@@ -96,9 +96,9 @@ impl<W: Write> Sink for JsonLines<W> {
             self.counts.dropped += 1;
         }
         self.check_open()?;
-        let names = std::mem::take(&mut self.stage_names);
+        let names = std::mem::take(&mut self.names);
         let appended = self.append(&line::Line::new(trace, &names));
-        self.stage_names = names;
+        self.names = names;
         if let Err(source) = appended {
             self.counts.dropped += 1;
             let (destination, dropped) = (self.destination.clone(), self.counts.dropped);

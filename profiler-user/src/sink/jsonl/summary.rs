@@ -16,7 +16,7 @@ pub(super) struct Line<'a> {
 
 #[derive(Serialize)]
 struct Summary<'a> {
-    ledger: Accounts,
+    ledger: Accounts<'a>,
     stages: Vec<Stage<'a>>,
     hops: Vec<Hop<'a>>,
     e2e: Durations,
@@ -35,12 +35,24 @@ struct Summary<'a> {
 
 impl<'a> Line<'a> {
     pub(super) fn new(session: &'a Session<'a>) -> Self {
-        let Session { target, pids, rate, budget, changes, stages, stats, ledger, cost, duration_ns, end } =
-            *session;
+        let Session {
+            target,
+            pids,
+            rate,
+            budget,
+            changes,
+            stages,
+            outcomes,
+            stats,
+            ledger,
+            cost,
+            duration_ns,
+            end,
+        } = *session;
         let Stats { e2e, queue_wait, transform, sink_write, .. } = stats;
         Self {
             summary: Summary {
-                ledger: Accounts::new(ledger),
+                ledger: Accounts::new(ledger, outcomes),
                 stages: stages.iter().map(Stage::new).collect(),
                 hops: stats.hops().iter().map(|hop| Hop::new(hop, session)).collect(),
                 e2e: Durations::new(e2e),
@@ -67,7 +79,7 @@ struct Target<'a> {
 }
 
 #[derive(Serialize)]
-struct Accounts {
+struct Accounts<'a> {
     records: u64,
     sampled: u64,
     admitted: u64,
@@ -79,6 +91,7 @@ struct Accounts {
     filtered: u64,
     superseded: u64,
     expired: u64,
+    outcomes: Named<'a>,
     lost: Lost,
     in_flight: u64,
     tasks_full: u64,
@@ -89,8 +102,8 @@ struct Accounts {
     balanced: bool,
 }
 
-impl Accounts {
-    fn new(ledger: &Ledger) -> Self {
+impl<'a> Accounts<'a> {
+    fn new(ledger: &Ledger, names: &'a [String]) -> Self {
         let balanced = ledger.check().is_ok();
         let Ledger {
             records,
@@ -104,6 +117,7 @@ impl Accounts {
             filtered,
             superseded,
             expired,
+            named: _,
             lost: _,
             in_flight,
             unread: _,
@@ -126,6 +140,7 @@ impl Accounts {
             filtered,
             superseded,
             expired,
+            outcomes: Named(*ledger, names),
             lost: Lost(*ledger),
             in_flight,
             tasks_full,
@@ -135,6 +150,15 @@ impl Accounts {
             key_unreadable,
             balanced,
         }
+    }
+}
+
+/// The spec's own outcomes, also those that never came up.
+struct Named<'a>(Ledger, &'a [String]);
+
+impl Serialize for Named<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.named(self.1))
     }
 }
 

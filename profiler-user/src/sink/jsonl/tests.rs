@@ -4,13 +4,13 @@ use profiler_common::Outcome;
 use serde_json::Value;
 
 use super::JsonLines;
-use crate::sink::testing::{assert_counts, busy, empty, stages};
-use crate::sink::{Sink, SinkCounts, SinkError};
+use crate::sink::testing::{assert_counts, busy, empty, outcomes, stages};
+use crate::sink::{Names, Sink, SinkCounts, SinkError};
 use crate::trace::testing::trace;
 use crate::trace::{Flags, Trace};
 
-fn names() -> Vec<String> {
-    stages().into_iter().map(|row| row.name).collect()
+fn names() -> Names {
+    Names { stages: stages().into_iter().map(|row| row.name).collect(), outcomes: outcomes() }
 }
 
 fn lines(traces: &[Trace]) -> Vec<String> {
@@ -58,12 +58,21 @@ fn wall_times_have_nine_digits_to_the_end_of_time() {
     }
 }
 
-/// Every path of keys in a value, arrays by their first member.
+#[test]
+fn an_outcome_has_the_name_that_the_spec_gives_it() {
+    let line = &lines(&[trace("S0@1 drop@2", Outcome::Named(0))])[0];
+    assert!(line.contains(r#""outcome":"error_routed""#), "{line}");
+}
+
+/// Every path of keys in a value, arrays by their first member; names that the spec gives are no keys of the format.
 fn keys(value: &Value, path: &str, into: &mut Vec<String>) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
                 into.push(format!("{path}{name}"));
+                if name == "outcomes" {
+                    continue;
+                }
                 keys(value, &format!("{path}{name}."), into);
             }
         }
@@ -121,13 +130,14 @@ fn the_summary_has_the_numbers() {
     let summary = &last["summary"];
     assert_eq!(
         (summary["ledger"]["sampled"].as_u64(), summary["ledger"]["admitted"].as_u64()),
-        (Some(1234), Some(1000))
+        (Some(1240), Some(1006))
     );
     assert_eq!(summary["ledger"]["balanced"], true);
     assert_eq!(
         summary["ledger"]["lost"],
         serde_json::json!({"target_exit": 7, "thread_exit": 4, "source_unseen": 0, "corrupt": 1})
     );
+    assert_eq!(summary["ledger"]["outcomes"], serde_json::json!({"error_routed": 6}));
     assert_eq!(summary["e2e"]["count"], 100);
     assert_eq!(summary["hops"][1]["cause"], "queue");
     assert_eq!(summary["hops"][1]["max_ns"], 420_000);

@@ -12,7 +12,7 @@ const PROBES: usize = 8;
 pub(super) fn ledger(session: &Session<'_>, page: &mut Page) {
     let ledger = session.ledger;
     page.title("Ledger");
-    for law in ledger.laws() {
+    for law in ledger.laws(session.outcomes) {
         let parts: Vec<String> =
             law.parts.iter().map(|(name, count)| format!("{} {name}", units::count(*count))).collect();
         let equals = if law.holds { "=" } else { page.glyphs().not_equal };

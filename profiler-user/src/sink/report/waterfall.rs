@@ -16,7 +16,7 @@ pub(super) fn section(session: &Session<'_>, page: &mut Page) {
         (None, None) => return,
     };
     page.title(title);
-    let about = about(trace, page);
+    let about = about(session, trace, page);
     page.list("  ", &about, page.glyphs().separator, Ink::Dim);
     let span = trace.stamps.last().map_or(0, |stamp| since_start(trace, stamp));
     let hidden = trace.stamps.len().saturating_sub(ROWS);
@@ -32,12 +32,12 @@ pub(super) fn section(session: &Session<'_>, page: &mut Page) {
     }
 }
 
-fn about(trace: &Trace, page: &Page) -> [String; 5] {
+fn about(session: &Session<'_>, trace: &Trace, page: &Page) -> [String; 5] {
     let end = match trace.e2e_ns() {
         Some(ns) => format!("written after {}", page.duration(ns)),
         None => format!(
             "{} after {}",
-            trace.outcome.name(),
+            trace.outcome.name(session.outcomes),
             page.duration(trace.end_ns.saturating_sub(trace.start_ns))
         ),
     };

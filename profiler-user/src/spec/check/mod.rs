@@ -1,9 +1,14 @@
 //! Judges one layer of settings: ranges, spellings, points, keys. What is wrong goes to the mistakes, what is right goes on.
 
+mod journey;
+mod outcome;
 mod sampling;
+mod spaces;
 mod stage;
 mod target;
+mod value;
 
+pub(super) use journey::{Journey, check_journey};
 pub(super) use sampling::check_sampling;
-pub(super) use stage::{check_journey, check_stages};
+pub(super) use stage::check_stages;
 pub(super) use target::check_target;

@@ -4,11 +4,12 @@
 
 mod parse;
 #[cfg(test)]
-mod tests;
+pub(in crate::spec) mod tests;
 
 use std::fmt;
 
 pub use parse::MAX_EXPR_BYTES;
+pub(in crate::spec) use parse::{Parsed, Parser, check_steps};
 
 /// An expression for a value of a stopped thread. Parsed from and shown as `*(u64*)(arg1+8)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,15 @@ pub enum Expr {
         /// The address.
         address: Box<Expr>,
     },
+    /// The low bytes of a value: what a function sees of an argument of that type.
+    Cast {
+        /// Bytes to keep: 1, 2, 4, 8.
+        width: u8,
+        /// Whether to sign-extend.
+        signed: bool,
+        /// The value.
+        value: Box<Expr>,
+    },
     /// A hash of bytes in memory.
     Bytes {
         /// Address of the first byte.
@@ -50,6 +60,7 @@ impl Expr {
             match expr {
                 Self::Add(inner, _)
                 | Self::Deref { address: inner, .. }
+                | Self::Cast { value: inner, .. }
                 | Self::Bytes { pointer: inner, .. } => {
                     expr = inner;
                 }
@@ -79,11 +90,21 @@ impl Expr {
         self.values().any(|value| matches!(value.base(), Self::Arg(_)))
     }
 
+    /// Whether it was last read or cast as a signed number.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        match self {
+            Self::Add(inner, _) => inner.is_signed(),
+            Self::Deref { signed, .. } | Self::Cast { signed, .. } => *signed,
+            Self::Arg(_) | Self::Ret | Self::Thread | Self::Constant(_) | Self::Bytes { .. } => false,
+        }
+    }
+
     /// Whether memory is read.
     #[must_use]
     pub fn reads_memory(&self) -> bool {
         match self {
-            Self::Add(inner, _) => inner.reads_memory(),
+            Self::Add(inner, _) | Self::Cast { value: inner, .. } => inner.reads_memory(),
             Self::Deref { .. } | Self::Bytes { .. } => true,
             Self::Arg(_) | Self::Ret | Self::Thread | Self::Constant(_) => false,
         }
@@ -103,6 +124,10 @@ impl fmt::Display for Expr {
             Self::Deref { width, signed, address } => {
                 let kind = if *signed { 'i' } else { 'u' };
                 write!(f, "*({kind}{}*)({address})", u16::from(*width) * 8)
+            }
+            Self::Cast { width, signed, value } => {
+                let kind = if *signed { 'i' } else { 'u' };
+                write!(f, "({kind}{})({value})", u16::from(*width) * 8)
             }
             Self::Bytes { pointer, len } => write!(f, "bytes({pointer}, {len})"),
         }

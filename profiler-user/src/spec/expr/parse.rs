@@ -2,7 +2,7 @@
 //!
 //!     key     = "bytes" "(" sum "," sum ")" | sum
 //!     sum     = operand { ("+" | "-") number }
-//!     operand = "*" "(" width "*" ")" operand | "(" sum ")" | number | "arg0".."arg5" | "ret" | "thread"
+//!     operand = "*" "(" width "*" ")" operand | "(" width ")" operand | "(" sum ")" | number | "arg0".."arg5" | "ret" | "thread"
 //!     width   = "u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i64"
 //!     number  = ["-"] (decimal | "0x" hexadecimal)
 //!
@@ -35,7 +35,7 @@ const WIDTHS: [(&str, u8, bool); 8] = [
 
 const NAMES: [&str; 9] = ["arg0", "arg1", "arg2", "arg3", "arg4", "arg5", "ret", "thread", "bytes"];
 
-type Parsed<T> = Result<T, ParseError>;
+pub(in crate::spec) type Parsed<T> = Result<T, ParseError>;
 
 impl FromStr for Expr {
     type Err = ParseError;
@@ -47,44 +47,45 @@ impl FromStr for Expr {
                 "the expression has {length} bytes, and at most {MAX_EXPR_BYTES} are allowed; write a shorter one"
             )));
         }
-        let mut parser = Parser { text, at: 0, depth: 0 };
+        let mut parser = Parser::new(text);
         let expr = parser.key()?;
         match parser.peek() {
-            None => bounded(expr),
+            None => check_steps(&expr).map(|()| expr),
             Some(_) => Err(parser.unexpected("the end")),
         }
     }
 }
 
 /// Refuses what the kernel program has no room for.
-fn bounded(expr: Expr) -> Parsed<Expr> {
+pub(in crate::spec) fn check_steps(expr: &Expr) -> Parsed<()> {
     let too_many = expr.values().map(steps).find(|&steps| steps > MAX_STEPS);
     match too_many {
         Some(steps) => Err(ParseError::whole(format!(
-            "the expression takes {steps} steps (one for each `*`, one for a last `+` or `-`), and at most {MAX_STEPS} are allowed; \
+            "the expression takes {steps} steps (one for each `*` and each cast, one for a last `+` or `-`), and at most {MAX_STEPS} are allowed; \
              choose a value that is nearer"
         ))),
-        None => Ok(expr),
+        None => Ok(()),
     }
 }
 
-/// Steps of a key recipe that the value takes: an offset below a dereference costs none.
+/// Steps of a key recipe that the value takes: an offset below a dereference or a cast costs none.
 fn steps(expr: &Expr) -> usize {
     let mut count = usize::from(matches!(expr, Expr::Add(..)));
     let mut rest = expr;
     loop {
         match rest {
             Expr::Add(inner, _) => rest = inner,
-            Expr::Deref { address, .. } => {
+            Expr::Deref { address: inner, .. } | Expr::Cast { value: inner, .. } => {
                 count += 1;
-                rest = address;
+                rest = inner;
             }
             _ => return count,
         }
     }
 }
 
-struct Parser<'a> {
+/// Reads a text from left to right. Shared with conditions, whose sides are sums.
+pub(in crate::spec) struct Parser<'a> {
     text: &'a str,
     /// In bytes, always between two characters.
     at: usize,
@@ -92,6 +93,53 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
+    pub(in crate::spec) fn new(text: &'a str) -> Self {
+        Self { text, at: 0, depth: 0 }
+    }
+
+    pub(in crate::spec) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Goes back to a position that was read before.
+    pub(in crate::spec) fn rewind(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    /// Whether `symbol` comes next.
+    pub(in crate::spec) fn looks_at(&mut self, symbol: &str) -> bool {
+        self.skip_spaces();
+        self.rest().starts_with(symbol)
+    }
+
+    /// Whether `symbol` came next, and was read.
+    pub(in crate::spec) fn takes(&mut self, symbol: &str) -> bool {
+        let there = self.looks_at(symbol);
+        self.at += if there { symbol.len() } else { 0 };
+        there
+    }
+
+    /// Whether the whole word `word` came next, and was read.
+    pub(in crate::spec) fn takes_word(&mut self, word: &str) -> bool {
+        let start = self.skip_spaces();
+        let there = self.word() == word;
+        self.at = if there { self.at } else { start };
+        there
+    }
+
+    /// Something within parentheses, one level deeper.
+    pub(in crate::spec) fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+        let start = self.skip_spaces();
+        if self.depth >= MAX_DEPTH {
+            return Err(self
+                .error(start, format!("the expression nests deeper than {MAX_DEPTH}; write a simpler one")));
+        }
+        self.depth += 1;
+        let result = read(self);
+        self.depth -= 1;
+        result
+    }
+
     fn key(&mut self) -> Parsed<Expr> {
         let start = self.skip_spaces();
         if self.word() != "bytes" {
@@ -106,7 +154,7 @@ impl<'a> Parser<'a> {
         Ok(Expr::Bytes { pointer, len })
     }
 
-    fn sum(&mut self) -> Parsed<Expr> {
+    pub(in crate::spec) fn sum(&mut self) -> Parsed<Expr> {
         let mut value = self.operand()?;
         loop {
             let negative = match self.peek() {
@@ -127,25 +175,25 @@ impl<'a> Parser<'a> {
     }
 
     fn operand(&mut self) -> Parsed<Expr> {
-        let start = self.skip_spaces();
-        if self.depth >= MAX_DEPTH {
-            return Err(self
-                .error(start, format!("the expression nests deeper than {MAX_DEPTH}; write a simpler one")));
-        }
-        self.depth += 1;
-        let operand = match self.peek() {
-            Some('*') => self.deref(),
-            Some('(') => self.group(),
-            Some(c) if c.is_ascii_digit() || c == '-' => self.number().map(Expr::Constant),
-            Some(c) if c.is_ascii_alphabetic() || c == '_' => self.name(),
-            _ => Err(self.unexpected("a value such as arg0, ret, thread or *(u64*)(arg0+8)")),
-        };
-        self.depth -= 1;
-        operand
+        self.within(|parser| match parser.peek() {
+            Some('*') => parser.deref(),
+            Some('(') => parser.group(),
+            Some(c) if c.is_ascii_digit() || c == '-' => parser.number().map(Expr::Constant),
+            Some(c) if c.is_ascii_alphabetic() || c == '_' => parser.name(),
+            _ => Err(parser.unexpected("a value such as arg0, ret, thread or *(u64*)(arg0+8)")),
+        })
     }
 
+    /// A cast, or a sum within parentheses.
     fn group(&mut self) -> Parsed<Expr> {
         self.at += 1;
+        let start = self.skip_spaces();
+        let word = self.word();
+        if let Some((_, width, signed)) = WIDTHS.into_iter().find(|(name, ..)| *name == word) {
+            self.expect(')', "`)` after the type, as in (u32)arg1")?;
+            return Ok(Expr::Cast { width, signed, value: Box::new(self.operand()?) });
+        }
+        self.at = start;
         let inner = self.sum()?;
         self.expect(')', "`)`")?;
         Ok(inner)
@@ -208,7 +256,7 @@ impl<'a> Parser<'a> {
         })
     }
 
-    fn number(&mut self) -> Parsed<u64> {
+    pub(in crate::spec) fn number(&mut self) -> Parsed<u64> {
         let start = self.at;
         let minus = self.peek() == Some('-');
         if minus {
@@ -237,7 +285,7 @@ impl<'a> Parser<'a> {
         self.at
     }
 
-    fn peek(&mut self) -> Option<char> {
+    pub(in crate::spec) fn peek(&mut self) -> Option<char> {
         self.skip_spaces();
         self.rest().chars().next()
     }
@@ -254,7 +302,7 @@ impl<'a> Parser<'a> {
         self.text.get(self.at..).unwrap_or("")
     }
 
-    fn expect(&mut self, wanted: char, what: &str) -> Parsed<()> {
+    pub(in crate::spec) fn expect(&mut self, wanted: char, what: &str) -> Parsed<()> {
         if self.peek() != Some(wanted) {
             return Err(self.unexpected(what));
         }
@@ -262,7 +310,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn unexpected(&mut self, wanted: &str) -> ParseError {
+    pub(in crate::spec) fn unexpected(&mut self, wanted: &str) -> ParseError {
         let found = match self.peek() {
             Some(c) => quote(c.encode_utf8(&mut [0; 4])),
             None => "the end".to_owned(),

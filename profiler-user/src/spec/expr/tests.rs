@@ -6,6 +6,10 @@ fn deref(width: u8, signed: bool, address: Expr) -> Expr {
     Expr::Deref { width, signed, address: Box::new(address) }
 }
 
+fn cast(width: u8, signed: bool, value: Expr) -> Expr {
+    Expr::Cast { width, signed, value: Box::new(value) }
+}
+
 fn add(value: Expr, offset: i64) -> Expr {
     Expr::Add(Box::new(value), offset)
 }
@@ -39,6 +43,9 @@ fn what_users_write() {
         ("*(u8*)*(u64*)ret", deref(1, false, deref(8, false, Expr::Ret))),
         ("*(u64*)(*(u64*)(*(u64*)(*(u64*)(arg0+8)+8)+8)+8)", nested),
         ("((((arg2))))", Expr::Arg(2)),
+        ("(u32)arg1", cast(4, false, Expr::Arg(1))),
+        ("( i8 ) ( arg1 + 8 ) + 1", add(cast(1, true, add(Expr::Arg(1), 8)), 1)),
+        ("*(u64*)(u32)ret", deref(8, false, cast(4, false, Expr::Ret))),
         (
             "bytes(*(u64*)(arg0+8), *(u32*)(arg0+16))",
             Expr::Bytes {
@@ -85,6 +92,8 @@ fn mistakes_say_where_and_what() {
         ("*(uint64_t*)(arg1)", 3, "it is one of u8, u16"),
         ("*(u64*)", 8, "expected a value such as arg0, ret, thread or *(u64*)(arg0+8), found the end"),
         ("(arg0", 6, "expected `)`, found the end"),
+        ("(u32 arg0)", 6, "expected `)` after the type, as in (u32)arg1, found `a`"),
+        ("(u32)", 6, "expected a value"),
         ("arg0)", 5, "expected the end, found `)`"),
         ("bytes", 6, "expected `(`, as in bytes(arg0, 16)"),
         ("bytes(arg0)", 11, "the number of bytes"),
@@ -129,12 +138,17 @@ pub(in crate::spec) fn value() -> impl Strategy<Value = Expr> {
         (0_u64..100).prop_map(Expr::Constant),
     ];
     let offset = prop_oneof![Just(0_i64), -64..64_i64, any::<i32>().prop_map(i64::from)];
-    let step = (offset.clone(), prop_oneof![Just(1_u8), Just(2), Just(4), Just(8)], any::<bool>());
+    let width = prop_oneof![Just(1_u8), Just(2), Just(4), Just(8)];
+    let step = (offset.clone(), width, any::<bool>(), any::<bool>());
     (base, prop::collection::vec(step, 0..=7), offset).prop_map(|(base, steps, last)| {
         let plus = |value, offset| if offset == 0 { value } else { add(value, offset) };
-        let inner = steps
-            .into_iter()
-            .fold(base, |value, (offset, width, signed)| deref(width, signed, plus(value, offset)));
+        let inner = steps.into_iter().fold(base, |value, (offset, width, signed, reads)| {
+            if reads {
+                deref(width, signed, plus(value, offset))
+            } else {
+                cast(width, signed, plus(value, offset))
+            }
+        });
         plus(inner, last)
     })
 }

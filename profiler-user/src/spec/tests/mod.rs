@@ -6,8 +6,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
-    Expr, Overrides, Place, Point, SAMPLE, SequenceMode, Spec, SpecErrors, Stage, StageCode, Target,
-    defaults, load,
+    Expr, Level, Outcome, Overrides, Place, Point, SAMPLE, SequenceMode, Spec, SpecErrors, Stage, StageCode,
+    Target, defaults, load,
 };
 
 mod mistakes;
@@ -50,7 +50,17 @@ fn function(pattern: &str) -> Point {
 }
 
 fn stage(code: StageCode, name: &str, point: Point, key: &str) -> Stage {
-    Stage { code, name: name.to_owned(), point, key: key.parse().unwrap(), task: None }
+    Stage {
+        code,
+        name: name.to_owned(),
+        point,
+        key: key.parse().unwrap(),
+        task: None,
+        space: 0,
+        outcome: super::code::outcome(code),
+        when: None,
+        level: Level::Info,
+    }
 }
 
 #[test]
@@ -233,7 +243,7 @@ fn stages_must_make_a_journey() {
         (
             &["S0=f(arg0)", "W!=g(arg0)", "W!:again=g(arg0 + 0)"],
             "--stage `W!:again=g(arg0 + 0)`",
-            "it has the code, point and key of --stage `W!=g(arg0)`",
+            "it has the code, point, key and condition of --stage `W!=g(arg0)`",
         ),
         (&["S0=f(thread)", "W!=g(arg0)"], "--stage `W!=g(arg0)`, key", "every S0 has the key `thread`"),
         (
@@ -263,6 +273,110 @@ fn stages_must_make_a_journey() {
     }
     assert!(load(None, &stages(&["S0=f(thread)", "T+=h(thread)", "drop=g(thread)"])).is_ok());
     assert!(load(None, &stages(&["S0=f(arg0)", "W!=g(arg0)", "W!=h(arg0)", "Q+=g(arg0)"])).is_ok());
+}
+
+#[test]
+fn levels_choose_the_stages_that_are_probed() {
+    let at = |text: &str, level| {
+        load(Some(("p.toml", text)), &Overrides { level: Some(level), ..Overrides::default() })
+    };
+    let lines = |changes: &[(usize, &str)]| -> String {
+        let mut lines: Vec<String> = ISSUE.lines().map(str::to_owned).collect();
+        changes.iter().for_each(|(line, level)| lines[*line - 1].push_str(&format!("\nlevel = \"{level}\"")));
+        lines.join("\n")
+    };
+    let text = lines(&[(17, "debug"), (21, "trace")]);
+    for (level, expected) in [(Level::Debug, [true, true, false]), (Level::Trace, [true; 3])] {
+        let spec = at(&text, level).unwrap();
+        let probed: Vec<bool> = spec.stages.iter().map(|stage| spec.is_probed(stage)).collect();
+        assert_eq!(probed, expected, "{level}");
+    }
+    for (text, level, part) in [
+        (
+            &text,
+            Level::Info,
+            "stage: no stage that ends a trace is probed at the level info; give one no level, or attach with `--level debug`",
+        ),
+        (
+            &lines(&[(11, "trace")]),
+            Level::Debug,
+            "stage: no S0 is probed at the level debug; give one no level, or attach with `--level trace`",
+        ),
+    ] {
+        let shown = at(text, level).unwrap_err().to_string();
+        assert!(shown.contains(part) && shown.lines().count() == 1, "{shown}");
+    }
+    assert!(at(&lines(&[(11, "info")]), Level::Info).is_ok());
+}
+
+#[test]
+fn outcomes_are_numbered_as_they_come() {
+    let more = |n: usize, outcome: &str| {
+        format!("[[stage]]\ncode = \"drop\"\npoint = \"f{n}\"\nkey = \"arg0\"\noutcome = \"{outcome}\"\n")
+    };
+    let text = ISSUE.to_owned()
+        + &more(1, "error_routed")
+        + &more(2, "filtered")
+        + &more(3, "late")
+        + &more(4, "error_routed");
+    let spec = read(&text).unwrap();
+    let found: Vec<Option<Outcome>> = spec.stages.iter().map(|stage| stage.outcome).collect();
+    let named = |number| Some(Outcome::Named(number));
+    let (written, filtered) = (Some(Outcome::Written), Some(Outcome::Filtered));
+    assert_eq!(found, [None, written, filtered, named(0), filtered, named(1), named(0)]);
+    assert_eq!(spec.outcomes, ["error_routed", "late"]);
+    let many: String = (0..17).map(|n| more(n, &format!("o{n}"))).collect();
+    let shown = read(&(ISSUE.to_owned() + &many)).unwrap_err().to_string();
+    assert!(shown.contains("this is outcome `o16`, and a spec names 16 at most"), "{shown}");
+}
+
+#[test]
+fn spaces_are_one_until_one_is_named() {
+    let spaces = |stages: &[(&str, &str, &str)]| {
+        let one = |(index, (code, key, space)): (usize, &(&str, &str, &str))| {
+            let space = if space.is_empty() { String::new() } else { format!("space = '{space}'\n") };
+            format!("[[stage]]\ncode = '{code}'\npoint = 'f{index}'\nkey = '{key}'\n{space}")
+        };
+        let text: String = stages.iter().enumerate().map(one).collect();
+        read(&format!("target.pid = 1\n{text}")).map(|spec| {
+            let numbers: Vec<u32> = spec.stages.iter().map(|stage| stage.space).collect();
+            let names: Vec<&str> = numbers.iter().map(|space| spec.space_name(*space)).collect();
+            (numbers, names.join(" "))
+        })
+    };
+    for (stages, numbers, names) in [
+        (
+            &[("S0", "arg0", ""), ("T+", "arg3", ""), ("W!", "arg1", "")][..],
+            &[0, 0, 0][..],
+            "record record record",
+        ),
+        (&[("S0", "thread", ""), ("W!", "thread", "")], &[1, 1], "thread thread"),
+        (&[("S0", "arg0", "row"), ("T+", "arg1", "row"), ("W!", "arg2", "row")], &[2, 2, 2], "row row row"),
+        // A word is not the spelling that it looks like.
+        (
+            &[("S0", "arg0", "arg1"), ("S0", "arg1", ""), ("T+", "arg5", "arg1"), ("W!", "arg1", "")],
+            &[2, 3, 2, 3],
+            "arg1 arg1 arg1 arg1",
+        ),
+        (
+            &[("S0", "arg0", "row"), ("S0", "thread", ""), ("W!", "thread", "")],
+            &[2, 1, 1],
+            "row thread thread",
+        ),
+    ] {
+        assert_eq!(spaces(stages).unwrap(), (numbers.to_vec(), names.to_owned()));
+    }
+    for (stages, part) in [
+        (&[("S0", "thread", "row"), ("W!", "thread", "")], "keys that are threads have a space of their own"),
+        (
+            &[("S0", "arg0", "row"), ("W!", "arg0", "")],
+            "no S0 puts a key into the space of keys written `arg0`",
+        ),
+        (&[("S0", "arg0", "row"), ("W!", "thread", "")], "no S0 puts a key into the space of threads"),
+    ] {
+        let shown = spaces(stages).unwrap_err().to_string();
+        assert!(shown.contains(part) && shown.lines().count() == 1, "{shown}");
+    }
 }
 
 #[test]
