@@ -34,7 +34,7 @@ pub const MAX_SOURCE_TASKS: u32 = 65_536;
 /// Processes traced at the same time.
 pub const MAX_PROCESSES: u32 = 4096;
 
-/// Calls open at the same time whose entry arguments are kept for their return. The oldest go first.
+/// Calls open at the same time whose entry arguments are kept for their return, at least. The least recently used go first.
 pub const MAX_OPEN_CALLS: u32 = 16_384;
 
 /// Counts of records that passed a source unseen. A power of two; processes whose numbers differ by it share one, which can only make

@@ -140,8 +140,8 @@ pub struct FreeCursors {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct CallKey {
-    /// Process id.
-    pub tgid: u32,
+    /// The process, by the agent's number for it.
+    pub process: u32,
     /// Thread id.
     pub tid: u32,
     /// Stack pointer at the function's first instruction.
@@ -152,18 +152,33 @@ pub struct CallKey {
     pub reserved: u32,
 }
 
+impl CallKey {
+    /// What marks the arguments saved for this call.
+    #[must_use]
+    #[inline(always)]
+    pub const fn tag(&self) -> u64 {
+        self.stack_pointer
+            ^ ((self.tid as u64) << 32 | self.call as u64)
+            ^ (self.process as u64).rotate_left(48)
+    }
+}
+
 /// The argument registers at the entry of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct SavedArgs {
+    /// [`CallKey::tag`] of the call, before the arguments and after them: the table reuses its elements at any time.
+    pub tag: u64,
     /// By the calling convention's order.
     pub argument: [u64; crate::limits::SAVED_ARGS],
+    /// See `tag`.
+    pub tag_too: u64,
 }
 
 const _: () = assert!(size_of::<SlotHeader>() == 128);
 const _: () = assert!(size_of::<FreeCursors>() == 128);
 const _: () = assert!(size_of::<CallKey>() == 24);
-const _: () = assert!(size_of::<SavedArgs>() == 48);
+const _: () = assert!(size_of::<SavedArgs>() == 64);
 const _: () = assert!(size_of::<Entry>() == 32);
 
 #[cfg(test)]

@@ -66,9 +66,9 @@ pub fn hit(ctx: &ProbeContext) {
     let mut place = MaybeUninit::uninit();
     let frame = Frame::of(ctx, &mut place);
     if spec.role == Role::Save as u8 {
-        return save(spec, frame);
+        return save(spec, process, frame);
     }
-    if spec.flags & ProbeSpec::USES_SAVED != 0 && !restore(spec, frame) {
+    if spec.flags & ProbeSpec::USES_SAVED != 0 && !restore(spec, process, frame) {
         count(Counter::EntryUnseen);
         return pass_unseen(spec, process, true);
     }
@@ -114,9 +114,9 @@ fn is_idle(spec: &ProbeSpec) -> bool {
 }
 
 #[inline(always)]
-fn call_key(spec: &ProbeSpec, frame: &Frame) -> CallKey {
+fn call_key(spec: &ProbeSpec, process: u32, frame: &Frame) -> CallKey {
     CallKey {
-        tgid: frame.tgid,
+        process,
         tid: frame.tid,
         stack_pointer: frame.stack_pointer().wrapping_add(spec.frame_adjust as i64 as u64),
         call: spec.call,
@@ -124,21 +124,28 @@ fn call_key(spec: &ProbeSpec, frame: &Frame) -> CallKey {
     }
 }
 
-/// Keeps the arguments of a call for its return. When the table is full the return counts as unseen.
+/// Keeps the arguments of a call for its return. Calls that never return (left by an exception, or with their thread) are forgotten when
+/// the table needs their place.
 #[inline(always)]
-fn save(spec: &ProbeSpec, frame: &Frame) {
-    let _ = CALLS.insert(call_key(spec, frame), SavedArgs { argument: frame.arguments() }, 0);
+fn save(spec: &ProbeSpec, process: u32, frame: &Frame) {
+    let key = call_key(spec, process, frame);
+    let tag = key.tag();
+    let _ = CALLS.insert(key, SavedArgs { tag, argument: frame.arguments(), tag_too: tag }, 0);
 }
 
 /// Takes the arguments that the same call had at its entry. False when its entry was not seen.
 #[inline(always)]
-fn restore(spec: &ProbeSpec, frame: &mut Frame) -> bool {
-    let key = call_key(spec, frame);
+fn restore(spec: &ProbeSpec, process: u32, frame: &mut Frame) -> bool {
+    let key = call_key(spec, process, frame);
     let Some(saved) = CALLS.get_ptr(key) else { return false };
     for index in 0..SAVED_ARGS {
-        // SAFETY: an element of the hash map; it is removed only by this very thread, below. Volatile: a word at a time, not a call.
+        // SAFETY: an element of the hash map, if perhaps another call's by now: see below. Volatile: a word at a time, not a call.
         frame.saved[index] = unsafe { (&raw const (*saved).argument[index]).read_volatile() };
     }
+    // An element may be taken for another call while it is read. Then its tags are not this call's.
+    // SAFETY: as above.
+    let tags =
+        unsafe { ((&raw const (*saved).tag).read_volatile(), (&raw const (*saved).tag_too).read_volatile()) };
     let _ = CALLS.remove(key);
-    true
+    tags == (key.tag(), key.tag())
 }

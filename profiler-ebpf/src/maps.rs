@@ -1,7 +1,7 @@
 //! The maps. Sizes here are the least that loads; the agent sets the real ones before it loads the object.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use profiler_common::limits::{
     MAX_OPEN_CALLS, MAX_PROCESSES, MAX_SOURCE_TASKS, NOTICE_RING_BYTES, UNSEEN_COUNTS,
 };
@@ -69,7 +69,7 @@ pub static FREE_CURSORS: Array<FreeCursors> = Array::with_max_entries(1, MMAPABL
 
 /// Entry arguments of calls that are to be seen again at their return.
 #[map]
-pub static CALLS: HashMap<CallKey, SavedArgs> = HashMap::with_max_entries(MAX_OPEN_CALLS, 0);
+pub static CALLS: LruHashMap<CallKey, SavedArgs> = LruHashMap::with_max_entries(MAX_OPEN_CALLS, 0);
 
 /// Notices to the agent.
 #[map]

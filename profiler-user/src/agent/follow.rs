@@ -92,7 +92,7 @@ impl Running {
         let links = kernel.attach(pid, number, &sites)?;
         let traced = Traced::new(number, process.identity, links, monotonic_ns(), self.ended.0.clone());
         let traced = traced.map_err(|error| {
-            kernel.forget(pid);
+            kernel.forget(pid, number);
             AgentError::System { what: "watching the target", error }
         })?;
         self.comm.get_or_insert_with(|| process.comm.clone());
@@ -209,7 +209,7 @@ impl Running {
         let pid = traced.identity.pid;
         drop(traced);
         if let Some(kernel) = &mut self.kernel {
-            kernel.forget(pid);
+            kernel.forget(pid, number);
             self.harvest.end_process(kernel, number)?;
         }
         self.harvest.scan_next();

@@ -128,7 +128,8 @@ impl Resolver {
             spec.stages.iter().map(|stage| stage.point.library.as_deref()).collect();
         let wanted = libraries.as_deref().map_or(Wanted::All, Wanted::Libraries);
         let modules = self.proc.modules(pid, &mut self.cache, wanted)?;
-        self.sites_in(spec, &modules)
+        let kernel = KernelTraits { seccomp: self.proc.is_filtered(pid), ..self.kernel };
+        self.sites_in(spec, &modules, kernel)
     }
 
     /// The sites of a spec in a file that no process needs to run.
@@ -137,10 +138,15 @@ impl Resolver {
     /// As for [`Self::sites`].
     pub fn sites_of_file(&mut self, spec: &Spec, path: &str) -> Result<Vec<Site>, ResolveError> {
         let modules = self.proc.modules_of(path, &mut self.cache)?;
-        self.sites_in(spec, &modules)
+        self.sites_in(spec, &modules, self.kernel)
     }
 
-    fn sites_in(&self, spec: &Spec, modules: &Modules) -> Result<Vec<Site>, ResolveError> {
+    fn sites_in(
+        &self,
+        spec: &Spec,
+        modules: &Modules,
+        kernel: KernelTraits,
+    ) -> Result<Vec<Site>, ResolveError> {
         let (mut found, mut errors, mut awaited) = (Vec::new(), Vec::new(), Vec::new());
         for (index, stage) in spec.stages.iter().enumerate() {
             match functions(index, &stage.point, modules) {
@@ -158,7 +164,7 @@ impl Resolver {
         }
         let stages: Vec<ResolvedStage<'_>> =
             (0..spec.stages.len()).map(|stage| resolved(stage, &found)).collect();
-        Ok(plan(spec, &stages, self.kernel)?.sites)
+        Ok(plan(spec, &stages, kernel)?.sites)
     }
 
     /// Where processes are looked at.

@@ -5,7 +5,9 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::{Program, ProgramError, RawTracePoint, RawTracePointRunOptions, TestRun as _, UProbe};
-use profiler_common::{Config, Counter, Handle, Notice, NoticeKind, Outcome, ProbeCount, ProbeSpec};
+use profiler_common::{
+    Config, Counter, Handle, Notice, NoticeKind, Outcome, ProbeCount, ProbeSpec, SequenceKey,
+};
 
 use super::error::AttachError;
 use super::links::{self, Backend, Links};
@@ -40,6 +42,7 @@ pub struct Kernel {
     counters: PerCpuArray<MapData, u64>,
     probe_counts: PerCpuArray<MapData, ProbeCount>,
     processes: HashMap<MapData, u32, u32>,
+    sequences: HashMap<MapData, SequenceKey, u64>,
     notices: RingBuf<MapData>,
     probes: u32,
 }
@@ -67,6 +70,7 @@ impl Kernel {
             counters: take(&mut ebpf, "COUNTERS")?,
             probe_counts: take(&mut ebpf, "PROBE_COUNTS")?,
             processes: take(&mut ebpf, "PROCESSES")?,
+            sequences: take(&mut ebpf, "SEQUENCES")?,
             notices: take(&mut ebpf, "NOTICES")?,
             ebpf,
             multi,
@@ -144,7 +148,7 @@ impl Kernel {
         self.processes.insert(pid, number, 0).map_err(|error| AttachError::Load(chain(&error)))?;
         let links = self.set_probes(pid, number, sites);
         if links.is_err() {
-            self.forget(pid);
+            self.forget(pid, number);
         }
         links
     }
@@ -167,10 +171,15 @@ impl Kernel {
         }
     }
 
-    /// A process is no longer a target. Its links are the caller's to drop.
-    pub fn forget(&mut self, pid: u32) {
+    /// A process is no longer a target, and its sequences are over. Its links are the caller's to drop.
+    pub fn forget(&mut self, pid: u32, number: u32) {
         // It may be gone already; then there is nothing to forget.
         let _ = self.processes.remove(&pid);
+        let keys: Vec<SequenceKey> =
+            self.sequences.keys().flatten().filter(|key| key.process == number).collect();
+        for key in keys {
+            let _ = self.sequences.remove(&key);
+        }
     }
 
     /// The ledger's kernel half, indexed by [`Counter`].

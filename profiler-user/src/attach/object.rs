@@ -8,6 +8,7 @@ use aya::maps::{Map, MapData};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use aya_obj::Object;
 use profiler_common::Config;
+use profiler_common::limits::MAX_OPEN_CALLS;
 
 use super::error::AttachError;
 use super::sys;
@@ -37,6 +38,7 @@ fn log_levels(level: u8) -> &'static u8 {
 /// Loads the object's maps with the sizes that the settings need.
 pub(super) fn load(config: &Config, probes: u32, log_level: u8) -> Result<Ebpf, AttachError> {
     let probes = probes.max(1);
+    let cpus = aya::util::nr_cpus().map_or(1, |cpus| u32::try_from(cpus).unwrap_or(u32::MAX));
     let mut loader = LOADER.lock().unwrap_or_else(PoisonError::into_inner);
     loader
         .map_max_entries("PROBES", probes)
@@ -46,6 +48,8 @@ pub(super) fn load(config: &Config, probes: u32, log_level: u8) -> Result<Ebpf, 
         .map_max_entries("ENTRIES", config.slots.saturating_mul(config.max_entries))
         // Twice the traces: a hash map that is never more than half full neither refuses nor crowds.
         .map_max_entries("IN_FLIGHT", config.slots.saturating_mul(2))
+        // Each CPU keeps some elements of this kind of map for itself: too small a map would forget calls that are open.
+        .map_max_entries("CALLS", MAX_OPEN_CALLS.max(cpus.saturating_mul(512)))
         .override_global("AYA_LOG_LEVEL", log_levels(log_level), true)
         .load(BPF_OBJECT)
         .map_err(|error| load_error(&error))
@@ -76,7 +80,11 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 /// The data of a map, whatever its kind.
 pub(super) fn data(map: &Map) -> Option<&MapData> {
     match map {
-        Map::Array(data) | Map::HashMap(data) | Map::PerCpuArray(data) | Map::RingBuf(data) => Some(data),
+        Map::Array(data)
+        | Map::HashMap(data)
+        | Map::LruHashMap(data)
+        | Map::PerCpuArray(data)
+        | Map::RingBuf(data) => Some(data),
         _ => None,
     }
 }

@@ -104,6 +104,7 @@ fn probed(child: &mut Child, bare: &Times) -> Result<Calibrated, Silence> {
         kernel: KernelTraits {
             safe_five_byte_nop: red_zone == RedZone::Intact,
             emulates_long_nops: is_nearer(price(Specimen::LongNop), emulated_ns, stepped_ns),
+            seccomp: false,
         },
         red_zone,
     })

@@ -139,7 +139,8 @@ mod tests {
     use crate::symbol::{Arch, ElfAddress, FileOffset};
 
     const START: u64 = 0x1000;
-    const KERNEL: KernelTraits = KernelTraits { safe_five_byte_nop: false, emulates_long_nops: true };
+    const KERNEL: KernelTraits =
+        KernelTraits { safe_five_byte_nop: false, emulates_long_nops: true, seccomp: false };
     const RDI: RegSet = RegSet(1 << 7);
     const RSI: RegSet = RegSet(1 << 6);
 
@@ -251,7 +252,7 @@ mod tests {
     fn a_safe_five_byte_nop_beats_a_stepped_instruction() {
         let bytes = hex("f3 0f 1e fa 0f 1f 44 00 00 c3");
         let code = code(&bytes);
-        let safe = KernelTraits { safe_five_byte_nop: true, emulates_long_nops: false };
+        let safe = KernelTraits { safe_five_byte_nop: true, emulates_long_nops: false, seccomp: false };
         let choice = entry(&code, &code.scan(), Needs::default(), safe).unwrap();
         assert_eq!((choice.address, choice.class), (START + 4, Class::OptimisedNop));
     }

@@ -15,6 +15,8 @@ pub struct Leaving {
     pub go: bool,
     /// Exceptions or panics may unwind.
     pub unwinds: bool,
+    /// The process filters its system calls.
+    pub seccomp: bool,
 }
 
 impl Leaving {
@@ -23,7 +25,9 @@ impl Leaving {
         match self {
             Self { go: true, .. } => Some("Go moves its stacks"),
             Self { unwinds: true, .. } => Some("an exception or panic must be able to unwind through it"),
-            Self { go: false, unwinds: false } => None,
+            // Linux 6.11 to 6.13 make the trampoline a system call, which a filter may answer by killing the process.
+            Self { seccomp: true, .. } => Some("the process filters its system calls (seccomp)"),
+            Self { go: false, unwinds: false, seccomp: false } => None,
         }
     }
 }
@@ -166,9 +170,9 @@ mod tests {
     use crate::plan::{Class, FunctionCode, KernelTraits};
     use crate::symbol::{Arch, ElfAddress, FileOffset};
 
-    const PLAIN: Leaving = Leaving { go: false, unwinds: false };
-    const UNWINDS: Leaving = Leaving { go: false, unwinds: true };
-    const GO: Leaving = Leaving { go: true, unwinds: false };
+    const PLAIN: Leaving = Leaving { go: false, unwinds: false, seccomp: false };
+    const UNWINDS: Leaving = Leaving { go: false, unwinds: true, seccomp: false };
+    const GO: Leaving = Leaving { go: true, unwinds: false, seccomp: false };
 
     fn of(bytes: &[u8], sized: bool, leaving: Leaving) -> Result<Method, String> {
         let (address, offset) = (ElfAddress(0x1000), FileOffset(0x1000));

@@ -103,6 +103,8 @@ pub struct KernelTraits {
     pub safe_five_byte_nop: bool,
     /// Nops of two bytes and more are emulated (6.18 does; older kernels step or refuse them).
     pub emulates_long_nops: bool,
+    /// The target filters its system calls (seccomp): not of the kernel itself, but of what it may do to this process.
+    pub seccomp: bool,
 }
 
 /// A stage with the functions that its point matches.
@@ -165,7 +167,11 @@ impl Planner {
         let work = Work {
             stage,
             code,
-            leaving: exit::Leaving { go: module.is_go, unwinds: module.unwinds },
+            leaving: exit::Leaving {
+                go: module.is_go,
+                unwinds: module.unwinds,
+                seccomp: self.kernel.seccomp,
+            },
             // Go's own symbols name a package; C functions linked into the program do not.
             go: module.is_go && function.is_some_and(|function| function.symbol.contains('.')),
             known: function.is_some(),

@@ -9,7 +9,8 @@ use super::*;
 use crate::spec::{Expr, Place, Point, Sampling, SequenceMode, StageCode, Target};
 use crate::symbol::{ElfAddress, Segment, Sources};
 
-const KERNEL: KernelTraits = KernelTraits { safe_five_byte_nop: false, emulates_long_nops: true };
+const KERNEL: KernelTraits =
+    KernelTraits { safe_five_byte_nop: false, emulates_long_nops: true, seccomp: false };
 /// `push %rbp; mov %rdi, %rbp; .. ; pop %rbp; ret`
 const PUSH: &[u8] = &[0x55, 0x48, 0x89, 0xfd, 0x5d, 0xc3];
 /// `endbr64; push %rbx; .. ; ret`

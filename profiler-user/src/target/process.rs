@@ -73,6 +73,13 @@ impl Stat {
 }
 
 impl Proc {
+    /// Whether the process filters its system calls. One that cannot be asked is taken to.
+    pub fn is_filtered(&self, pid: u32) -> bool {
+        let Ok(status) = std::fs::read_to_string(self.path(pid, "status")) else { return true };
+        let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:"));
+        mode.is_some_and(|mode| mode.trim() != "0")
+    }
+
     pub(super) fn stat(&self, pid: u32) -> Result<Stat, TargetError> {
         let path = self.path(pid, "stat");
         let text = std::fs::read(&path).map_err(|error| TargetError::reading(pid, &path, error))?;

@@ -7,7 +7,7 @@ use crate::plan::KernelTraits;
 
 /// A machine that lacks nothing.
 fn good() -> Facts {
-    let kernel = KernelTraits { safe_five_byte_nop: true, emulates_long_nops: true };
+    let kernel = KernelTraits { safe_five_byte_nop: true, emulates_long_nops: true, seccomp: false };
     Facts {
         exe: "/usr/bin/stain".into(),
         arch: "x86_64".to_owned(),

@@ -200,7 +200,8 @@ mod tests {
     use super::{Class, KernelTraits, shape, verdict};
     use crate::plan::insn::{Flow, Indirect};
 
-    const MODERN: KernelTraits = KernelTraits { safe_five_byte_nop: true, emulates_long_nops: true };
+    const MODERN: KernelTraits =
+        KernelTraits { safe_five_byte_nop: true, emulates_long_nops: true, seccomp: false };
 
     fn hex(text: &str) -> Vec<u8> {
         text.split(' ').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
