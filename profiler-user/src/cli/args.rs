@@ -53,6 +53,9 @@ pub(super) struct SpecSource {
     /// Attach to all processes that run this executable, also later ones.
     #[arg(long, value_name = "PATH")]
     pub(super) exe: Option<PathBuf>,
+    /// Attach to all processes of the container whose id begins so, also later ones; with --process or --exe, to those of them.
+    #[arg(long, value_name = "ID")]
+    pub(super) container: Option<String>,
     /// A stage: CODE[:NAME]=POINT(KEY)[@TASK], for example 'W!=libfoo.so.1:write_done(arg0)'. Replaces the stages of the file.
     #[arg(long, value_name = "STAGE")]
     pub(super) stage: Vec<String>,

@@ -6,4 +6,4 @@ mod target;
 
 pub(super) use sampling::check_sampling;
 pub(super) use stage::{check_journey, check_stages};
-pub(super) use target::check_target;
+pub(super) use target::{check_target, lay_target_over};
