@@ -5,6 +5,7 @@
 
 pub mod child;
 pub mod code;
+pub mod container;
 pub mod control;
 pub mod family;
 pub mod ffmpeg;

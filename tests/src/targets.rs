@@ -177,8 +177,10 @@ fn sources() -> PathBuf {
 
 /// `target/stain-targets`, beside the profile folder that the running test lies in.
 pub(crate) fn output_folder() -> Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let target = test.ancestors().nth(3).context("the test does not lie in target/PROFILE/deps")?;
+    let running = std::env::current_exe()?;
+    // Tests lie in target/PROFILE/deps, other programs in target/PROFILE.
+    let profile = running.ancestors().skip(1).find(|folder| !folder.ends_with("deps"));
+    let target = profile.and_then(Path::parent).context("the test does not lie in target/PROFILE/deps")?;
     let folder = target.join("stain-targets");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     Ok(folder)

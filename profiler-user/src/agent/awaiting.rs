@@ -112,7 +112,7 @@ impl Running {
                         return Err(error);
                     }
                     self.refused.insert(identity, (now_ns, true));
-                    observer.event(&Event::NotAttached { pid: identity.pid, reason: error.to_string() });
+                    self.not_attached(identity, &error, observer);
                 }
             }
         }
@@ -129,7 +129,7 @@ impl Running {
         now_ns: u64,
         observer: &mut dyn Observer,
     ) -> Option<Process> {
-        let by_pid = self.is_by_pid();
+        let (by_pid, told) = (self.is_by_pid(), !self.may_lack_stages());
         let waiting = self.awaiting.0.get_mut(&identity)?;
         let proc = self.resolver.proc();
         let looked = waiting.watch.look(proc, identity.pid).ok().filter(|_| proc.is_alive(identity));
@@ -140,7 +140,7 @@ impl Running {
         if there {
             return Some(waiting.process.clone());
         }
-        if !waiting.told && (by_pid || now_ns.saturating_sub(waiting.since_ns) >= EARLY_NS) {
+        if told && !waiting.told && (by_pid || now_ns.saturating_sub(waiting.since_ns) >= EARLY_NS) {
             waiting.told = true;
             observer.event(&Event::Awaits { pid: identity.pid, stages: waiting.stages.clone() });
         }

@@ -10,6 +10,7 @@ use super::error::AgentError;
 use super::events::{End, Event, Observer};
 use super::harvest::Life;
 use super::processes::Traced;
+use super::resolve::ResolveError;
 use super::session::Running;
 
 /// How often new processes of the target are looked for without being told of them, ns.
@@ -50,7 +51,7 @@ impl Running {
             }
             Some((identity, error)) => {
                 self.refused.insert(identity, (monotonic_ns(), true));
-                observer.event(&Event::NotAttached { pid: identity.pid, reason: error.to_string() });
+                self.not_attached(identity, &error, observer);
             }
             None if self.traced.is_empty() => return Ok(false),
             None => {}
@@ -62,6 +63,14 @@ impl Running {
         let sites = self.traced.iter().map(Traced::probes).sum();
         observer.event(&Event::Attached { sites, pids: self.pids.clone() });
         Ok(true)
+    }
+
+    pub(super) fn not_attached(&self, identity: Identity, error: &AgentError, observer: &mut dyn Observer) {
+        if self.may_lack_stages() && matches!(error, AgentError::Resolve(ResolveError::Points(_))) {
+            log::debug!("not attached to process {}: {error}", identity.pid);
+        } else {
+            observer.event(&Event::NotAttached { pid: identity.pid, reason: error.to_string() });
+        }
     }
 
     fn traces(&self, identity: Identity) -> bool {
@@ -162,7 +171,7 @@ impl Running {
                     *told = now_ns - *since >= PATIENCE_NS;
                     starting |= !*told;
                     if *told {
-                        observer.event(&Event::NotAttached { pid: identity.pid, reason: error.to_string() });
+                        self.not_attached(identity, &error, observer);
                     }
                 }
             }

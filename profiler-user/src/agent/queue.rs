@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::sink::{Hurry, Sink, SinkCounts, SinkError};
 use crate::trace::{Stamp, Trace};
@@ -80,22 +80,26 @@ fn room_for(max_entries: u32) -> usize {
 
 /// Until the queue is closed, also after a failure: what still comes is then counted as dropped by the sink.
 fn write(mut sink: Boxed, waiting: &Receiver<Trace>, failed: &AtomicBool) -> (Boxed, Option<SinkError>) {
-    let (mut dirty, mut first_error) = (false, None);
+    // When the oldest trace that is not flushed came in.
+    let (mut dirty_since, mut first_error): (Option<Instant>, _) = (None, None);
     loop {
         let result = match waiting.recv_timeout(FLUSH_EVERY) {
             Ok(trace) => {
-                dirty = true;
+                dirty_since.get_or_insert_with(Instant::now);
                 sink.trace(&trace)
-            }
-            Err(RecvTimeoutError::Timeout) if dirty => {
-                dirty = false;
-                sink.flush()
             }
             Err(RecvTimeoutError::Timeout) => Ok(()),
             Err(RecvTimeoutError::Disconnected) => {
                 let flushed = sink.flush();
                 return (sink, first_error.or(flushed.err()));
             }
+        };
+        let due = dirty_since.is_some_and(|since| since.elapsed() >= FLUSH_EVERY);
+        let result = if due && result.is_ok() {
+            dirty_since = None;
+            sink.flush()
+        } else {
+            result
         };
         if let Err(error) = result {
             failed.store(true, Ordering::Relaxed);
@@ -185,6 +189,48 @@ mod tests {
                 "{room} of {each}"
             );
         }
+    }
+
+    /// Flushes, by how many traces had come before each.
+    #[derive(Default)]
+    struct Flushes {
+        seen: Arc<Mutex<Vec<u64>>>,
+        counts: SinkCounts,
+    }
+
+    impl Sink for Flushes {
+        fn trace(&mut self, _: &Trace) -> Result<(), SinkError> {
+            self.counts.received += 1;
+            self.counts.sent += 1;
+            Ok(())
+        }
+        fn flush(&mut self) -> Result<(), SinkError> {
+            self.seen.lock().unwrap().push(self.counts.received);
+            Ok(())
+        }
+        fn finish(&mut self, _: &Session<'_>) -> Result<(), SinkError> {
+            Ok(())
+        }
+        fn counts(&self) -> SinkCounts {
+            self.counts
+        }
+    }
+
+    #[test]
+    fn traces_that_never_pause_are_flushed_all_the_same() {
+        let flushes = Flushes::default();
+        let seen = Arc::clone(&flushes.seen);
+        let mut queue = QueuedSink::new(Box::new(flushes), 32).unwrap();
+        let mut pushed = 0u64;
+        // More often than the flush interval, until one was seen in the midst.
+        while seen.lock().unwrap().is_empty() {
+            queue.push(trace());
+            pushed += 1;
+            assert!(pushed < 20_000, "never flushed");
+            std::thread::sleep(super::FLUSH_EVERY / 20);
+        }
+        drop(queue.close());
+        assert_eq!(*seen.lock().unwrap().last().unwrap(), pushed);
     }
 
     #[test]

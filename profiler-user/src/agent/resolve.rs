@@ -65,7 +65,7 @@ impl fmt::Display for Awaited {
 
 /// A stage point that is not there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("stage {code} {name}: {what}")]
+#[error("stage {}: {what}", if .name == .code { .code.clone() } else { format!("{} {}", .code, .name) })]
 pub struct PointError {
     /// The stage's code.
     pub code: String,

@@ -132,7 +132,13 @@ impl Running {
             },
             Target::Process(name) => name.clone(),
             Target::Exe(path) => path.display().to_string(),
+            Target::Container(container) => container.to_string(),
         }
+    }
+
+    /// Whether a process that lacks the stages is no surprise: a container runs shells and helpers, too.
+    pub(super) fn may_lack_stages(&self) -> bool {
+        matches!(&self.spec.target, Target::Container(container) if container.is_whole())
     }
 
     pub(super) fn is_by_pid(&self) -> bool {

@@ -82,24 +82,32 @@ struct Destination {
 
 impl Destination {
     fn open(out: &OutputArgs) -> anyhow::Result<Self> {
-        let (file, name) = match &out.output {
-            Some(path) => (output::create(path)?, path.display().to_string()),
-            None => (output::stdout()?, "standard output".to_owned()),
-        };
         let hurry = Hurry::default();
-        Ok(Self { out: output::Patient::new(file, hurry.clone()), name, hurry })
+        let (out, name) = match &out.output {
+            Some(path) => {
+                let file = output::Patient::new(output::create(path)?, hurry.clone());
+                (file.overwriting(), path.display().to_string())
+            }
+            None => (output::Patient::new(output::stdout()?, hurry.clone()), "standard output".to_owned()),
+        };
+        Ok(Self { out, name, hurry })
     }
 }
 
 fn deliver(mut finished: Finished, text: Option<Destination>, out: &OutputArgs) -> anyhow::Result<ExitCode> {
     let sink = finished.sink.take();
     let session = finished.session();
-    if let Some(mut text) = text {
+    // A report on nothing would only mislead.
+    if let Some(mut text) = text.filter(|_| !finished.pids.is_empty()) {
         let page = report::render(&session, terminal::style(out.output.is_some(), out.ascii));
         let written = text.out.write_all(page.as_bytes()).and_then(|()| text.out.flush());
         ignore_closed(written).with_context(|| format!("cannot write to {}", text.name))?;
     }
     let failed = conclude(&finished, sink);
+    if finished.pids.is_empty() {
+        output::note(&format!("error: nothing was attached to: {} did not run", finished.target));
+        return Ok(ExitCode::FAILURE);
+    }
     if let Err(imbalance) = finished.ledger.check() {
         output::note(&format!("warning: the ledger does not balance: {imbalance}; please report this"));
     }

@@ -38,9 +38,11 @@ pub(super) fn error(error: &anyhow::Error) {
     note(&format!("error: {text}"));
 }
 
-/// Opens the file that results go to, so that a mistake shows before anything is attached.
+/// Opens the file that results go to, so that a mistake shows before anything is attached. What it holds is overwritten by the first
+/// result, and not before: a session that never begins destroys nothing.
 pub(super) fn create(path: &Path) -> anyhow::Result<File> {
-    File::create(path).with_context(|| format!("cannot write to {}", path.display()))
+    let opened = File::options().write(true).create(true).truncate(false).open(path);
+    opened.with_context(|| format!("cannot write to {}", path.display()))
 }
 
 /// How long a destination may take nothing once there is a hurry, in turns of [`TURN`].
@@ -58,13 +60,20 @@ pub(super) struct Patient {
     out: File,
     hurry: Hurry,
     at_once: usize,
+    overwrites: bool,
 }
 
 impl Patient {
     /// Writes to `out`, and obeys `hurry`.
     pub(super) fn new(out: File, hurry: Hurry) -> Self {
         let regular = out.metadata().is_ok_and(|metadata| metadata.is_file());
-        Self { out, hurry, at_once: if regular { usize::MAX } else { ROOM } }
+        Self { out, hurry, at_once: if regular { usize::MAX } else { ROOM }, overwrites: false }
+    }
+
+    /// The first write takes away what the file held before.
+    pub(super) fn overwriting(mut self) -> Self {
+        self.overwrites = true;
+        self
     }
 
     fn await_room(&self) -> io::Result<()> {
@@ -84,6 +93,9 @@ impl Patient {
 
 impl Write for Patient {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if std::mem::take(&mut self.overwrites) && self.out.metadata()?.is_file() {
+            self.out.set_len(0)?;
+        }
         self.await_room()?;
         self.out.write(bytes.get(..self.at_once).unwrap_or(bytes))
     }

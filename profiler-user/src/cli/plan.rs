@@ -47,6 +47,7 @@ fn sites(spec: &Spec, kernel: KernelTraits) -> anyhow::Result<Vec<crate::plan::S
         (None, Target::Process(name)) => {
             bail!("no process is called `{name}`; start it, or name its executable")
         }
+        (None, Target::Container(container)) => bail!("there is no process of {container}"),
         (None, Target::Pids(_)) => bail!("the process has ended"),
     }
 }

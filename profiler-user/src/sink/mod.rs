@@ -142,6 +142,14 @@ pub struct StageRow {
     pub stamps: u64,
 }
 
+impl StageRow {
+    /// What is told of the stage beside its code: its name, unless that is the code again.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        if self.code.short_name() == Some(self.name.as_str()) { "" } else { &self.name }
+    }
+}
+
 /// What a session came to. Every sink shows the same.
 #[derive(Clone, Copy, Debug)]
 pub struct Session<'a> {
@@ -176,6 +184,12 @@ impl Session<'_> {
     #[must_use]
     pub fn stage_name(&self, stage: usize) -> &str {
         self.stages.get(stage).map_or("", |row| row.name.as_str())
+    }
+
+    /// What is told of a stage beside its code: its name, unless that is the code again.
+    #[must_use]
+    pub fn stage_title(&self, stage: usize) -> &str {
+        self.stages.get(stage).map_or("", StageRow::title)
     }
 }
 

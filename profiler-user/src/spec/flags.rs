@@ -17,6 +17,8 @@ pub struct Overrides {
     pub process: Option<String>,
     /// `--exe`. An absolute path: the caller resolves what the user gave against the working directory.
     pub exe: Option<PathBuf>,
+    /// `--container`. Alone, it keeps the process name or executable of the file.
+    pub container: Option<String>,
     /// `--rate`.
     pub rate: Option<u64>,
     /// `--sequence`: `task` or `process`.
@@ -42,6 +44,7 @@ pub(super) fn read(overrides: &Overrides, mistakes: &mut Mistakes) -> Raw {
         pids,
         process,
         exe,
+        container,
         rate,
         sequence,
         budget,
@@ -55,7 +58,7 @@ pub(super) fn read(overrides: &Overrides, mistakes: &mut Mistakes) -> Raw {
     let number = |flag, value: &Option<u64>| at(flag, value.map(i128::from));
     Raw {
         root: None,
-        target: read_target(pids, process.as_ref(), exe.as_ref()),
+        target: read_target(pids, process.as_ref(), exe.as_ref(), container.as_ref()),
         sampling: RawSampling {
             rate: number("--rate", rate),
             sequence: at("--sequence", sequence.clone()),
@@ -73,17 +76,27 @@ fn at<T>(flag: &str, value: Option<T>) -> Option<At<T>> {
     value.map(|value| At { value, locus: Locus::named(flag) })
 }
 
-fn read_target(pids: &[u32], process: Option<&String>, exe: Option<&PathBuf>) -> RawTarget {
+fn read_target(
+    pids: &[u32],
+    process: Option<&String>,
+    exe: Option<&PathBuf>,
+    container: Option<&String>,
+) -> RawTarget {
     let pids = (!pids.is_empty()).then(|| pids.iter().copied().map(i128::from).collect());
     let pids = at("--pid", pids);
     let process = at("--process", process.cloned());
     let exe = at("--exe", exe.cloned());
+    let container = at("--container", container.cloned());
     let named = [
         pids.as_ref().map(|at| &at.locus),
         process.as_ref().map(|at| &at.locus),
         exe.as_ref().map(|at| &at.locus),
     ];
-    RawTarget { table: None, named: named.into_iter().flatten().cloned().collect(), pids, process, exe }
+    let mut named: Vec<Locus> = named.into_iter().flatten().cloned().collect();
+    if named.is_empty() {
+        named.extend(container.as_ref().map(|at| at.locus.clone()));
+    }
+    RawTarget { table: None, named, pids, process, exe, container }
 }
 
 fn read_stages(stages: &[String], mistakes: &mut Mistakes) -> Option<Vec<RawStage>> {

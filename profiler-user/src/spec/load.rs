@@ -1,6 +1,6 @@
 //! The whole way: file and flags to a validated spec, or to every mistake in them.
 
-use super::check::{Journey, check_journey, check_sampling, check_stages, check_target};
+use super::check::{Journey, check_journey, check_sampling, check_stages, check_target, lay_target_over};
 use super::error::SpecErrors;
 use super::flags::{self, Overrides};
 use super::level::Level;
@@ -37,7 +37,7 @@ fn lay_over(above: Raw, below: Raw, level: Level, mistakes: &mut Mistakes) -> Op
     let stages = if flag_stages.is_empty() { stages } else { flag_stages };
     let sampling = sampled.or_default(mistakes);
     let Journey { stages, outcomes, spaces } = check_journey(stages, level, mistakes);
-    Some(Spec { target: targets.1.or(targets.0)?, sampling, stages, level, outcomes, spaces })
+    Some(Spec { target: lay_target_over(targets.1, targets.0)?, sampling, stages, level, outcomes, spaces })
 }
 
 /// Target and stages have no default: one of the layers must name them.
@@ -45,7 +45,7 @@ fn check_presence(above: &Raw, below: &Raw, mistakes: &mut Mistakes) {
     let place = below.root.as_ref().and_then(|root| root.place.clone());
     if above.target.named.is_empty() && below.target.named.is_empty() {
         let root = Locus { place: place.clone(), field: "target".to_owned() };
-        let message = "it is not said what to attach to; give --pid, --process or --exe, or one of pid, pids, process and exe in [target]";
+        let message = "it is not said what to attach to; give --pid, --process, --exe or --container, or one of pid, pids, process, exe and container in [target]";
         mistakes.missing(below.target.table.as_ref().unwrap_or(&root), message);
     }
     let unreadable = above.stages_unreadable || below.stages_unreadable;

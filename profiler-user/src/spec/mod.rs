@@ -96,6 +96,38 @@ pub enum Target {
     Process(String),
     /// All processes that run this executable (an absolute path), also later ones.
     Exe(PathBuf),
+    /// All processes of a container, also later ones.
+    Container(Container),
+}
+
+/// Processes of one container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Container {
+    /// The first digits of its id, hexadecimal, small letters.
+    pub id: String,
+    /// Only those of this name.
+    pub process: Option<String>,
+    /// Only those that run this executable, by its path in the container.
+    pub exe: Option<PathBuf>,
+}
+
+impl Container {
+    /// Whether every process of the container is meant, whatever it runs.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.process.is_none() && self.exe.is_none()
+    }
+}
+
+impl std::fmt::Display for Container {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.process, &self.exe) {
+            (Some(process), _) => write!(f, "{process} ")?,
+            (None, Some(exe)) => write!(f, "{} ", exe.display())?,
+            (None, None) => {}
+        }
+        write!(f, "{}container {}", if self.is_whole() { "" } else { "in " }, self.id)
+    }
 }
 
 /// How records are sampled.

@@ -21,11 +21,12 @@ pub(super) struct Raw {
 pub(super) struct RawTarget {
     /// The table, where there is one.
     pub(super) table: Option<Locus>,
-    /// Each way of naming the target that the layer uses, right or wrong.
+    /// Each way of naming the target that the layer uses, right or wrong; `container`, which may stand beside a name, only when it stands alone.
     pub(super) named: Vec<Locus>,
     pub(super) pids: Option<At<Vec<i128>>>,
     pub(super) process: Option<At<String>>,
     pub(super) exe: Option<At<PathBuf>>,
+    pub(super) container: Option<At<String>>,
 }
 
 /// What one layer says of sampling.

@@ -11,7 +11,7 @@ use super::locus::{At, Locus, Mistakes};
 /// The keys of each table of a spec; the empty name is the file itself.
 pub(super) const KEYS: [(&str, &[&str]); 4] = [
     ("", &["target", "sampling", "stage"]),
-    ("target", &["pid", "pids", "process", "exe"]),
+    ("target", &["pid", "pids", "process", "exe", "container"]),
     (
         "sampling",
         &[

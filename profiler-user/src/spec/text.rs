@@ -64,7 +64,10 @@ fn read_target(root: &mut Reader<'_, '_>) -> RawTarget {
     };
     table.refuse_unknown_keys("target");
     let named = ["pid", "pids", "process", "exe"];
-    let named = named.iter().filter_map(|key| table.value(key).map(|(locus, _)| locus)).collect();
+    let mut named: Vec<_> = named.iter().filter_map(|key| table.value(key).map(|(locus, _)| locus)).collect();
+    if named.is_empty() {
+        named.extend(table.value("container").map(|(locus, _)| locus));
+    }
     let pid = table.integer("pid", "pid = 1234");
     let pid = pid.map(|At { value, locus }| At { value: vec![value], locus });
     RawTarget {
@@ -75,6 +78,7 @@ fn read_target(root: &mut Reader<'_, '_>) -> RawTarget {
         exe: table
             .string("exe", r#"exe = "/usr/sbin/nginx""#)
             .map(|At { value, locus }| At { value: value.into(), locus }),
+        container: table.string("container", r#"container = "3f1c0a9be2d5""#),
     }
 }
 

@@ -68,6 +68,14 @@ pub enum TargetError {
         /// What the process calls the file.
         name: PathBuf,
     },
+    /// The first digits of several containers' ids.
+    #[error("{id} means {count} containers ({list}); write more digits of the one that is meant", count = ids.len(), list = shown(ids))]
+    SeveralContainers {
+        /// What the user wrote.
+        id: String,
+        /// All that it means.
+        ids: Vec<String>,
+    },
     /// A name or path that no process runs.
     #[error("no process runs {what}; start it first, or name it by --pid")]
     NothingRuns {
@@ -77,6 +85,12 @@ pub enum TargetError {
     /// The file was named directly and cannot be used.
     #[error(transparent)]
     Symbol(#[from] crate::symbol::SymbolError),
+}
+
+/// Some ids, by as many digits as engines show.
+fn shown(ids: &[String]) -> String {
+    let short: Vec<&str> = ids.iter().take(8).map(|id| id.get(..12).unwrap_or(id)).collect();
+    short.join(", ") + if ids.len() > short.len() { ", .." } else { "" }
 }
 
 impl TargetError {

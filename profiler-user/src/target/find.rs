@@ -27,6 +27,7 @@ impl Proc {
             }
             Target::Process(name) => self.find_named(name),
             Target::Exe(path) => self.find_exe(path),
+            Target::Container(container) => self.find_container(container),
         }
     }
 
@@ -45,11 +46,7 @@ impl Proc {
 
     /// All processes whose short name, or whose executable's file name, is this.
     pub fn find_named(&self, name: &str) -> Result<Vec<Process>, TargetError> {
-        let is_named = |process: &Process| {
-            let exe = process.exe.as_deref().and_then(Path::file_name);
-            process.comm == name || exe.is_some_and(|file| file == name)
-        };
-        Ok(self.all()?.into_iter().filter(is_named).collect())
+        Ok(self.all()?.into_iter().filter(|process| is_named(process, name)).collect())
     }
 
     /// All processes that run this file. One that was replaced on disk while they run it still counts, by its path.
@@ -88,7 +85,7 @@ impl Proc {
     }
 
     /// All processes that can be traced, by process id.
-    fn all(&self) -> Result<Vec<Process>, TargetError> {
+    pub(super) fn all(&self) -> Result<Vec<Process>, TargetError> {
         let unreadable = |source| TargetError::Unreadable { what: self.root().to_owned(), source };
         let own = self.own_pid();
         let entries = std::fs::read_dir(self.root()).map_err(unreadable)?;
@@ -104,6 +101,12 @@ impl Proc {
         found.sort_by_key(|process| process.identity);
         Ok(found)
     }
+}
+
+/// Whether this is a process's short name, or its executable's file name.
+pub(super) fn is_named(process: &Process, name: &str) -> bool {
+    let exe = process.exe.as_deref().and_then(Path::file_name);
+    process.comm == name || exe.is_some_and(|file| file == name)
 }
 
 /// Whether the kernel calls a process that runs this file so: by the first 15 bytes of its name.

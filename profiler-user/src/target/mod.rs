@@ -4,6 +4,8 @@
 //! Refuses: attaching, waiting for a process's end, and changing anything.
 
 pub mod cache;
+pub mod cgroup;
+mod container;
 pub mod error;
 pub mod find;
 pub mod maps;

@@ -71,7 +71,7 @@ fn stages(session: &Session<'_>, page: &mut Page) {
     }
     page.title("Stages");
     let labels: Vec<String> =
-        session.stages.iter().map(|row| format!("{:<5}{}", row.code, row.name)).collect();
+        session.stages.iter().map(|row| format!("{:<5}{}", row.code, row.title())).collect();
     let numbers = [Column::Number(8), Column::Number(15), Column::Number(11), Column::Number(17)];
     let columns = page.table(&labels, &numbers);
     page.row(&columns, &["stage", "sites", "hits", "stamps", "unreadable keys"], Ink::Dim);

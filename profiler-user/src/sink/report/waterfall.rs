@@ -57,7 +57,7 @@ fn row(session: &Session<'_>, page: &mut Page, trace: &Trace, stamp: &Stamp, bef
     let at = since_start(trace, stamp);
     let from = before.saturating_sub(trace.start_ns);
     let took = format!("+{}", page.duration(stamp.ts_ns.saturating_sub(before)));
-    let name = format!("{:<5}{}", stamp.code, session.stage_name(stamp.stage));
+    let name = format!("{:<5}{}", stamp.code, session.stage_title(stamp.stage));
     let mut line = page.cells(&columns, &[&name, &page.duration(at), &took, &format!("cpu {}", stamp.cpu)]);
     line += "  ";
     let share = |ns: u64| units::part(u128::from(ns), u128::from(span));

@@ -11,4 +11,4 @@ mod value;
 pub(super) use journey::{Journey, check_journey};
 pub(super) use sampling::check_sampling;
 pub(super) use stage::check_stages;
-pub(super) use target::check_target;
+pub(super) use target::{check_target, lay_target_over};

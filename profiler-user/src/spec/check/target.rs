@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::spec::error::quote;
 use crate::spec::locus::{At, Mistakes};
 use crate::spec::raw::RawTarget;
-use crate::spec::{MAX_PIDS, Target};
+use crate::spec::{Container, MAX_PIDS, Target};
 
 /// Largest process id that Linux gives, plus one.
 const PID_END: i128 = 1 << 22;
@@ -17,9 +17,15 @@ const MAX_NAME_BYTES: usize = 255;
 /// Longest path, in bytes.
 const MAX_PATH_BYTES: usize = 4095;
 
+/// Fewest digits of a container id that are taken: fewer could mean any.
+const MIN_ID_DIGITS: usize = 4;
+
+/// Digits of a whole container id.
+const MAX_ID_DIGITS: usize = 64;
+
 /// The layer's target; `None` when it names none, or a wrong one.
 pub(in crate::spec) fn check_target(raw: RawTarget, mistakes: &mut Mistakes) -> Option<Target> {
-    let RawTarget { table: _, named, pids, process, exe } = raw;
+    let RawTarget { table: _, named, pids, process, exe, container } = raw;
     for locus in named.iter().skip(1) {
         let first = named.first().map_or(String::new(), |first| first.reference());
         mistakes.wrong(locus, format!("the target is already named by {first}; keep one of them"));
@@ -27,7 +33,52 @@ pub(in crate::spec) fn check_target(raw: RawTarget, mistakes: &mut Mistakes) -> 
     let pids = pids.and_then(|at| check_pids(at, mistakes));
     let process = process.and_then(|at| check_process(at, mistakes));
     let exe = exe.and_then(|at| check_exe(at, mistakes));
-    pids.or(process).or(exe)
+    let by_name = process.or(exe);
+    let Some(container) = container else { return pids.or(by_name) };
+    if pids.is_some() {
+        mistakes.wrong(&container.locus, "process ids need no container; keep one of the two");
+        return None;
+    }
+    Some(within(check_container(container, mistakes)?, by_name))
+}
+
+/// The container's processes that `target` means; all of them where it means none.
+fn within(container: Container, target: Option<Target>) -> Target {
+    Target::Container(match target {
+        Some(Target::Process(process)) => Container { process: Some(process), ..container },
+        Some(Target::Exe(exe)) => Container { exe: Some(exe), ..container },
+        Some(Target::Pids(_) | Target::Container(_)) | None => container,
+    })
+}
+
+/// Lays the flags' target over the file's: it replaces it, but a container alone says only where to look for what the file names.
+pub(in crate::spec) fn lay_target_over(above: Option<Target>, below: Option<Target>) -> Option<Target> {
+    match (above, below) {
+        (Some(Target::Container(container)), Some(below)) if container.is_whole() => {
+            let named = match below {
+                Target::Container(Container { process: Some(process), .. }) => Target::Process(process),
+                Target::Container(Container { exe: Some(exe), .. }) => Target::Exe(exe),
+                other => other,
+            };
+            Some(within(container, Some(named)))
+        }
+        (above, below) => above.or(below),
+    }
+}
+
+fn check_container(container: At<String>, mistakes: &mut Mistakes) -> Option<Container> {
+    let At { value, locus } = container;
+    let id = value.trim().to_ascii_lowercase();
+    let digits = id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !digits || !(MIN_ID_DIGITS..=MAX_ID_DIGITS).contains(&id.len()) {
+        let message = format!(
+            "{} is no container id; write its first {MIN_ID_DIGITS} to {MAX_ID_DIGITS} digits, as `docker ps` or `crictl ps` shows them",
+            quote(&value)
+        );
+        mistakes.wrong(&locus, message);
+        return None;
+    }
+    Some(Container { id, ..Container::default() })
 }
 
 fn check_pids(pids: At<Vec<i128>>, mistakes: &mut Mistakes) -> Option<Target> {

@@ -165,6 +165,52 @@ fn flags_are_enough_by_themselves() {
 }
 
 #[test]
+fn a_container_stands_alone_or_beside_a_name() {
+    let stages = "[[stage]]\ncode = \"S0\"\npoint = \"f\"\nkey = \"arg0\"\n[[stage]]\ncode = \"W!\"\npoint = \"g\"\nkey = \"arg0\"\n";
+    let (id, flag) = ("container = \"3F1C0a9b\"\n", Some("beef"));
+    let of = |id: &str, process: Option<&str>, exe: Option<&str>| {
+        Target::Container(super::Container {
+            id: id.to_owned(),
+            process: process.map(str::to_owned),
+            exe: exe.map(PathBuf::from),
+        })
+    };
+    let (process, exe) = ("process = \"nginx\"\n", "exe = \"/bin/x\"\n");
+    for (file, container, name, expected) in [
+        (id.to_owned(), None, None, of("3f1c0a9b", None, None)),
+        (format!("{id}{process}"), None, None, of("3f1c0a9b", Some("nginx"), None)),
+        (format!("{exe}{id}"), None, None, of("3f1c0a9b", None, Some("/bin/x"))),
+        (exe.to_owned(), flag, None, of("beef", None, Some("/bin/x"))),
+        (format!("{id}{process}"), flag, None, of("beef", Some("nginx"), None)),
+        (id.to_owned(), flag, None, of("beef", None, None)),
+        ("pid = 5\n".to_owned(), flag, None, of("beef", None, None)),
+        (exe.to_owned(), flag, Some("redis"), of("beef", Some("redis"), None)),
+        (format!("{id}{exe}"), None, Some("redis"), Target::Process("redis".to_owned())),
+    ] {
+        let overrides = Overrides {
+            container: container.map(str::to_owned),
+            process: name.map(str::to_owned),
+            ..Overrides::default()
+        };
+        let text = format!("[target]\n{file}{stages}");
+        assert_eq!(
+            load(Some(("p.toml", &text)), &overrides).unwrap().target,
+            expected,
+            "{file} {overrides:?}"
+        );
+    }
+    assert_eq!(
+        [of("beef", None, None), of("beef", Some("nginx"), None), of("beef", None, Some("/bin/x"))].map(
+            |target| {
+                let Target::Container(container) = target else { unreachable!() };
+                container.to_string()
+            }
+        ),
+        ["container beef", "nginx in container beef", "/bin/x in container beef"]
+    );
+}
+
+#[test]
 fn flags_override_the_file() {
     let overrides = Overrides {
         process: Some("nginx".to_owned()),
