@@ -30,18 +30,42 @@ pub enum Counter {
     ThreadExit = 11,
     /// See [`Counter::Written`].
     SourceUnseen = 12,
+    /// See [`Counter::Written`].
+    Split = 13,
     /// Records that came to a source: the base of the sampling rate.
-    Records = 13,
+    Records = 14,
     /// Records not even sequenced, because the table of source tasks was full.
-    TasksFull = 14,
+    TasksFull = 15,
     /// Stamps not kept because their trace was at its maximum of entries.
-    EntriesFull = 15,
+    EntriesFull = 16,
     /// Notices that found no room in the ring; the agent finds these traces in their slots.
-    NoticeFull = 16,
+    NoticeFull = 17,
     /// Returns whose entry was not seen, or forgotten because too many calls were open.
-    EntryUnseen = 17,
+    EntryUnseen = 18,
+    /// Outputs of sampled records that became journeys of their own.
+    Branched = 19,
+    /// Outputs of sampled records that did not: their parent had its bound of branches, or lay as deep as branches go.
+    BranchesFull = 20,
+    /// Outputs of sampled records that did not: all trace slots were taken, or their key was just being ended on another CPU.
+    BranchesRefused = 21,
+    /// Keys not bound because their trace had its bound of them.
+    KeysFull = 22,
+    /// Keys not bound because the table was full, or the key just being ended on another CPU.
+    KeysRefused = 23,
+    /// Scopes not opened because the thread had its bound of them, or there were too many threads with one.
+    ScopesFull = 24,
+    /// Scopes found left without their close: by an exception, a longjmp, or a call that never returned.
+    ScopesLeft = 25,
+    /// Records put into a batch that was not known, because the table of batches was full.
+    BatchesFull = 26,
+    /// Sampled records put into a batch that had its bound of sampled members.
+    MembersFull = 27,
+    /// Attributes not kept because their trace had its bound of them.
+    AttributesFull = 28,
+    /// Attributes whose memory could not be read.
+    AttributesUnreadable = 29,
     /// Traces ended, by outcome, for those that the spec names: this plus the outcome's number.
-    Named = 18,
+    Named = 30,
 }
 
 impl Counter {
@@ -77,4 +101,5 @@ pub struct ProbeCount {
 
 const _: () = assert!(size_of::<ProbeCount>() == 24);
 const _: () = assert!(Counter::of_outcome(crate::Outcome::SourceUnseen) == Counter::SourceUnseen as u32);
+const _: () = assert!(Counter::of_outcome(crate::Outcome::Split) == Counter::Split as u32);
 const _: () = assert!(Counter::of_outcome(crate::Outcome::Named(0)) == Counter::Named as u32);

@@ -19,6 +19,8 @@ pub enum Outcome {
     ThreadExit,
     /// A record came to a source whose key could not be read there: it may be the one that has this trace's key since.
     SourceUnseen,
+    /// The record became others: each goes on as a branch of its own.
+    Split,
     /// The record reached a stage that ends it in an outcome of the spec's own, by its number (below [`MAX_NAMED_OUTCOMES`]).
     Named(u8),
 }
@@ -28,7 +30,7 @@ const FIRST_NAMED: u32 = Outcome::FIXED.len() as u32 + 1;
 
 impl Outcome {
     /// The outcomes that every spec has, in the order of their codes.
-    pub const FIXED: [Self; 7] = [
+    pub const FIXED: [Self; 8] = [
         Self::Written,
         Self::Filtered,
         Self::Superseded,
@@ -36,6 +38,7 @@ impl Outcome {
         Self::TargetExit,
         Self::ThreadExit,
         Self::SourceUnseen,
+        Self::Split,
     ];
 
     /// How many outcomes there can be.
@@ -57,6 +60,7 @@ impl Outcome {
             Self::TargetExit => 5,
             Self::ThreadExit => 6,
             Self::SourceUnseen => 7,
+            Self::Split => 8,
             Self::Named(number) => FIRST_NAMED + number as u32,
         }
     }
@@ -78,12 +82,13 @@ impl Outcome {
             5 => Some(Self::TargetExit),
             6 => Some(Self::ThreadExit),
             7 => Some(Self::SourceUnseen),
+            8 => Some(Self::Split),
             FIRST_NAMED.. if code as usize <= Self::COUNT => Some(Self::Named((code - FIRST_NAMED) as u8)),
             _ => None,
         }
     }
 
-    /// Whether a stage of the target ended the trace, so that its last entry is a stamp of that stage.
+    /// Whether a stage of the target can end a trace so, and then its last entry is a stamp of that stage.
     #[must_use]
     pub const fn has_terminal_stamp(self) -> bool {
         matches!(self, Self::Written | Self::Filtered | Self::Named(_))
@@ -100,6 +105,7 @@ impl Outcome {
             Self::TargetExit => Some(LostReason::TargetExit.name()),
             Self::ThreadExit => Some(LostReason::ThreadExit.name()),
             Self::SourceUnseen => Some(LostReason::SourceUnseen.name()),
+            Self::Split => Some("split"),
             Self::Named(_) => None,
         }
     }
@@ -120,7 +126,12 @@ impl Outcome {
             Self::TargetExit => Some(LostReason::TargetExit),
             Self::ThreadExit => Some(LostReason::ThreadExit),
             Self::SourceUnseen => Some(LostReason::SourceUnseen),
-            Self::Written | Self::Filtered | Self::Superseded | Self::Expired | Self::Named(_) => None,
+            Self::Written
+            | Self::Filtered
+            | Self::Superseded
+            | Self::Expired
+            | Self::Split
+            | Self::Named(_) => None,
         }
     }
 }

@@ -159,6 +159,12 @@ mod tests {
             wall_ns: 1,
             end_ns: 1,
             stamps: Vec::new(),
+            branch: crate::trace::BranchPath::ROOT,
+            shared: 0,
+            branches: 0,
+            batches: Vec::new(),
+            attributes: Vec::new(),
+            record_times: Vec::new(),
             flags: crate::trace::Flags::default(),
         }
     }

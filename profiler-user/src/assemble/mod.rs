@@ -14,7 +14,7 @@ mod tables;
 use profiler_common::{Entry, Handle, Outcome, SlotHeader};
 pub use tables::{Part, ProbePlace, ProbeTable, Processes, WallClock};
 
-use crate::trace::{Flags, Stamp, Trace};
+use crate::trace::{BranchPath, Flags, Stamp, Trace};
 
 /// Why a slot is not a trace. None is ever expected; each counts as lost, reason `corrupt`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,7 +102,25 @@ pub fn assemble(
     }
     let SlotHeader { trace_id: id, key, sequence, start_ns, end_ns, .. } = *header;
     let wall_ns = clock.at(start_ns);
-    Ok(Trace { id, outcome, pid, key, sequence, start_ns, wall_ns, end_ns, stamps, flags })
+    stamps.iter_mut().for_each(|stamp| stamp.pid = pid);
+    Ok(Trace {
+        id,
+        outcome,
+        pid,
+        key,
+        sequence,
+        start_ns,
+        wall_ns,
+        end_ns,
+        stamps,
+        branch: BranchPath::ROOT,
+        shared: 0,
+        branches: 0,
+        batches: Vec::new(),
+        attributes: Vec::new(),
+        record_times: Vec::new(),
+        flags,
+    })
 }
 
 fn check(header: &SlotHeader) -> Result<Outcome, Corrupt> {
@@ -161,7 +179,7 @@ fn is_complete(header: &SlotHeader, entry: &Entry) -> bool {
 
 fn stamp(entry: &Entry, place: ProbePlace) -> Stamp {
     let Entry { ts_ns, task_id, probe, tid, cpu, mark: _ } = *entry;
-    Stamp { stage: place.stage, code: place.code, probe, task_id: task_id as i64, tid, cpu, ts_ns }
+    Stamp { stage: place.stage, code: place.code, probe, pid: 0, task_id: task_id as i64, tid, cpu, ts_ns }
 }
 
 #[cfg(test)]

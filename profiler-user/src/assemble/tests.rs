@@ -61,7 +61,7 @@ fn run(header: &SlotHeader, entries: &[Entry]) -> Result<Trace, Corrupt> {
 type Shown = (Vec<(u32, u64)>, [u32; 4]);
 
 fn shown(trace: &Trace) -> Shown {
-    let Flags { entries_dropped, late_stamps, torn_stamps, early_stamps } = trace.flags;
+    let Flags { entries_dropped, late_stamps, torn_stamps, early_stamps, .. } = trace.flags;
     let stamps = trace.stamps.iter().map(|stamp| (stamp.probe, stamp.ts_ns)).collect();
     (stamps, [entries_dropped, late_stamps, torn_stamps, early_stamps])
 }

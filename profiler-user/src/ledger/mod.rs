@@ -54,6 +54,10 @@ pub struct Ledger {
     pub superseded: u64,
     /// Traces whose time to live ran out.
     pub expired: u64,
+    /// Traces whose record became others, each of which is a journey of its own.
+    pub split: u64,
+    /// Journeys that branched off a trace: beside the admitted ones, what has to have an end.
+    pub branched: u64,
     /// Traces that ended in an outcome that the spec names, by its number.
     pub named: [u64; MAX_NAMED_OUTCOMES],
     /// Traces lost, in the order of [`LostReason::ALL`].
@@ -74,6 +78,50 @@ pub struct Ledger {
     pub entry_unseen: u64,
     /// Hits whose key could not be read.
     pub key_unreadable: u64,
+    /// What journeys of more than one key, branch or batch met with.
+    pub journeys: JourneyBounds,
+}
+
+/// Bounds of journeys that were met, and what could not be followed. None takes a trace out of the accounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JourneyBounds {
+    /// See [`Counter::BranchesFull`].
+    pub branches_full: u64,
+    /// See [`Counter::BranchesRefused`].
+    pub branches_refused: u64,
+    /// See [`Counter::KeysFull`].
+    pub keys_full: u64,
+    /// See [`Counter::KeysRefused`].
+    pub keys_refused: u64,
+    /// See [`Counter::ScopesFull`].
+    pub scopes_full: u64,
+    /// See [`Counter::ScopesLeft`].
+    pub scopes_left: u64,
+    /// See [`Counter::BatchesFull`].
+    pub batches_full: u64,
+    /// See [`Counter::MembersFull`].
+    pub members_full: u64,
+    /// See [`Counter::AttributesFull`].
+    pub attributes_full: u64,
+    /// See [`Counter::AttributesUnreadable`].
+    pub attributes_unreadable: u64,
+}
+
+impl JourneyBounds {
+    fn new(count: impl Fn(Counter) -> u64) -> Self {
+        Self {
+            branches_full: count(Counter::BranchesFull),
+            branches_refused: count(Counter::BranchesRefused),
+            keys_full: count(Counter::KeysFull),
+            keys_refused: count(Counter::KeysRefused),
+            scopes_full: count(Counter::ScopesFull),
+            scopes_left: count(Counter::ScopesLeft),
+            batches_full: count(Counter::BatchesFull),
+            members_full: count(Counter::MembersFull),
+            attributes_full: count(Counter::AttributesFull),
+            attributes_unreadable: count(Counter::AttributesUnreadable),
+        }
+    }
 }
 
 /// A law that does not hold. Each is a bug, or a snapshot taken in the middle of a hit.
@@ -87,8 +135,8 @@ pub enum Imbalance {
         /// Right side.
         accounted: u64,
     },
-    /// admitted = written + filtered + superseded + expired + named outcomes + lost + in flight.
-    #[error("{admitted} traces were admitted, but {accounted} have an end or are in flight")]
+    /// admitted + branched = written + filtered + superseded + expired + split + named outcomes + lost + in flight.
+    #[error("{admitted} traces were admitted or branched off, but {accounted} have an end or are in flight")]
     Admission {
         /// Left side.
         admitted: u64,
@@ -138,6 +186,8 @@ impl Ledger {
             filtered: delivered(Outcome::Filtered),
             superseded: delivered(Outcome::Superseded),
             expired: delivered(Outcome::Expired),
+            split: delivered(Outcome::Split),
+            branched: count(Counter::Branched),
             named: std::array::from_fn(|number| delivered(named(number))),
             lost: LostReason::ALL.map(|reason| match reason {
                 LostReason::TargetExit => delivered(Outcome::TargetExit),
@@ -153,6 +203,7 @@ impl Ledger {
             notice_full: count(Counter::NoticeFull),
             entry_unseen: count(Counter::EntryUnseen),
             key_unreadable: agent.key_unreadable,
+            journeys: JourneyBounds::new(count),
         }
     }
 
@@ -166,7 +217,7 @@ impl Ledger {
         if sampled != accounted {
             return Err(Imbalance::Sampling { sampled, accounted });
         }
-        let accounted = sum([self.reported(), self.in_flight]);
+        let (admitted, accounted) = (sum([admitted, self.branched]), sum([self.reported(), self.in_flight]));
         if admitted != accounted {
             return Err(Imbalance::Admission { admitted, accounted });
         }
@@ -200,6 +251,7 @@ impl Ledger {
             Outcome::ThreadExit => thread_exit,
             Outcome::Named(number) => self.named.get(usize::from(number)).copied().unwrap_or(0),
             Outcome::SourceUnseen => source_unseen,
+            Outcome::Split => self.split,
         }
     }
 
@@ -233,7 +285,8 @@ impl Ledger {
     #[must_use]
     pub fn reported(&self) -> u64 {
         let named = sum(self.named);
-        sum([self.written, self.filtered, self.superseded, self.expired, named, self.lost_total()])
+        let Self { written, filtered, superseded, expired, split, .. } = *self;
+        sum([written, filtered, superseded, expired, split, named, self.lost_total()])
     }
 }
 
@@ -253,7 +306,7 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     /// Of the outcomes that every spec has, and the first two of its own.
-    pub(crate) fn by_outcome(first: [u64; 9]) -> ByOutcome {
+    pub(crate) fn by_outcome(first: [u64; 10]) -> ByOutcome {
         std::array::from_fn(|index| first.get(index).copied().unwrap_or(0))
     }
 
@@ -277,13 +330,15 @@ pub(crate) mod tests {
             (Counter::NoticeFull, 13),
             (Counter::EntryUnseen, 14),
             (Counter::Named, 6),
+            (Counter::Split, 3),
+            (Counter::Branched, 3),
         ] {
             kernel[counter as usize] = count;
         }
         let agent = AgentCounts {
-            delivered: by_outcome([898, 50, 19, 5, 7, 4, 0, 6, 0]),
+            delivered: by_outcome([898, 50, 19, 5, 7, 4, 0, 3, 6, 0]),
             corrupt: 1,
-            ended: by_outcome([0, 0, 0, 5, 7, 0, 0, 0, 0]),
+            ended: by_outcome([0, 0, 0, 5, 7, 0, 0, 0, 0, 0]),
             open: 14,
             unread: 2,
             key_unreadable: 16,
@@ -298,7 +353,7 @@ pub(crate) mod tests {
         assert_eq!(ledger.check(), Ok(()));
         assert_eq!(
             (ledger.lost, ledger.in_flight, ledger.ended, ledger.refused()),
-            ([7, 4, 0, 1], 16, by_outcome([900, 50, 20, 5, 7, 4, 0, 6, 0]), 234)
+            ([7, 4, 0, 1], 16, by_outcome([900, 50, 20, 5, 7, 4, 0, 3, 6, 0]), 234)
         );
         assert_eq!((ledger.records, ledger.tasks_full, ledger.entries_full), (1_234_567, 11, 12));
         assert_eq!(ledger.named[..2], [6, 0]);
@@ -320,9 +375,9 @@ pub(crate) mod tests {
             broken(|l| l.refused_busy -= 1),
             Err(Imbalance::Sampling { sampled: 1240, accounted: 1239 })
         );
-        assert_eq!(broken(|l| l.written -= 1), Err(Imbalance::Admission { admitted: 1006, accounted: 1005 }));
-        assert_eq!(broken(|l| l.lost[3] += 1), Err(Imbalance::Admission { admitted: 1006, accounted: 1007 }));
-        assert_eq!(broken(|l| l.ended[0] += 1), Err(Imbalance::Delivery { ended: 993, accounted: 992 }));
+        assert_eq!(broken(|l| l.written -= 1), Err(Imbalance::Admission { admitted: 1009, accounted: 1008 }));
+        assert_eq!(broken(|l| l.lost[3] += 1), Err(Imbalance::Admission { admitted: 1009, accounted: 1010 }));
+        assert_eq!(broken(|l| l.ended[0] += 1), Err(Imbalance::Delivery { ended: 996, accounted: 995 }));
         let outcome = super::Outcome::Filtered;
         let swapped = broken(|l| (l.filtered, l.written) = (l.filtered + 1, l.written - 1));
         assert_eq!(swapped, Err(Imbalance::Outcome { outcome, ended: 50, delivered: 51 }));
@@ -331,9 +386,9 @@ pub(crate) mod tests {
         assert_eq!(swapped, Err(Imbalance::Outcome { outcome, ended: 0, delivered: 1 }));
         assert_eq!(
             broken(|l| l.named[0] -= 1),
-            Err(Imbalance::Admission { admitted: 1006, accounted: 1005 })
+            Err(Imbalance::Admission { admitted: 1009, accounted: 1008 })
         );
-        assert_eq!(broken(|l| l.unread += 1), Err(Imbalance::Delivery { ended: 992, accounted: 993 }));
+        assert_eq!(broken(|l| l.unread += 1), Err(Imbalance::Delivery { ended: 995, accounted: 996 }));
     }
 
     #[test]
@@ -348,7 +403,7 @@ pub(crate) mod tests {
     proptest! {
         /// Records played one by one keep the books balanced, and one forgotten anywhere does not.
         #[test]
-        fn books_kept_record_by_record_balance(fates in proptest::collection::vec(0usize..31, 0..200), forget in 0usize..19) {
+        fn books_kept_record_by_record_balance(fates in proptest::collection::vec(0usize..33, 0..200), forget in 0usize..20) {
             let (mut kernel, mut agent) = ([0u64; Counter::COUNT as usize], AgentCounts::default());
             for fate in fates {
                 kernel[Counter::Sampled as usize] += 1;
@@ -358,11 +413,12 @@ pub(crate) mod tests {
                 }
                 kernel[Counter::Admitted as usize] += 1;
                 match fate {
-                    4..11 => { kernel[Counter::Written as usize + fate - 4] += 1; agent.delivered[fate - 4] += 1; }
-                    11 => { agent.ended[3] += 1; agent.delivered[3] += 1; }
-                    12 => agent.open += 1,
-                    13 => { kernel[Counter::Filtered as usize] += 1; agent.unread += 1; }
-                    15.. => { kernel[Counter::Named as usize + fate - 15] += 1; agent.delivered[7 + fate - 15] += 1; }
+                    4..12 => { kernel[Counter::Written as usize + fate - 4] += 1; agent.delivered[fate - 4] += 1; }
+                    12 => { agent.ended[3] += 1; agent.delivered[3] += 1; }
+                    13 => agent.open += 1,
+                    14 => { kernel[Counter::Filtered as usize] += 1; agent.unread += 1; }
+                    15 => { kernel[Counter::Branched as usize] += 1; agent.open += 2; }
+                    17.. => { kernel[Counter::Named as usize + fate - 17] += 1; agent.delivered[8 + fate - 17] += 1; }
                     _ => { kernel[Counter::Written as usize] += 1; agent.corrupt += 1; }
                 }
             }

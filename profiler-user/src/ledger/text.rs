@@ -5,8 +5,8 @@ use super::Ledger;
 /// One law: a total, and what it is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Law {
-    /// What is accounted for.
-    pub total: (&'static str, u64),
+    /// What is accounted for, one or two counts.
+    pub total: Vec<(&'static str, u64)>,
     /// What it is made of. Causes that never came up are left out, save those that always belong to the sentence.
     pub parts: Vec<(String, u64)>,
     /// Whether both sides are equal.
@@ -35,6 +35,7 @@ impl Ledger {
             ("filtered", self.filtered),
             ("superseded", self.superseded),
             ("expired", self.expired),
+            ("split", self.split),
         ];
         let mut admission = shown(&ends);
         let own = self.named(named).filter(|(_, count)| *count > 0);
@@ -42,20 +43,26 @@ impl Ledger {
         let lost = self.lost().filter(|(_, count)| *count > 0);
         admission.extend(lost.map(|(reason, count)| (format!("lost ({})", reason.name()), count)));
         admission.push(("in flight".to_owned(), self.in_flight));
-        [Law::new(("sampled", self.sampled), sampling), Law::new(("admitted", self.admitted), admission)]
+        let mut begun = vec![("admitted", self.admitted)];
+        begun.extend((self.branched > 0).then_some(("branched", self.branched)));
+        [Law::new(vec![("sampled", self.sampled)], sampling), Law::new(begun, admission)]
     }
 }
 
 impl Law {
-    fn new(total: (&'static str, u64), parts: Vec<(String, u64)>) -> Self {
-        let holds = super::sum(parts.iter().map(|(_, count)| *count)) == total.1;
+    fn new(total: Vec<(&'static str, u64)>, parts: Vec<(String, u64)>) -> Self {
+        let holds = super::sum(parts.iter().map(|(_, count)| *count))
+            == super::sum(total.iter().map(|(_, count)| *count));
         Self { total, parts, holds }
     }
 }
 
 impl std::fmt::Display for Law {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} {}", self.total.1, self.total.0, if self.holds { "=" } else { "≠" })?;
+        for (index, (name, count)) in self.total.iter().enumerate() {
+            write!(f, "{}{count} {name}", if index == 0 { "" } else { " + " })?;
+        }
+        f.write_str(if self.holds { " =" } else { " ≠" })?;
         for (index, (name, count)) in self.parts.iter().enumerate() {
             write!(f, "{} {count} {name}", if index == 0 { "" } else { " +" })?;
         }
@@ -82,7 +89,7 @@ mod tests {
             Ledger::new(&kernel, &agent).to_string(),
             "1240 sampled = 1006 admitted + 200 refused by budget + 30 refused, slots full + 3 refused, key busy \
              + 1 refused, paused\n\
-             1006 admitted = 898 written + 50 filtered + 19 superseded + 5 expired + 6 unnamed + 7 lost (target_exit) \
+             1006 admitted + 3 branched = 898 written + 50 filtered + 19 superseded + 5 expired + 3 split + 6 unnamed + 7 lost (target_exit) \
              + 4 lost (thread_exit) + 1 lost (corrupt) + 16 in flight"
         );
         assert_eq!(

@@ -2,7 +2,7 @@
 //!
 //! Which traces count: end to end and sink write only written ones. A hop counts whatever became of its record
 //! later, for it happened. A hop in which stamps are known to be missing (see [`crate::trace::Hop::has_gap`]) and a sum
-//! over such hops count nowhere but in [`Stats::gaps`].
+//! over such hops count nowhere but in [`Stats::gaps`]. Hops that a branch shares with its parent count once, with the parent.
 //! Refuses: unbounded memory, whatever the target does: hops, series and kept traces each have a bound.
 
 pub mod cost;
@@ -44,7 +44,7 @@ pub struct Stats {
     outcomes: [u64; Outcome::COUNT],
 }
 
-/// What the traces' flags add up to, in stamps.
+/// What the traces' flags add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlagTotals {
     /// See [`Flags::entries_dropped`].
@@ -55,6 +55,18 @@ pub struct FlagTotals {
     pub torn_stamps: u64,
     /// See [`Flags::early_stamps`].
     pub early_stamps: u64,
+    /// See [`Flags::keys_dropped`].
+    pub keys_dropped: u64,
+    /// See [`Flags::branches_dropped`].
+    pub branches_dropped: u64,
+    /// See [`Flags::batches_dropped`].
+    pub batches_dropped: u64,
+    /// See [`Flags::attributes_dropped`].
+    pub attributes_dropped: u64,
+    /// See [`Flags::attributes_unreadable`].
+    pub attributes_unreadable: u64,
+    /// Journeys with [`Flags::is_partial`].
+    pub partial: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -93,7 +105,7 @@ impl Stats {
             *count += 1;
         }
         self.flags.add(trace.flags);
-        trace.hops().for_each(|hop| self.add_hop(hop));
+        trace.own_hops().for_each(|hop| self.add_hop(hop));
         for (series, ns) in [
             (&mut self.e2e, trace.e2e_ns()),
             (&mut self.queue_wait, trace.queue_wait_ns()),
@@ -146,11 +158,28 @@ impl Stats {
 
 impl FlagTotals {
     fn add(&mut self, flags: Flags) {
-        let Flags { entries_dropped, late_stamps, torn_stamps, early_stamps } = flags;
+        let Flags {
+            entries_dropped,
+            late_stamps,
+            torn_stamps,
+            early_stamps,
+            keys_dropped,
+            branches_dropped,
+            batches_dropped,
+            attributes_dropped,
+            attributes_unreadable,
+            is_partial,
+        } = flags;
         self.entries_dropped += u64::from(entries_dropped);
         self.late_stamps += u64::from(late_stamps);
         self.torn_stamps += u64::from(torn_stamps);
         self.early_stamps += u64::from(early_stamps);
+        self.keys_dropped += u64::from(keys_dropped);
+        self.branches_dropped += u64::from(branches_dropped);
+        self.batches_dropped += u64::from(batches_dropped);
+        self.attributes_dropped += u64::from(attributes_dropped);
+        self.attributes_unreadable += u64::from(attributes_unreadable);
+        self.partial += u64::from(is_partial);
     }
 }
 

@@ -63,6 +63,11 @@ impl Cause {
 }
 
 impl Trace {
+    /// The hops that this journey does not share with the one that it branched off.
+    pub fn own_hops(&self) -> impl Iterator<Item = Hop<'_>> {
+        self.hops().skip(self.shared.saturating_sub(1))
+    }
+
     /// The hops, in the order of time. Any number of stamps in any order of stages will do.
     pub fn hops(&self) -> impl Iterator<Item = Hop<'_>> {
         let torn = self.flags.torn_stamps > 0;
@@ -114,6 +119,15 @@ mod tests {
             whole.hops().map(|hop| (hop.from.stage, hop.to.stage, hop.ns, hop.has_gap)).collect();
         assert_eq!(hops, [(0, 1, 10, false), (1, 2, 40, false), (2, 3, 1, false)]);
         assert_eq!(trace("S0@5", Outcome::Expired).hops().count(), 0);
+    }
+
+    #[test]
+    fn shared_hops_are_the_parents() {
+        let mut branch = trace("S0@1 T+@2 T-@5 W!@9", Outcome::Written);
+        branch.shared = 2;
+        assert_eq!(branch.own_hops().map(|hop| hop.ns).collect::<Vec<_>>(), [3, 4]);
+        branch.shared = 0;
+        assert_eq!(branch.own_hops().count(), 3);
     }
 
     #[test]

@@ -3,11 +3,13 @@
 //! Owns: the words of a finished journey and what can be computed from it alone (hops, spans). Refuses: knowing where it came from or goes to.
 
 pub mod hop;
+mod journey;
 mod spans;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use hop::{Cause, Hop};
+pub use journey::{Attribute, AttributeValue, BranchPath, Membership, RecordTime};
 use profiler_common::{Outcome, StageCode};
 
 /// One stamp of a trace, with names.
@@ -19,6 +21,8 @@ pub struct Stamp {
     pub code: StageCode,
     /// The site that took it.
     pub probe: u32,
+    /// Process id of the target's process that took it: not always the one in which the record began.
+    pub pid: u32,
     /// The task: the thread unless the spec says otherwise.
     pub task_id: i64,
     /// Kernel thread id.
@@ -40,6 +44,18 @@ pub struct Flags {
     pub torn_stamps: u32,
     /// Stamps from before the trace began, taken for an older record of the same key, and not shown.
     pub early_stamps: u32,
+    /// Keys that could not be bound to the trace, so that stages that know the record by them are missing.
+    pub keys_dropped: u32,
+    /// Outputs of the record that did not become journeys of their own: too many, too deep, or no slot free.
+    pub branches_dropped: u32,
+    /// Attributes that found no room.
+    pub attributes_dropped: u32,
+    /// Attributes whose memory could not be read.
+    pub attributes_unreadable: u32,
+    /// The record was put into a batch that had its bound of sampled members: what happens to the batch is not seen on it.
+    pub batches_dropped: u32,
+    /// The journey does not begin at a source: the record was met on its way.
+    pub is_partial: bool,
 }
 
 /// The journey of one sampled record.
@@ -63,6 +79,18 @@ pub struct Trace {
     pub end_ns: u64,
     /// The stamps in the order of time, S0 first.
     pub stamps: Vec<Stamp>,
+    /// Which journey of its trace it is.
+    pub branch: BranchPath,
+    /// How many stamps, from the first, it shares with the journey that it branched off. They are that one's in any statistics.
+    pub shared: usize,
+    /// How many journeys branched off it.
+    pub branches: u32,
+    /// The batches it was put into, in the order of time.
+    pub batches: Vec<Membership>,
+    /// What was read of the record, in the order of time.
+    pub attributes: Vec<Attribute>,
+    /// The record's own times, in the order of time.
+    pub record_times: Vec<RecordTime>,
     /// What to know before trusting it.
     pub flags: Flags,
 }

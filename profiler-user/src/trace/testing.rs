@@ -2,7 +2,7 @@
 
 use profiler_common::{Outcome, StageCode};
 
-use super::{Flags, Stamp, Trace};
+use super::{BranchPath, Flags, Stamp, Trace};
 
 /// A trace of stamps written as `S0@100 Q+@110`; stages are numbered as they first appear.
 pub(crate) fn trace(text: &str, outcome: Outcome) -> Trace {
@@ -18,6 +18,12 @@ pub(crate) fn trace(text: &str, outcome: Outcome) -> Trace {
         wall_ns: 1_700_000_000_000_000_000 + stamps[0].ts_ns,
         end_ns: stamps[stamps.len() - 1].ts_ns,
         stamps,
+        branch: BranchPath::ROOT,
+        shared: 0,
+        branches: 0,
+        batches: Vec::new(),
+        attributes: Vec::new(),
+        record_times: Vec::new(),
         flags: Flags::default(),
     }
 }
@@ -32,6 +38,7 @@ fn stamp<'a>(word: &'a str, names: &mut Vec<&'a str>) -> Stamp {
         stage,
         code: StageCode::from_short_name(name).unwrap(),
         probe: stage as u32,
+        pid: 4242,
         task_id: 4300 + stage as i64,
         tid: 4300 + stage as u32,
         cpu: stage as u32 % 2,

@@ -27,7 +27,8 @@ pub(super) struct Line<'a> {
 
 impl<'a> Line<'a> {
     pub(super) fn new(trace: &'a Trace, names: &'a Names) -> Self {
-        let Trace { id, outcome, pid, key, sequence, start_ns, wall_ns, end_ns, ref stamps, flags } = *trace;
+        let Trace { id, outcome, pid, key, sequence, start_ns, wall_ns, end_ns, ref stamps, flags, .. } =
+            *trace;
         Self {
             trace_id: id,
             outcome: outcome.name(&names.outcomes),
@@ -88,7 +89,7 @@ fn as_wall_time<S: Serializer>(wall_ns: &u64, serializer: S) -> Result<S::Ok, S:
 
 /// Only what is not zero: an empty object means that nothing need be known.
 fn as_counts<S: Serializer>(flags: &Flags, serializer: S) -> Result<S::Ok, S::Error> {
-    let Flags { entries_dropped, late_stamps, torn_stamps, early_stamps } = *flags;
+    let Flags { entries_dropped, late_stamps, torn_stamps, early_stamps, .. } = *flags;
     let mut map = serializer.serialize_map(None)?;
     for (name, count) in [
         ("entries_dropped", entries_dropped),

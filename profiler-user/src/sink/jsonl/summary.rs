@@ -117,6 +117,9 @@ impl<'a> Accounts<'a> {
             filtered,
             superseded,
             expired,
+            split: _,
+            branched: _,
+            journeys: _,
             named: _,
             lost: _,
             in_flight,
@@ -256,7 +259,7 @@ struct Flags {
 
 impl Flags {
     fn new(stats: &Stats) -> Self {
-        let crate::stats::FlagTotals { entries_dropped, late_stamps, torn_stamps, early_stamps } =
+        let crate::stats::FlagTotals { entries_dropped, late_stamps, torn_stamps, early_stamps, .. } =
             stats.flags;
         let (hops_with_gaps, hops_overflowed) = (stats.gaps, stats.hops_overflowed);
         Self { entries_dropped, late_stamps, torn_stamps, early_stamps, hops_with_gaps, hops_overflowed }

@@ -40,7 +40,7 @@ fn a_trace_is_exactly_this_line() {
 #[test]
 fn flags_are_those_that_are_not_zero() {
     let mut one = trace("S0@1", Outcome::TargetExit);
-    one.flags = Flags { entries_dropped: 3, late_stamps: 0, torn_stamps: 2, early_stamps: 1 };
+    one.flags = Flags { entries_dropped: 3, torn_stamps: 2, early_stamps: 1, ..Flags::default() };
     let line = &lines(&[one])[0];
     assert!(line.contains(r#""outcome":"target_exit""#), "{line}");
     assert!(line.ends_with(r#""flags":{"entries_dropped":3,"torn_stamps":2,"early_stamps":1}}"#), "{line}");
@@ -97,7 +97,8 @@ fn sorted(mut keys: Vec<String>) -> Vec<String> {
 #[test]
 fn the_document_names_precisely_the_keys() {
     let mut flagged = trace("S0@1 W!@2", Outcome::Written);
-    flagged.flags = Flags { entries_dropped: 1, late_stamps: 1, torn_stamps: 1, early_stamps: 1 };
+    flagged.flags =
+        Flags { entries_dropped: 1, late_stamps: 1, torn_stamps: 1, early_stamps: 1, ..Flags::default() };
     let lines = lines(&[flagged]);
     for (line, section) in lines.iter().zip(["A trace's line", "The summary's line"]) {
         let mut found = Vec::new();

@@ -16,7 +16,9 @@ pub(super) fn ledger(session: &Session<'_>, page: &mut Page) {
         let parts: Vec<String> =
             law.parts.iter().map(|(name, count)| format!("{} {name}", units::count(*count))).collect();
         let equals = if law.holds { "=" } else { page.glyphs().not_equal };
-        let lead = format!("  {} {} {equals} ", units::count(law.total.1), law.total.0);
+        let total: Vec<String> =
+            law.total.iter().map(|(name, count)| format!("{} {name}", units::count(*count))).collect();
+        let lead = format!("  {} {equals} ", total.join(" + "));
         page.list(&lead, &parts, &format!(" +{GLUE}"), Ink::Plain);
     }
     match ledger.check() {
