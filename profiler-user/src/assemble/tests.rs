@@ -161,7 +161,7 @@ fn what_is_no_journey_says_why() {
         (good, vec![], Corrupt::TooSmall(0)),
         (good, vec![at(0, 100)], Corrupt::TooSmall(1)),
         (with(|h| h.outcome = 0), entries.clone(), Corrupt::Outcome(0)),
-        (with(|h| h.outcome = 24), entries.clone(), Corrupt::Outcome(24)),
+        (with(|h| h.outcome = 25), entries.clone(), Corrupt::Outcome(25)),
         (with(|h| h.trace_id = 1 << 63), entries.clone(), Corrupt::TraceId(1 << 63)),
         (with(|h| h.process = 4), entries.clone(), Corrupt::Process(4)),
         (with(|h| h.end_ns = 99), entries.clone(), Corrupt::EndsBeforeStart { start_ns: 100, end_ns: 99 }),
