@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::nginx::Logged;
@@ -72,6 +72,13 @@ impl Client {
         requests.insert(number, Request { sent_ns: now_ns(), answered_ns: None, status: 0 });
         self.pending = Some(number);
         Ok(self.stream.get_mut().write_all(text.as_bytes())?)
+    }
+
+    /// Waits until the answer begins, and reads nothing of it: the request was taken up, and a large answer stays on its way.
+    pub fn begin(&mut self) -> Result<()> {
+        ensure!(self.stream.buffer().is_empty(), "an earlier answer was not read to its end");
+        ensure!(self.stream.get_ref().peek(&mut [0])? > 0, "the server closed the connection");
+        Ok(())
     }
 
     /// Reads the answer, all of it.

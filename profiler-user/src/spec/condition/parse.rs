@@ -1,11 +1,13 @@
 //! Text to condition.
 //!
-//!     or         = and { ("or" | "||") and }
-//!     and        = atom { ("and" | "&&") atom }
-//!     atom       = comparison | "(" or ")"
-//!     comparison = side relation sum
-//!     side       = sum [ "&" number ] | "(" sum "&" number ")"
-//!     relation   = "==" | "!=" | "<" | "<=" | ">" | ">="
+//! ```text
+//! or         = and { ("or" | "||") and }
+//! and        = atom { ("and" | "&&") atom }
+//! atom       = comparison | "(" or ")"
+//! comparison = side relation sum
+//! side       = sum [ "&" number ] | "(" sum "&" number ")"
+//! relation   = "==" | "!=" | "<" | "<=" | ">" | ">="
+//! ```
 //!
 //! with `sum` and `number` as in expressions. Parentheses are multiplied out as they are read; how many comparisons that may give
 //! is checked before it is done, so that no input can make them explode.

@@ -1,10 +1,12 @@
 //! Text to expression, by recursive descent.
 //!
-//!     key     = "bytes" "(" sum "," sum ")" | sum
-//!     sum     = operand { ("+" | "-") number }
-//!     operand = "*" "(" width "*" ")" operand | "(" width ")" operand | "(" sum ")" | number | "arg0".."arg5" | "ret" | "thread"
-//!     width   = "u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i64"
-//!     number  = ["-"] (decimal | "0x" hexadecimal)
+//! ```text
+//! key     = "bytes" "(" sum "," sum ")" | sum
+//! sum     = operand { ("+" | "-") number }
+//! operand = "*" "(" width "*" ")" operand | "(" width ")" operand | "(" sum ")" | number | "arg0".."arg5" | "ret" | "thread"
+//! width   = "u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i64"
+//! number  = ["-"] (decimal | "0x" hexadecimal)
+//! ```
 //!
 //! Spaces are free. Text, depth and steps are bounded, so that no input can exhaust the stack or the kernel program.
 

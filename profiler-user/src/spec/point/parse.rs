@@ -1,6 +1,8 @@
 //! Text to point.
 //!
-//!     point = [library ":"] (function ["+" offset] | "0x" address) ["%return"]
+//! ```text
+//! point = [library ":"] (function ["+" offset] | "0x" address) ["%return"]
+//! ```
 //!
 //! A function is a mangled name, a demangled path or a glob with `*` and `?`, and so may hold nearly anything: `operator+`,
 //! `ns::f(int, char*)`, `<T as Trait>::{closure#0}`. So the three marks are told from it by where they stand: `%return` at the end;
