@@ -1,13 +1,11 @@
 //! The end of a session: probes off, everything read, accounts closed.
 
 use crate::attach::monotonic_ns;
+use crate::feed::{cost, stage_rows};
 use crate::ledger::{AgentCounts, Ledger};
-use crate::meter::{TargetUse, cpu_time_ns, max_rss_bytes};
-use crate::plan::{Site, expected_ns};
-use crate::sink::{SinkCounts, StageRow};
-use crate::stats::cost::ProbeHits;
-use crate::stats::{Cost, Measured};
-use profiler_common::{Counter, ProbeCount, Role};
+use crate::meter::TargetUse;
+use crate::sink::SinkCounts;
+use profiler_common::Counter;
 
 use super::error::AgentError;
 use super::events::{End, Observer};
@@ -52,8 +50,11 @@ impl Running {
         let counts =
             self.kernel.as_ref().map(|kernel| kernel.probe_counts()).transpose()?.unwrap_or_default();
         let duration_ns = ended_ns.saturating_sub(self.started_ns);
-        let cost = self.cost(used, &counts, duration_ns);
-        let stages = self.stage_rows(&counts);
+        let measured = self.measured(used, duration_ns);
+        let sites = self.site_infos();
+        let (cost, stages) =
+            (cost(measured, &sites, &counts), stage_rows(&self.stage_infos(), &sites, &counts));
+        self.tell_end(ended_ns, end.name(), &ledger, counts, measured)?;
         let target = self.target();
         let (sink, delivery, sink_error) = match self.tally.sink.take() {
             Some(sink) => {
@@ -87,56 +88,5 @@ impl Running {
             used = used.plus(traced.meter.read(now_ns));
         }
         used
-    }
-
-    fn cost(&mut self, used: TargetUse, counts: &[ProbeCount], duration_ns: u64) -> Cost {
-        let own = self.own_use.read();
-        let own_ns = own.task_clock_ns.or_else(|| cpu_time_ns(std::process::id())).unwrap_or(0);
-        let measured = Measured {
-            duration_ns,
-            target_cpu_ns: Some(used.cpu_ns),
-            target_context_switches: Some(used.context_switches),
-            target_cycles: used.cycles(),
-            target_instructions: used.instructions(),
-            agent_cpu_ns: own_ns,
-            agent_max_rss_bytes: max_rss_bytes(),
-        };
-        let hits = |site: &Site, count: &ProbeCount| ProbeHits {
-            probe: site.probe,
-            site: label(site),
-            class: site.class,
-            hits: count.hits,
-            ns_each: expected_ns(site.carrier, site.trap, &self.options.costs),
-        };
-        Cost::new(
-            measured,
-            self.registry.sites().iter().zip(counts).map(|(site, count)| hits(site, count)).collect(),
-        )
-    }
-
-    fn stage_rows(&self, counts: &[ProbeCount]) -> Vec<StageRow> {
-        let mut rows: Vec<StageRow> =
-            self.spec.stages.iter().map(|stage| empty_row(stage.code, &stage.name)).collect();
-        for (site, count) in self.registry.sites().iter().zip(counts) {
-            // The site that only saves arguments is the same hit's other half.
-            if let Some(row) = rows.get_mut(site.stage).filter(|_| site.spec.role != Role::Save as u8) {
-                row.sites += 1;
-                row.hits += count.hits;
-                row.unreadable += count.unreadable;
-                row.stamps += count.stamps;
-            }
-        }
-        rows
-    }
-}
-
-fn empty_row(code: profiler_common::StageCode, name: &str) -> StageRow {
-    StageRow { code, name: name.to_owned(), sites: 0, hits: 0, unreadable: 0, stamps: 0 }
-}
-
-fn label(site: &Site) -> String {
-    match site.function_offset {
-        0 => site.function.clone(),
-        offset => format!("{}+{offset}", site.function),
     }
 }

@@ -92,6 +92,12 @@ impl Running {
         Ok(Answer::done(Some(change), self.status()?))
     }
 
+    /// Rate, budget and whether it is paused, as the kernel program has them.
+    pub(super) fn confirmed(&self) -> Result<(u64, u32, bool), AgentError> {
+        let Settings { rate, budget, paused } = self.settings()?;
+        Ok((rate, budget, paused))
+    }
+
     /// What the kernel program has; before it is loaded, what it will be given.
     fn settings(&self) -> Result<Settings, AgentError> {
         let sampling = &self.spec.sampling;

@@ -1,5 +1,6 @@
 //! What the agent tells whoever runs it, while it runs.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::ledger::Ledger;
@@ -53,6 +54,37 @@ pub enum Event {
     Changed(Change),
     /// Something that the user should know and that stops nothing.
     Warning(String),
+}
+
+impl fmt::Display for Event {
+    /// In one sentence, without a full stop.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Waiting { target } => write!(f, "waiting for {target} to start"),
+            Self::Awaits { pid, stages } => write!(
+                f,
+                "process {pid} has not loaded all libraries yet: {}; nothing is sampled there until all stages are probed",
+                stages.join(", ")
+            ),
+            Self::Attached { sites, pids } => f.write_str(&attached(*sites, pids)),
+            Self::Joined { pid } => write!(f, "joined: process {pid}"),
+            Self::Exited { pid } => write!(f, "exited: process {pid}"),
+            Self::Replaced { pid } => write!(f, "replaced: process {pid} became another program"),
+            Self::NotAttached { pid, reason } => write!(f, "not attached to process {pid}: {reason}"),
+            Self::Changed(change) => change.fmt(f),
+            Self::Warning(text) => f.write_str(text),
+        }
+    }
+}
+
+fn attached(sites: usize, pids: &[u32]) -> String {
+    let plural =
+        |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    let sites = plural(sites, "site", "sites");
+    let processes = plural(pids.len(), "process", "processes");
+    let list: Vec<String> = pids.iter().take(8).map(u32::to_string).collect();
+    let more = if pids.len() > 8 { ", .." } else { "" };
+    format!("attached: {sites} in {processes} ({}{more})", list.join(", "))
 }
 
 /// How far it is, about once a second.

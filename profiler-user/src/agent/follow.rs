@@ -101,6 +101,7 @@ impl Running {
         if !self.pids.contains(&pid) {
             self.pids.push(pid);
         }
+        self.tell_attached(pid);
         Ok(())
     }
 

@@ -17,9 +17,10 @@ mod resolve;
 mod run;
 mod session;
 mod tally;
+mod telling;
 
 pub use error::AgentError;
 pub use events::{End, Event, Observer, Progress};
 pub use queue::QueuedSink;
 pub use resolve::{ResolveError, Resolver};
-pub use run::{Finished, Options, run};
+pub use run::{Finished, Options, Outlets, run};

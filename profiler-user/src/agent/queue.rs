@@ -24,7 +24,7 @@ type Boxed = Box<dyn Sink + Send>;
 
 /// See the module.
 pub struct QueuedSink {
-    queue: SyncSender<Trace>,
+    queue: SyncSender<Arc<Trace>>,
     thread: JoinHandle<(Boxed, Option<SinkError>)>,
     refused: u64,
     failed: Arc<AtomicBool>,
@@ -47,7 +47,7 @@ impl QueuedSink {
     }
 
     /// Hands a trace on. When there is no room it is dropped, and counted.
-    pub fn push(&mut self, trace: Trace) {
+    pub fn push(&mut self, trace: Arc<Trace>) {
         if self.queue.try_send(trace).is_err() {
             self.refused += 1;
         }
@@ -79,7 +79,7 @@ fn room_for(max_entries: u32) -> usize {
 }
 
 /// Until the queue is closed, also after a failure: what still comes is then counted as dropped by the sink.
-fn write(mut sink: Boxed, waiting: &Receiver<Trace>, failed: &AtomicBool) -> (Boxed, Option<SinkError>) {
+fn write(mut sink: Boxed, waiting: &Receiver<Arc<Trace>>, failed: &AtomicBool) -> (Boxed, Option<SinkError>) {
     // When the oldest trace that is not flushed came in.
     let (mut dirty_since, mut first_error): (Option<Instant>, _) = (None, None);
     loop {
@@ -176,7 +176,7 @@ mod tests {
         let mut queue =
             QueuedSink::new(Box::new(Slow { gate: Arc::clone(&gate), ..Slow::default() }), 2048).unwrap();
         let pushed = super::room_for(2048) as u64 + 1000;
-        (0..pushed).for_each(|_| queue.push(trace()));
+        (0..pushed).for_each(|_| queue.push(Arc::new(trace())));
         drop(stuck);
         let (_, counts, error) = queue.close();
         assert!(error.is_none());
@@ -230,7 +230,7 @@ mod tests {
         let mut pushed = 0u64;
         // More often than the flush interval, until one was seen in the midst.
         while seen.lock().unwrap().is_empty() {
-            queue.push(trace());
+            queue.push(Arc::new(trace()));
             pushed += 1;
             assert!(pushed < 20_000, "never flushed");
             std::thread::sleep(super::FLUSH_EVERY / 20);
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn a_failed_destination_is_told_and_counted() {
         let mut queue = QueuedSink::new(Box::new(Slow { fails_at: Some(3), ..Slow::default() }), 32).unwrap();
-        (0..100).for_each(|_| queue.push(trace()));
+        (0..100).for_each(|_| queue.push(Arc::new(trace())));
         let (_, counts, error) = queue.close();
         assert!(error.is_some());
         assert_eq!((counts.received, counts.sent, counts.dropped), (100, 2, 98));

@@ -7,6 +7,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::attach::{Backend, monotonic_ns};
 use crate::control::{Command, Control, place};
+use crate::feed::Hub;
 use crate::ledger::Ledger;
 use crate::plan::Costs;
 use crate::sink::{Change, Session, Sink, SinkCounts, SinkError, StageRow};
@@ -17,6 +18,7 @@ use super::error::AgentError;
 use super::events::{End, Event, Observer};
 use super::resolve::Resolver;
 use super::session::Running;
+use super::telling::Tee;
 
 /// How often the notices are looked at: a trace is seen this much after its end, and idle costs twenty wake-ups a second.
 const TICK: Duration = Duration::from_millis(50);
@@ -37,6 +39,15 @@ pub struct Options {
     pub costs: Costs,
     /// Whether to listen for `stain ctl`.
     pub control: bool,
+}
+
+/// Where a session's traces and events go.
+#[derive(Default)]
+pub struct Outlets {
+    /// Gets every trace, and at the end is given back for the summary.
+    pub sink: Option<Box<dyn Sink + Send>>,
+    /// Readers of the stream of events.
+    pub hub: Hub,
 }
 
 /// What a session came to.
@@ -94,7 +105,7 @@ impl Finished {
     }
 }
 
-/// Attaches, reports every ended trace to `sink`, and returns when the session is over, with every probe removed.
+/// Attaches, reports every ended trace and event to the outlets, and returns when the session is over, with every probe removed.
 ///
 /// # Errors
 /// When the target, a stage point, or the kernel does not allow it; nothing is left behind then.
@@ -102,11 +113,13 @@ pub async fn run(
     spec: Spec,
     resolver: Resolver,
     options: Options,
-    sink: Option<Box<dyn Sink + Send>>,
+    outlets: Outlets,
     observer: &mut dyn Observer,
 ) -> Result<Finished, AgentError> {
     let mut stop = Stop::new(options.duration)?;
-    let mut running = Running::new(spec, resolver, options, sink)?;
+    let observer: &mut dyn Observer = &mut Tee { observer, hub: outlets.hub.clone() };
+    let mut running = Running::new(spec, resolver, options, outlets)?;
+    running.tell_started();
     let mut ears = Ears::open(options.control, observer);
     let end = match first_processes(&mut running, &mut stop, &mut ears, observer).await? {
         Some(end) => end,

@@ -11,9 +11,10 @@ use crate::attach::{
     AttachError, Grace, Kernel, MultiSupport, Settings, monotonic_ns, multi_support, wall_offset_ns,
 };
 use crate::control::Answer;
+use crate::feed::Hub;
 use crate::ledger::{AgentCounts, Ledger};
 use crate::meter::{Events, TargetUse};
-use crate::sink::{Change, Sink};
+use crate::sink::Change;
 use crate::spec::{Spec, Target};
 use crate::stats::Stats;
 use crate::target::Identity;
@@ -27,7 +28,7 @@ use super::processes::Traced;
 use super::queue::QueuedSink;
 use super::registry::Registry;
 use super::resolve::Resolver;
-use super::run::Options;
+use super::run::{Options, Outlets};
 use super::tally::Tally;
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -64,6 +65,10 @@ pub(super) struct Running {
     pub(super) refused: BTreeMap<Identity, (u64, bool)>,
     /// Processes whose libraries are waited for.
     pub(super) awaiting: Awaiting,
+    /// Who reads the stream of events.
+    pub(super) hub: Hub,
+    /// Sites that they know.
+    pub(super) told_sites: usize,
     guard: Guard,
     pub(super) next_discovery_ns: u64,
     next_second_ns: u64,
@@ -76,7 +81,7 @@ impl Running {
         spec: Spec,
         resolver: Resolver,
         options: Options,
-        sink: Option<Box<dyn Sink + Send>>,
+        Outlets { sink, hub }: Outlets,
     ) -> Result<Self, AgentError> {
         if multi_support() == MultiSupport::NoPermission {
             return Err(AttachError::Permission { what: "load BPF programs".to_owned() }.into());
@@ -95,7 +100,10 @@ impl Running {
                 clock,
                 processes: Processes::default(),
                 sink,
+                hub: hub.clone(),
             },
+            hub,
+            told_sites: 0,
             spec,
             options,
             comm: None,
@@ -234,6 +242,7 @@ impl Running {
     fn report(&mut self, now_ns: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
         let ledger = self.ledger()?;
         self.tell_bounds(now_ns, &ledger, observer);
+        self.tell_tick(now_ns, &ledger)?;
         observer.progress(&Progress {
             elapsed: std::time::Duration::from_nanos(now_ns.saturating_sub(self.started_ns)),
             ledger: &ledger,

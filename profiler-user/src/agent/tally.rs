@@ -1,8 +1,11 @@
 //! What the agent itself has counted and measured of a session.
 
+use std::sync::Arc;
+
 use profiler_common::{Entry, SlotHeader};
 
 use crate::assemble::{ProbeTable, Processes, WallClock, assemble};
+use crate::feed::{FeedEvent, Hub};
 use crate::ledger::AgentCounts;
 use crate::stats::Stats;
 
@@ -15,13 +18,14 @@ pub(super) struct Tally {
     pub(super) clock: WallClock,
     pub(super) processes: Processes,
     pub(super) sink: Option<QueuedSink>,
+    pub(super) hub: Hub,
 }
 
 impl Tally {
     /// Takes one ended slot.
     pub(super) fn take(&mut self, header: &SlotHeader, entries: &[Entry], probes: &ProbeTable) {
         let trace = match assemble(header, entries, probes, &self.clock, &self.processes) {
-            Ok(trace) => trace,
+            Ok(trace) => Arc::new(trace),
             Err(error) => {
                 log::error!("a trace slot makes no sense: {error}");
                 self.counts.corrupt += 1;
@@ -32,6 +36,9 @@ impl Tally {
             *delivered += 1;
         }
         self.stats.add(&trace);
+        if !self.hub.is_empty() {
+            self.hub.send(&FeedEvent::Trace(Arc::clone(&trace)));
+        }
         if let Some(sink) = &mut self.sink {
             sink.push(trace);
         }

@@ -10,7 +10,7 @@ use super::args::{AttachArgs, Format, LogLevel, OutputArgs};
 use super::doctor::OURSELVES;
 use super::observer::Stderr;
 use super::{logger, output, privileges, signals, spec, terminal};
-use crate::agent::{self, Finished, Options, Resolver};
+use crate::agent::{self, Finished, Options, Outlets, Resolver};
 use crate::calibrate::{Calibrated, calibrate};
 use crate::plan::KernelTraits;
 use crate::sink::jsonl::JsonLines;
@@ -63,10 +63,11 @@ pub(super) fn session(
         }
         Format::Text => (None, Some(writer)),
     };
+    let outlets = Outlets { sink, ..Outlets::default() };
     let mut observer = Stderr::new();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    let finished = runtime.block_on(agent::run(spec, Resolver::new(kernel), options, sink, &mut observer));
+    let finished = runtime.block_on(agent::run(spec, Resolver::new(kernel), options, outlets, &mut observer));
     observer.clear();
     // All probes are gone. Whoever does not want to wait for the output ends it by one more Ctrl-C.
     signals::restore();

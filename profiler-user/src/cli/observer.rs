@@ -34,20 +34,9 @@ impl Stderr {
 impl Observer for Stderr {
     fn event(&mut self, event: &Event) {
         match event {
-            Event::Waiting { target } => self.line(&format!("waiting for {target} to start (Ctrl-C ends)")),
-            Event::Awaits { pid, stages } => self.line(&format!(
-                "process {pid} has not loaded all libraries yet: {}; nothing is sampled there until all stages are probed",
-                stages.join(", ")
-            )),
-            Event::Attached { sites, pids } => self.line(&attached(*sites, pids)),
-            Event::Joined { pid } => self.line(&format!("joined: process {pid}")),
-            Event::Exited { pid } => self.line(&format!("exited: process {pid}")),
-            Event::Replaced { pid } => self.line(&format!("replaced: process {pid} became another program")),
-            Event::NotAttached { pid, reason } => {
-                self.line(&format!("not attached to process {pid}: {reason}"));
-            }
-            Event::Changed(change) => self.line(&change.to_string()),
-            Event::Warning(text) => self.line(&format!("warning: {text}")),
+            Event::Waiting { .. } => self.line(&format!("{event} (Ctrl-C ends)")),
+            Event::Warning(_) => self.line(&format!("warning: {event}")),
+            _ => self.line(&event.to_string()),
         }
     }
 
@@ -70,14 +59,4 @@ impl Observer for Stderr {
         let mut err = std::io::stderr().lock();
         let _ = write!(err, "{line}").and_then(|()| err.flush());
     }
-}
-
-fn attached(sites: usize, pids: &[u32]) -> String {
-    let plural =
-        |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
-    let sites = plural(sites, "site", "sites");
-    let processes = plural(pids.len(), "process", "processes");
-    let list: Vec<String> = pids.iter().take(8).map(u32::to_string).collect();
-    let more = if pids.len() > 8 { ", .." } else { "" };
-    format!("attached: {sites} in {processes} ({}{more})", list.join(", "))
 }

@@ -36,6 +36,12 @@ pub fn max_rss_bytes() -> u64 {
     status_sum(Path::new("/proc/self"), &["VmHWM:"]).unwrap_or(0) * 1024
 }
 
+/// Resident memory of this process now, in bytes.
+#[must_use]
+pub fn rss_bytes() -> u64 {
+    status_sum(Path::new("/proc/self"), &["VmRSS:"]).unwrap_or(0) * 1024
+}
+
 fn status_sum(folder: &Path, fields: &[&str]) -> Option<u64> {
     let status = fs::read_to_string(folder.join("status")).ok()?;
     let value = |line: &str| {
@@ -47,7 +53,7 @@ fn status_sum(folder: &Path, fields: &[&str]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{context_switches, cpu_time_ns, max_rss_bytes};
+    use super::{context_switches, cpu_time_ns, max_rss_bytes, rss_bytes};
 
     #[test]
     fn knows_this_process_and_no_other() {
@@ -60,6 +66,7 @@ mod tests {
         assert!(cpu_time_ns(pid).expect("alive") > before, "{sum}");
         assert!(context_switches(pid).is_some());
         assert!(max_rss_bytes() > 100_000);
+        assert!(rss_bytes() > 100_000 && rss_bytes() <= max_rss_bytes());
         // Above the kernel's largest possible process id.
         assert_eq!(cpu_time_ns(1 << 23), None);
         assert_eq!(context_switches(1 << 23), None);

@@ -10,6 +10,6 @@ mod accounts;
 mod events;
 mod target;
 
-pub use accounts::{context_switches, cpu_time_ns, max_rss_bytes};
+pub use accounts::{context_switches, cpu_time_ns, max_rss_bytes, rss_bytes};
 pub use events::{Events, Readings};
 pub use target::{TargetMeter, TargetUse};

@@ -131,6 +131,12 @@ impl TargetMeter {
         self.last
     }
 
+    /// What it had used when last asked by [`TargetMeter::tick`].
+    #[must_use]
+    pub const fn used(&self) -> TargetUse {
+        self.last
+    }
+
     fn read_cpu_time(&mut self) {
         if let Some(cpu_ns) = cpu_time_ns(self.pid) {
             // Never back: of a process that is just ending only a part may be told.

@@ -1,0 +1,78 @@
+//! How a session stands, and what follows from its counts: rows of stages and cost. The agent's own summary is made by the same two functions.
+
+use profiler_common::ProbeCount;
+
+use super::{SiteInfo, StageInfo};
+use crate::ledger::Ledger;
+use crate::sink::StageRow;
+use crate::stats::{Cost, Measured, ProbeHits};
+
+/// What can be changed while a session runs, as the kernel program has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// One record in so many; 0: none.
+    pub rate: u64,
+    /// New traces a second at most; 0: no bound.
+    pub budget: u32,
+    /// No trace is begun.
+    pub paused: bool,
+}
+
+/// How a session stands. All counts are since its beginning.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tick {
+    /// Monotonic clock, ns.
+    pub mono_ns: u64,
+    /// Nanoseconds since the Unix epoch.
+    pub wall_ns: u64,
+    /// What the kernel program obeys.
+    pub settings: Settings,
+    /// The accounts.
+    pub ledger: Ledger,
+    /// What happened at each probe, by probe id.
+    pub probes: Vec<ProbeCount>,
+    /// The processes that are traced now.
+    pub processes: Vec<u32>,
+    /// What target and agent used so far.
+    pub measured: Measured,
+    /// Resident memory of the agent now, bytes.
+    pub agent_rss_bytes: u64,
+    /// Events of this stream that its reader was too slow for, so far: all traces but for the rarest case.
+    pub missed: u64,
+}
+
+/// What was counted at each stage, by its index in the spec.
+#[must_use]
+pub fn stage_rows(stages: &[StageInfo], sites: &[SiteInfo], counts: &[ProbeCount]) -> Vec<StageRow> {
+    let empty = |stage: &StageInfo| StageRow {
+        code: stage.code,
+        name: stage.name.clone(),
+        sites: 0,
+        hits: 0,
+        unreadable: 0,
+        stamps: 0,
+    };
+    let mut rows: Vec<StageRow> = stages.iter().map(empty).collect();
+    for (site, count) in sites.iter().zip(counts).filter(|(site, _)| !site.saves) {
+        if let Some(row) = rows.get_mut(site.stage) {
+            row.sites += 1;
+            row.hits = row.hits.saturating_add(count.hits);
+            row.unreadable = row.unreadable.saturating_add(count.unreadable);
+            row.stamps = row.stamps.saturating_add(count.stamps);
+        }
+    }
+    rows
+}
+
+/// What a session cost.
+#[must_use]
+pub fn cost(measured: Measured, sites: &[SiteInfo], counts: &[ProbeCount]) -> Cost {
+    let hits = |(site, count): (&SiteInfo, &ProbeCount)| ProbeHits {
+        probe: site.probe,
+        site: site.label.clone(),
+        class: site.class,
+        hits: count.hits,
+        ns_each: site.ns_each,
+    };
+    Cost::new(measured, sites.iter().zip(counts).map(hits).collect())
+}
