@@ -240,6 +240,7 @@ impl Running {
     }
 
     fn report(&mut self, now_ns: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
+        self.tally.stats.windows.advance(now_ns);
         let ledger = self.ledger()?;
         self.tell_bounds(now_ns, &ledger, observer);
         self.tell_tick(now_ns, &ledger)?;

@@ -47,7 +47,10 @@ impl Account {
             FeedEvent::Started(info) => self.info = Some(Arc::clone(info)),
             FeedEvent::Attached(attached) => self.attached(attached),
             FeedEvent::Trace(trace) => self.stats.add(trace),
-            FeedEvent::Tick(tick) => self.tick = Some(Arc::clone(tick)),
+            FeedEvent::Tick(tick) => {
+                self.stats.windows.advance(tick.mono_ns);
+                self.tick = Some(Arc::clone(tick));
+            }
             FeedEvent::Notice(_) => {}
             FeedEvent::Changed(change) => {
                 if self.changes.len() >= MAX_CHANGES {

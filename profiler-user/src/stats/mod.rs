@@ -7,7 +7,9 @@
 
 pub mod cost;
 pub mod keep;
+pub mod scale;
 pub mod series;
+pub mod window;
 
 use std::collections::HashMap;
 
@@ -15,6 +17,7 @@ pub use cost::{Cost, Measured, ProbeCost, ProbeHits};
 pub use keep::Keep;
 use profiler_common::{Outcome, StageCode};
 pub use series::{Figures, Series};
+pub use window::{Subject, Windows};
 
 use crate::trace::{Cause, Flags, Trace};
 
@@ -39,6 +42,8 @@ pub struct Stats {
     pub sink_write: Series,
     /// Traces kept whole.
     pub keep: Keep,
+    /// The same durations over time.
+    pub windows: Windows,
     /// Sums of the traces' flags.
     pub flags: FlagTotals,
     outcomes: [u64; Outcome::COUNT],
@@ -115,6 +120,7 @@ impl Stats {
             ns.into_iter().for_each(|ns| series.add(ns));
         }
         self.keep.add(trace);
+        self.windows.add(trace);
     }
 
     /// Traces added, of all outcomes.
