@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use profiler_common::limits::MAX_BUDGET;
 
+use super::payload::{DecodeArgs, EncodeArgs};
 use crate::attach::Backend;
 use crate::control::Request;
 use crate::spec::Level;
@@ -32,6 +33,10 @@ pub(super) enum Command {
     Ctl(CtlArgs),
     /// Check whether attaching will work on this machine, and say what is missing.
     Doctor(DoctorArgs),
+    /// Print the payload of a trace (STTR) as JSON.
+    Decode(DecodeArgs),
+    /// Make a payload from the JSON that `decode` prints.
+    Encode(EncodeArgs),
     /// Start a small pipeline as a process of its own, attach to it, and report.
     Demo(DemoArgs),
     /// The pipeline of `demo`.

@@ -10,6 +10,7 @@ mod doctor;
 mod logger;
 mod observer;
 mod output;
+mod payload;
 mod plan;
 mod privileges;
 mod signals;
@@ -46,6 +47,8 @@ pub fn main() -> ExitCode {
         Command::Spec(args) => spec::run(&args),
         Command::Ctl(args) => ctl::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Decode(args) => payload::decode(&args),
+        Command::Encode(args) => payload::encode(&args),
         Command::Demo(args) => demo::run(&args),
         Command::DemoPipeline(options) => demo::pipeline(&options),
     };

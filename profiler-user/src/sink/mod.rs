@@ -6,6 +6,7 @@
 mod change;
 pub mod jsonl;
 pub mod report;
+pub mod sttr;
 pub mod units;
 
 use std::sync::Arc;

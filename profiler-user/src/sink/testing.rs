@@ -6,8 +6,8 @@ use super::{Change, Session, Setting, Sink, StageRow};
 use crate::ledger::{AgentCounts, Ledger};
 use crate::plan::Class;
 use crate::stats::{Cost, Measured, ProbeHits, Stats};
-use crate::trace::Trace;
 use crate::trace::testing::trace;
+use crate::trace::{Attribute, AttributeValue, BranchPath, Flags, Membership, RecordTime, Trace};
 
 const CHANGES: [Change; 1] = [Change {
     setting: Setting::Budget,
@@ -176,4 +176,29 @@ pub(crate) fn assert_counts(sink: &mut dyn Sink, traces: &[Trace], flush_every: 
     let counts = sink.counts();
     assert_eq!((counts.received, counts.pending()), (traces.len() as u64, 0));
     assert_eq!(counts.received, counts.sent + counts.dropped);
+}
+
+/// A branch with everything that a journey can have.
+pub(crate) fn rich() -> Trace {
+    let attribute = |stamp, index, value| Attribute { stamp, index, value };
+    let mut trace = trace("S0@100 Q+@1110 Q-@5000150 T-@5000151 W!@7000000", Outcome::Named(0));
+    trace.id = 7_969_916_174_494_417_963;
+    trace.branch = BranchPath(0x0203);
+    trace.shared = 3;
+    trace.branches = 2;
+    trace.end_ns = 7_000_001;
+    trace.stamps[1].task_id = -1;
+    trace.batches = vec![
+        Membership { stamp: 1, key: 0xffff_8000_0000_1234, position: 0, size: None },
+        Membership { stamp: 3, key: 7, position: 63, size: Some(64) },
+    ];
+    trace.attributes = vec![
+        attribute(0, 0, AttributeValue::Unsigned(u64::MAX)),
+        attribute(1, 0, AttributeValue::Signed(i64::MIN)),
+        attribute(1, 1, AttributeValue::Word("ok".into())),
+        attribute(4, 2, AttributeValue::Text("a \"quoted\" \u{e4}\n".into())),
+    ];
+    trace.record_times = vec![RecordTime { stamp: 4, event_ns: 1_699_999_999_999_000_000, latency_ns: -5 }];
+    trace.flags = Flags { entries_dropped: 3, batches_dropped: 1, is_partial: true, ..Flags::default() };
+    trace
 }

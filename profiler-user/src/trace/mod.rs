@@ -7,6 +7,7 @@ mod journey;
 mod spans;
 #[cfg(test)]
 pub(crate) mod testing;
+mod wall;
 
 pub use hop::{Cause, Hop};
 pub use journey::{Attribute, AttributeValue, BranchPath, Membership, RecordTime};

@@ -4,6 +4,7 @@
 //! are busy. A benchmark that cannot run here says why, and the others go on.
 
 mod agent;
+mod allocations;
 mod assembly;
 mod attached;
 mod bpftrace;
@@ -16,6 +17,7 @@ mod record;
 mod series;
 mod site;
 mod stain;
+mod sttr;
 mod table;
 mod throughput;
 
@@ -34,7 +36,7 @@ struct Bench {
 }
 
 /// In the order in which they run: from one instruction to whole programs.
-const BENCHES: [Bench; 7] = [
+const BENCHES: [Bench; 8] = [
     Bench { name: "hit", about: "one hit, by the instruction that carries the probe", run: hit::run },
     Bench { name: "site", about: "planned site, naive function entry, and bpftrace", run: site::run },
     Bench { name: "record", about: "a record through six stages, unsampled and sampled", run: record::run },
@@ -46,6 +48,7 @@ const BENCHES: [Bench; 7] = [
     },
     Bench { name: "agent", about: "processor time and memory of the agent", run: agent::run },
     Bench { name: "assembly", about: "traces a second that one core assembles", run: assembly::run },
+    Bench { name: "sttr", about: "payloads a second that one core encodes and decodes", run: sttr::run },
 ];
 
 fn main() -> ExitCode {
