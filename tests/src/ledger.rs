@@ -1,6 +1,7 @@
 //! The conservation laws, checked on the ledger that a user sees.
 //!
-//! Owns: `sampled = admitted + refused` and `admitted = ended + lost + in flight`, and that the ledger agrees with the traces.
+//! Owns: `sampled = admitted + refused` and `admitted + branched = ended + lost + in flight`, and that the ledger agrees with the
+//! traces.
 
 use crate::report::{Ledger, Report};
 
@@ -29,7 +30,8 @@ impl Ledger {
 pub fn check(report: &Report) -> Vec<String> {
     let ledger = &report.ledger;
     let named: u64 = ledger.outcomes.values().sum();
-    let ended = ledger.written + ledger.filtered + ledger.superseded + ledger.expired + named;
+    let ended = ledger.written + ledger.filtered + ledger.superseded + ledger.expired + ledger.split + named;
+    let begun = ledger.admitted + ledger.branched;
     let mut wrong = Vec::new();
     let mut law = |what: &str, left: u64, right: u64| {
         if left != right {
@@ -37,12 +39,13 @@ pub fn check(report: &Report) -> Vec<String> {
         }
     };
     law("sampled = admitted + refused", ledger.sampled, ledger.admitted + ledger.refused());
-    law("admitted = ended + lost + in flight", ledger.admitted, ended + ledger.lost() + ledger.in_flight);
+    law("admitted + branched = ended + lost + in flight", begun, ended + ledger.lost() + ledger.in_flight);
     for (outcome, counted) in [
         ("written", ledger.written),
         ("filtered", ledger.filtered),
         ("superseded", ledger.superseded),
         ("expired", ledger.expired),
+        ("split", ledger.split),
         ("target_exit", ledger.lost_by("target_exit")),
         ("thread_exit", ledger.lost_by("thread_exit")),
         ("source_unseen", ledger.lost_by("source_unseen")),
@@ -53,9 +56,9 @@ pub fn check(report: &Report) -> Vec<String> {
         law(&format!("traces reported as {name} = ledger"), report.count(name), *counted);
     }
     law(
-        "traces = admitted - in flight - corrupt",
+        "traces = admitted + branched - in flight - corrupt",
         report.traces.len() as u64,
-        ledger.admitted.saturating_sub(ledger.in_flight + ledger.lost_by("corrupt")),
+        begun.saturating_sub(ledger.in_flight + ledger.lost_by("corrupt")),
     );
     wrong
 }
@@ -79,6 +82,8 @@ mod tests {
         assert_eq!(wrong(good.clone()), 0);
         assert_eq!(wrong(Ledger { sampled: 11, ..good.clone() }), 1);
         assert_eq!(wrong(Ledger { in_flight: 2, ..good.clone() }), 2);
-        assert_eq!(wrong(Ledger { written: 1, in_flight: 2, ..good }), 2);
+        assert_eq!(wrong(Ledger { written: 1, in_flight: 2, ..good.clone() }), 2);
+        assert_eq!(wrong(Ledger { branched: 2, in_flight: 5, ..good.clone() }), 0);
+        assert_eq!(wrong(Ledger { branched: 2, split: 1, in_flight: 4, ..good }), 2);
     }
 }

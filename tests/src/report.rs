@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// One stamp of a trace.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 pub struct Entry {
     /// Stage code: `S0`, `Q+`, ...
     pub stage: String,
@@ -24,10 +24,35 @@ pub struct Entry {
     pub cpu: u32,
     /// Monotonic clock, ns.
     pub ts_ns: u64,
+    /// The process, where it is another than the trace's.
+    #[serde(default)]
+    pub pid: Option<u32>,
+    /// What was read of the record: a number, or text.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, Value>,
+    /// The record's own time, ns since the epoch.
+    #[serde(default)]
+    pub record_time_ns: Option<i64>,
+    /// Wall clock at the stamp less the record's own time, ns.
+    #[serde(default)]
+    pub record_latency_ns: Option<i64>,
+}
+
+/// That a record was put into a batch.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Membership {
+    /// Index of the entry that put it there.
+    pub entry: usize,
+    /// The batch's key, hexadecimal with `0x`.
+    pub key: String,
+    /// Which record of the batch, from 0.
+    pub position: u32,
+    /// How many records the batch had; `None` where that is not known.
+    pub size: Option<u64>,
 }
 
 /// One trace.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 pub struct Trace {
     /// Decimal digits, as text.
     pub trace_id: String,
@@ -46,6 +71,21 @@ pub struct Trace {
     pub wall_time: String,
     /// The stamps in the order of time.
     pub entries: Vec<Entry>,
+    /// Ordinals from the record that was sampled to this branch of it, such as `2.1`; `None` for that record itself.
+    #[serde(default)]
+    pub branch: Option<String>,
+    /// The branch, or `0`, that it branched off.
+    #[serde(default)]
+    pub parent: Option<String>,
+    /// How many entries it has in common with its parent.
+    #[serde(default)]
+    pub shared: usize,
+    /// How many journeys branched off it.
+    #[serde(default)]
+    pub branches: u32,
+    /// The batches it was put into.
+    #[serde(default)]
+    pub batches: Vec<Membership>,
     /// What to know before trusting it.
     #[serde(default)]
     pub flags: BTreeMap<String, Value>,
@@ -55,7 +95,13 @@ impl Trace {
     /// The record key as a number.
     #[must_use]
     pub fn key(&self) -> Option<u64> {
-        u64::from_str_radix(self.key.strip_prefix("0x")?, 16).ok()
+        number(&self.key)
+    }
+
+    /// Which branch it is: an ordinal a byte, the last one lowest; 0: the record that was sampled.
+    #[must_use]
+    pub fn path(&self) -> Option<u64> {
+        path(self.branch.as_deref().unwrap_or("0"))
     }
 
     /// A flag's number; a flag that is not there is 0, and one that is true 1.
@@ -64,6 +110,28 @@ impl Trace {
         let value = self.flags.get(name);
         value.map_or(0, |value| value.as_u64().unwrap_or(u64::from(value.as_bool() == Some(true))))
     }
+}
+
+impl Membership {
+    /// The batch's key as a number.
+    #[must_use]
+    pub fn key(&self) -> Option<u64> {
+        number(&self.key)
+    }
+}
+
+/// A hexadecimal number with `0x`.
+fn number(text: &str) -> Option<u64> {
+    u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
+}
+
+/// `2.1` as a number, an ordinal a byte.
+#[must_use]
+pub fn path(text: &str) -> Option<u64> {
+    text.split('.').try_fold(0_u64, |path, ordinal| {
+        let ordinal = ordinal.parse::<u8>().ok()?;
+        (path < 1 << 56).then_some(path << 8 | u64::from(ordinal))
+    })
 }
 
 /// Where every sampled record ended. All are counts of records.
@@ -95,6 +163,15 @@ pub struct Ledger {
     pub superseded: u64,
     /// Ended by their time to live.
     pub expired: u64,
+    /// Ended because they go on as branches only.
+    #[serde(default)]
+    pub split: u64,
+    /// Journeys that branched off others.
+    #[serde(default)]
+    pub branched: u64,
+    /// Bounds of keys, scopes, branches, batches and attributes that were met, by name.
+    #[serde(default)]
+    pub journeys: BTreeMap<String, u64>,
     /// Ended in an outcome that the spec names, by name.
     #[serde(default)]
     pub outcomes: BTreeMap<String, u64>,
@@ -150,6 +227,7 @@ impl Report {
             filtered: part.count("filtered"),
             superseded: part.count("superseded"),
             expired: part.count("expired"),
+            split: part.count("split"),
             lost: lost.into(),
             ..Ledger::default()
         };
@@ -197,6 +275,25 @@ mod tests {
         let trace = report.traces.first().unwrap();
         assert_eq!((trace.key(), trace.flag("entries_dropped"), trace.flag("x")), (Some(255), 2, 1));
         assert_eq!((report.count("written"), report.ledger.admitted), (1, 1));
+    }
+
+    #[test]
+    fn reads_what_a_branch_has() {
+        let line = r#"{"trace_id":"7","outcome":"written","pid":1,"key":"0xff","sequence":3,"start_ns":5,"branch":"2.1","parent":"2","shared":1,"batches":[{"entry":0,"key":"0x1f","position":3,"size":null}],"entries":[{"stage":"S0","task_id":1,"tid":1,"cpu":0,"ts_ns":5,"pid":2,"attributes":{"n":-1,"t":"x"},"record_time_ns":-4,"record_latency_ns":9}],"flags":{}}"#;
+        let report = Report::parse(&format!("{line}\n{SUMMARY}\n")).unwrap();
+        let trace = report.traces.first().unwrap();
+        assert_eq!((trace.path(), trace.parent.as_deref(), trace.shared), (Some(0x0201), Some("2"), 1));
+        let batch = trace.batches.first().unwrap();
+        assert_eq!((batch.key(), batch.position, batch.size), (Some(0x1f), 3, None));
+        let entry = trace.entries.first().unwrap();
+        assert_eq!((entry.pid, entry.record_time_ns, entry.record_latency_ns), (Some(2), Some(-4), Some(9)));
+        assert_eq!(entry.attributes.get("n").and_then(serde_json::Value::as_i64), Some(-1));
+    }
+
+    #[test]
+    fn branches_are_paths() {
+        assert_eq!(["0", "1", "2.1", "255.3"].map(super::path), [0, 1, 0x0201, 0xff03].map(Some));
+        assert_eq!(["", "256", "1.x", "1.2.3.4.5.6.7.8.9"].map(super::path), [None; 4]);
     }
 
     #[test]

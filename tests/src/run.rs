@@ -4,6 +4,7 @@
 //! at a time. Refuses: judging the result, but for the one assertion that every run shares.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -11,6 +12,8 @@ use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
 use crate::child::Ended;
+use crate::expected::{self, Expected};
+use crate::flow::Flow;
 use crate::journey::{self, Expect, Sequence};
 use crate::pipeline::{Pipeline, Totals};
 use crate::report::Report;
@@ -96,14 +99,7 @@ impl Scenario {
 
     /// Starts the pipeline and attaches to it.
     pub fn start(&self) -> Result<Running> {
-        let turn = turn()?;
-        let folder = TempDir::new()?;
-        let target: Vec<_> = self.target.iter().map(String::as_str).collect();
-        let attach: Vec<_> = self.attach.iter().map(String::as_str).collect();
-        let pipeline = Pipeline::start(self.flavour, &target, folder.path())?;
-        let agent = Agent::attach(pipeline.pid(), &self.spec.toml(), &attach, folder.path(), "agent")
-            .with_context(|| format!("spec:\n{}", self.spec.toml()))?;
-        Ok(Running { pipeline, agent, folder, turn })
+        Running::start(self.flavour.binary()?, &self.target, &self.spec.toml(), &self.attach)
     }
 
     /// The whole run.
@@ -115,6 +111,18 @@ impl Scenario {
 }
 
 impl Running {
+    /// Starts a program with these arguments, and attaches to it with this spec and these arguments.
+    pub fn start(binary: PathBuf, target: &[String], spec: &str, attach: &[String]) -> Result<Self> {
+        let turn = turn()?;
+        let folder = TempDir::new()?;
+        let target: Vec<_> = target.iter().map(String::as_str).collect();
+        let attach: Vec<_> = attach.iter().map(String::as_str).collect();
+        let pipeline = Pipeline::start_binary(binary, &target, folder.path())?;
+        let agent = Agent::attach(pipeline.pid(), spec, &attach, folder.path(), "agent")
+            .with_context(|| format!("spec:\n{spec}"))?;
+        Ok(Self { pipeline, agent, folder, turn })
+    }
+
     /// Waits until the agent ends by itself, and keeps the pipeline.
     pub fn until_agent_ends(self, limit: Duration) -> Result<(Orphaned, Attached)> {
         let Self { pipeline, agent, folder, turn } = self;
@@ -140,7 +148,25 @@ impl Running {
     }
 }
 
+impl Flow {
+    /// The whole run of a scenario of the journeys programs.
+    pub fn run(&self) -> Result<Done> {
+        let mut running = Running::start(self.binary()?, &self.arguments(), &self.toml(), &[])?;
+        running.pipeline.go()?;
+        running.finish()
+    }
+}
+
 impl Done {
+    /// Fails with the list of violations unless the report says all of this, and nothing else.
+    pub fn assert_says(&self, expected: &Expected) -> Result<()> {
+        let violations = expected::check(&self.report, expected);
+        ensure!(violations.is_empty(), "{}\n{}", expected::show(&violations), self.report.summary);
+        let (counted, emitted) = (self.report.ledger.records, self.totals.emitted);
+        ensure!(counted == emitted, "{counted} records counted, {emitted} emitted");
+        Ok(())
+    }
+
     /// Fails with the list of violations unless every journey is true and every number adds up.
     pub fn assert_true(&self, expect: &Expect) -> Result<()> {
         let violations = journey::check(&self.report, &self.truth, expect);

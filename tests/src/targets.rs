@@ -32,36 +32,53 @@ impl Flavour {
     /// The flavours that have symbols.
     pub const NAMED: [Self; 5] = [Self::C, Self::CProtected, Self::Cpp, Self::Rust, Self::RustV0];
 
-    /// The binary's path; compiles it if need be.
+    /// The flavours that a journeys program is tried in: one a language.
+    pub const LANGUAGES: [Self; 3] = [Self::CProtected, Self::Cpp, Self::Rust];
+
+    /// The pipeline's path; compiles it if need be.
     pub fn binary(self) -> Result<PathBuf> {
-        let harness = object()?;
-        let source = sources().join(self.source());
-        let mut inputs = vec![harness.clone(), header()];
-        for file in std::fs::read_dir(source.parent().context("no folder")?)? {
+        self.program("pipeline", &["harness"])
+    }
+
+    /// The path of the program whose records change, split, merge and vanish; compiles it if need be.
+    pub fn journeys(self) -> Result<PathBuf> {
+        self.program("journeys", &["flow", "flow_threads", "harness"])
+    }
+
+    /// A program of this flavour's language, linked with parts of `common`.
+    fn program(self, name: &str, parts: &[&str]) -> Result<PathBuf> {
+        let (folder, suffix) = self.language();
+        let folder = sources().join(folder);
+        let mut inputs = headers();
+        for file in std::fs::read_dir(&folder)? {
             inputs.push(file?.path());
         }
-        inputs.sort();
         let mut command = self.command();
-        command.arg(&source);
-        if self.is_rust() {
-            let mut argument = OsString::from("link-arg=");
-            argument.push(&harness);
-            command.arg("-C").arg(argument);
-        } else {
-            command.arg(&harness).arg("-pthread");
+        command.arg(folder.join(format!("{name}.{suffix}")));
+        for part in parts {
+            let object = object(part)?;
+            if suffix == "rs" {
+                let mut argument = OsString::from("link-arg=");
+                argument.push(&object);
+                command.arg("-C").arg(argument);
+            } else {
+                command.arg(&object);
+            }
+            inputs.push(object);
         }
-        build(command, &format!("pipeline-{self:?}"), &inputs)
+        if suffix != "rs" {
+            command.arg("-pthread");
+        }
+        inputs.sort();
+        build(command, &format!("{name}-{self:?}"), &inputs)
     }
 
-    fn is_rust(self) -> bool {
-        matches!(self, Self::Rust | Self::RustV0)
-    }
-
-    fn source(self) -> &'static str {
+    /// The folder of its sources, and how their names end.
+    fn language(self) -> (&'static str, &'static str) {
         match self {
-            Self::C | Self::CProtected | Self::CStripped => "c/pipeline.c",
-            Self::Cpp => "cpp/pipeline.cpp",
-            Self::Rust | Self::RustV0 => "rust/pipeline.rs",
+            Self::C | Self::CProtected | Self::CStripped => ("c", "c"),
+            Self::Cpp => ("cpp", "cpp"),
+            Self::Rust | Self::RustV0 => ("rust", "rs"),
         }
     }
 
@@ -128,12 +145,14 @@ pub fn keys_target() -> Result<PathBuf> {
     build(command, "keys", &[source])
 }
 
-/// The shared harness, compiled once for all flavours.
-fn object() -> Result<PathBuf> {
-    let source = sources().join("common/harness.c");
+/// A part of `common`, compiled once for all flavours.
+fn object(part: &str) -> Result<PathBuf> {
+    let source = sources().join("common").join(part).with_extension("c");
     let mut command = Command::new(tool("CC", "cc"));
     command.args(["-std=gnu11", "-O2", "-pthread", "-c"]).arg(&source);
-    build(command, "harness.o", &[source, header()])
+    let mut inputs = headers();
+    inputs.push(source);
+    build(command, &format!("{part}.o"), &inputs)
 }
 
 /// Runs `command` with `-o` for an output named by `name` and a hash of the command and of all `inputs`, unless it is there.
@@ -167,8 +186,8 @@ fn tool(variable: &str, default: &str) -> OsString {
     std::env::var_os(variable).unwrap_or_else(|| default.into())
 }
 
-fn header() -> PathBuf {
-    sources().join("common/harness.h")
+fn headers() -> Vec<PathBuf> {
+    ["harness.h", "flow.h"].map(|header| sources().join("common").join(header)).into()
 }
 
 fn sources() -> PathBuf {

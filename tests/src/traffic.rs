@@ -158,7 +158,7 @@ mod tests {
         let entry = |(stage, number, ts_ns): &(&str, u64, u64)| {
             let digits: [u8; 8] = format!("{number:08}").into_bytes().try_into().unwrap();
             let (stage, task_id) = ((*stage).to_owned(), i64::from_le_bytes(digits));
-            Entry { stage, name: String::new(), task_id, tid: 9, cpu: 0, ts_ns: *ts_ns }
+            Entry { stage, task_id, tid: 9, ts_ns: *ts_ns, ..Entry::default() }
         };
         let line = r#"{"trace_id":"1","outcome":"written","pid":9,"key":"0x1","sequence":1,"start_ns":5,"entries":[]}"#;
         Trace { entries: stamps.iter().map(entry).collect(), ..serde_json::from_str(line).unwrap() }

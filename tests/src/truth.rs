@@ -19,8 +19,13 @@ pub const POP: u32 = 19;
 pub const FREE: u32 = 64;
 /// The record was dropped without any call.
 pub const SILENT: u32 = 65;
+/// The record's scope closed without an output.
+pub const FILTERED: u32 = 66;
+/// The record's scope closed, and it goes on as branches only.
+pub const SPLIT: u32 = 67;
 
-const ROW_BYTES: usize = 48;
+const ROW_BYTES: usize = 168;
+const TEXT_BYTES: usize = 64;
 
 /// One call of a stage function for one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +44,49 @@ pub struct Row {
     pub after_ns: u64,
     /// The record's address.
     pub record: u64,
+    /// The process that made the call.
+    pub pid: u32,
+    /// What only the journeys programs log.
+    pub more: More,
+}
+
+/// What a journeys program logs with each call; all zero where there is nothing to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct More {
+    /// Which branch of the record: an ordinal a byte, the last one lowest; 0: the record itself.
+    pub path: u64,
+    /// The batch's number in its process, from 1.
+    pub batch: u64,
+    /// The batch's address.
+    pub holder: u64,
+    /// Which record of the batch, from 0.
+    pub position: u32,
+    /// How many records the call took at once.
+    pub size: u64,
+    /// The record's status.
+    pub number: i64,
+    /// The record's own time, ns since the epoch.
+    pub event_ns: i64,
+    /// The wall clock just before the call, ns since the epoch.
+    pub wall_ns: i64,
+    /// The first bytes of the record's string; NULs after a shorter one.
+    pub text: [u8; TEXT_BYTES],
+}
+
+impl Default for More {
+    fn default() -> Self {
+        Self {
+            path: 0,
+            batch: 0,
+            holder: 0,
+            position: 0,
+            size: 0,
+            number: 0,
+            event_ns: 0,
+            wall_ns: 0,
+            text: [0; TEXT_BYTES],
+        }
+    }
 }
 
 impl Row {
@@ -53,7 +101,7 @@ impl Row {
         if self.stage == POP { self.after_ns } else { self.before_ns }
     }
 
-    fn decode(bytes: &[u8; ROW_BYTES]) -> Option<Self> {
+    fn decode(bytes: &[u8; ROW_BYTES], pid: u32) -> Option<Self> {
         let word = |at: usize| bytes.get(at..at + 8)?.try_into().ok().map(u64::from_ne_bytes);
         let half = |at: usize| bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes);
         let after_ns = match word(24)? {
@@ -68,6 +116,18 @@ impl Row {
             after_ns,
             record: word(32)?,
             stage: half(40)?,
+            pid,
+            more: More {
+                position: half(44)?,
+                path: word(48)?,
+                batch: word(56)?,
+                holder: word(64)?,
+                number: word(72)?.cast_signed(),
+                size: word(80)?,
+                event_ns: word(88)?.cast_signed(),
+                wall_ns: word(96)?.cast_signed(),
+                text: bytes.get(104..)?.try_into().ok()?,
+            },
         };
         // A row whose clock was not read yet: the target was killed before the call.
         (row.stage != 0 && row.before_ns != 0).then_some(row)
@@ -107,11 +167,11 @@ impl Truth {
             File::open(path).with_context(|| format!("cannot open the truth log {}", path.display()))?;
         let bytes = file.metadata()?.len();
         let mut reader = BufReader::with_capacity(1 << 20, file);
-        let (header_bytes, sample) = read_header(&mut reader)?;
+        let (header_bytes, sample, pid) = read_header(&mut reader)?;
         let mut rows = Vec::with_capacity((bytes.saturating_sub(header_bytes) / ROW_BYTES as u64) as usize);
         let mut row = [0; ROW_BYTES];
         while read_row(&mut reader, &mut row)? {
-            rows.extend(Row::decode(&row));
+            rows.extend(Row::decode(&row, pid));
         }
         Ok(Self::from_rows(rows, sample))
     }
@@ -128,6 +188,13 @@ impl Truth {
         }
         emits.sort_unstable_by_key(|&index| rows.get(index).map(|row| (row.tid, row.before_ns)));
         Self { rows, emits, sources, sample }
+    }
+
+    /// This log and that of another process as one: their records are the same if source and number are.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.rows.extend(other.rows);
+        Self::from_rows(self.rows, self.sample)
     }
 
     /// The log as it would be, had only these calls been made.
@@ -180,10 +247,11 @@ pub fn fate(calls: &[Row]) -> Fate {
     }
 }
 
-fn read_header(reader: &mut impl Read) -> Result<(u64, u64)> {
-    let mut header = [0; 24];
+/// Its length in bytes, the share of records that are logged, and the process.
+fn read_header(reader: &mut impl Read) -> Result<(u64, u64, u32)> {
+    let mut header = [0; 32];
     reader.read_exact(&mut header)?;
-    let [magic, sizes, sample] = [0, 8, 16].map(|at| {
+    let [magic, sizes, sample, pid] = [0, 8, 16, 24].map(|at| {
         let mut word = [0; 8];
         word.copy_from_slice(header.get(at..at + 8).unwrap_or(&[0; 8]));
         u64::from_ne_bytes(word)
@@ -191,8 +259,8 @@ fn read_header(reader: &mut impl Read) -> Result<(u64, u64)> {
     ensure!(magic == u64::from_ne_bytes(*b"STAINTRU"), "not a truth log");
     let (header_bytes, row_bytes) = (sizes & 0xFFFF_FFFF, sizes >> 32);
     ensure!(row_bytes == ROW_BYTES as u64, "the truth log has rows of {row_bytes} bytes");
-    std::io::copy(&mut reader.take(header_bytes.saturating_sub(24)), &mut std::io::sink())?;
-    Ok((header_bytes, sample))
+    std::io::copy(&mut reader.take(header_bytes.saturating_sub(32)), &mut std::io::sink())?;
+    Ok((header_bytes, sample, pid as u32))
 }
 
 /// Fills `row`; false at the end of the file.
@@ -209,7 +277,17 @@ mod tests {
     use super::*;
 
     fn row(source: u32, seq: u64, stage: u32, before_ns: u64) -> Row {
-        Row { source, seq, stage, tid: 10 + source, before_ns, after_ns: before_ns + 5, record: 0x1000 }
+        Row {
+            source,
+            seq,
+            stage,
+            tid: 10 + source,
+            before_ns,
+            after_ns: before_ns + 5,
+            record: 0x1000,
+            pid: 1,
+            more: More::default(),
+        }
     }
 
     #[test]

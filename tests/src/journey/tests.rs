@@ -2,7 +2,7 @@
 
 use super::{Expect, Sequence, Violation, check};
 use crate::report::{Entry, Ledger, Report, Trace};
-use crate::truth::{FREE, Row, SILENT, Truth};
+use crate::truth::{FREE, More, Row, SILENT, Truth};
 
 const RATE: u64 = 10;
 const CODES: [(&str, u32); 7] = super::STAGES;
@@ -23,7 +23,9 @@ fn calls(source: u32, seq: u64) -> Vec<Row> {
     let row = |(k, &stage): (usize, &u32)| {
         let before_ns = seq * 1000 + u64::from(source) * 7 + 100 * k as u64;
         let tid = if k < 2 { 100 + source } else { 200 };
-        Row { source, seq, stage, tid, before_ns, after_ns: before_ns + 20, record: 0xA000 + seq % 4 }
+        let record = 0xA000 + seq % 4;
+        let more = More::default();
+        Row { source, seq, stage, tid, before_ns, after_ns: before_ns + 20, record, pid: 1, more }
     };
     stages.iter().enumerate().map(row).collect()
 }
@@ -43,6 +45,7 @@ fn trace(source: u32, seq: u64) -> Trace {
             tid: row.tid,
             cpu: 0,
             ts_ns: row.before_ns + 10,
+            ..Entry::default()
         })
         .collect();
     Trace {
@@ -54,7 +57,7 @@ fn trace(source: u32, seq: u64) -> Trace {
         start_ns: entries.first().map_or(0, |entry| entry.ts_ns),
         wall_time: String::new(),
         entries,
-        flags: std::collections::BTreeMap::new(),
+        ..Trace::default()
     }
 }
 

@@ -19,15 +19,23 @@
 
 struct options options = {.records = 1000, .sources = 1, .workers = 2, .queue = 1024, .truth_sample = 1};
 
-static void fail(const char *what, const char *operand) {
+void harness_fail(const char *what, const char *operand) {
     fprintf(stderr, "pipeline: %s: %s\n", what, operand);
     exit(2);
 }
 
-uint64_t clock_ns(void) {
+static uint64_t read_clock(clockid_t clock) {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t clock_ns(void) {
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t wall_clock_ns(void) {
+    return (int64_t)read_clock(CLOCK_REALTIME);
 }
 
 static uint32_t thread_id(void) {
@@ -39,9 +47,9 @@ static uint32_t thread_id(void) {
 
 /* ---- truth log: a shared mapping of the file, so that it holds whatever happened up to the moment of a kill ---- */
 
-enum { HEADER_BYTES = 4096, CHUNK_ROWS = 65536 };
+enum { HEADER_BYTES = 4096, CHUNK_ROWS = 8192 };
 #define CHUNK_BYTES ((off_t)(CHUNK_ROWS * sizeof(struct truth_row)))
-_Static_assert(sizeof(struct truth_row) == 48, "the reader knows 48-byte rows");
+_Static_assert(sizeof(struct truth_row) == 168, "the reader knows 168-byte rows");
 
 static int truth_file = -1;
 static off_t truth_chunks;
@@ -49,13 +57,14 @@ static pthread_mutex_t truth_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local struct truth_row *chunk;
 static _Thread_local uint32_t chunk_used = CHUNK_ROWS;
 
-static void truth_open(const char *path) {
-    struct { char magic[8]; uint32_t header_bytes, row_bytes; uint64_t sample; } header = {
-        {'S', 'T', 'A', 'I', 'N', 'T', 'R', 'U'}, HEADER_BYTES, sizeof(struct truth_row), options.truth_sample};
+static void open_truth_file(const char *path) {
+    struct { char magic[8]; uint32_t header_bytes, row_bytes; uint64_t sample, pid; } header = {
+        {'S', 'T', 'A', 'I', 'N', 'T', 'R', 'U'}, HEADER_BYTES, sizeof(struct truth_row), options.truth_sample,
+        (uint64_t)getpid()};
     truth_file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (truth_file < 0 || ftruncate(truth_file, HEADER_BYTES) != 0 ||
         pwrite(truth_file, &header, sizeof header, 0) != (ssize_t)sizeof header)
-        fail("cannot write the truth file", path);
+        harness_fail("cannot write the truth file", path);
 }
 
 static struct truth_row *new_chunk(void) {
@@ -63,11 +72,11 @@ static struct truth_row *new_chunk(void) {
     off_t offset = HEADER_BYTES + truth_chunks * CHUNK_BYTES;
     truth_chunks += 1;
     if (ftruncate(truth_file, offset + CHUNK_BYTES) != 0)
-        fail("cannot grow the truth file", strerror(errno));
+        harness_fail("cannot grow the truth file", strerror(errno));
     pthread_mutex_unlock(&truth_lock);
     void *rows = mmap(NULL, CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, truth_file, offset);
     if (rows == MAP_FAILED)
-        fail("cannot map the truth file", strerror(errno));
+        harness_fail("cannot map the truth file", strerror(errno));
     return rows;
 }
 
@@ -104,11 +113,14 @@ void truth_call(uint32_t stage, uint32_t source, uint64_t seq, const void *recor
     row->after_ns = after_ns;
 }
 
+struct truth_row *truth_open(uint32_t stage, uint32_t source, uint64_t seq, const void *record) {
+    return truth_wants(seq) ? truth_row(stage, source, seq, record) : NULL;
+}
+
 struct truth_row *truth_begin(uint32_t stage, uint32_t source, uint64_t seq, const void *record) {
-    if (!truth_wants(seq))
-        return NULL;
-    struct truth_row *row = truth_row(stage, source, seq, record);
-    row->before_ns = clock_ns();
+    struct truth_row *row = truth_open(stage, source, seq, record);
+    if (row)
+        row->before_ns = clock_ns();
     return row;
 }
 
@@ -192,7 +204,7 @@ void sink_write(const void *bytes, uint64_t len) {
         file = open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (used + len > sizeof buffer) {
         if (write(file, buffer, used) < 0)
-            fail("cannot write the sink's file", strerror(errno));
+            harness_fail("cannot write the sink's file", strerror(errno));
         used = 0;
     }
     memcpy(buffer + used, bytes, len);
@@ -210,7 +222,7 @@ static void await_stdin_or_signal(void) {
     struct pollfd files[2] = {{.fd = 0, .events = POLLIN}, {.fd = go_signal, .events = POLLIN}};
     while (poll(files, 2, -1) < 0)
         if (errno != EINTR)
-            fail("cannot wait for the go", strerror(errno));
+            harness_fail("cannot wait for the go", strerror(errno));
     char byte = 0;
     if (files[0].revents)
         while (read(0, &byte, 1) == 1 && byte != '\n')
@@ -262,7 +274,7 @@ void harness_finish(void) {
 /* ---- the command line ---- */
 
 void harness_unsupported(const char *option) {
-    fail("this pipeline does not have the option", option);
+    harness_fail("this pipeline does not have the option", option);
 }
 
 static uint64_t number(const char *option, const char *text) {
@@ -270,7 +282,7 @@ static uint64_t number(const char *option, const char *text) {
     errno = 0;
     uint64_t value = strtoull(text ? text : "", &end, 10);
     if (!text || !*text || *end || errno)
-        fail("wants a number", option);
+        harness_fail("wants a number", option);
     return value;
 }
 
@@ -278,7 +290,7 @@ static uint64_t word(const char *option, const char *text, const char *const wor
     for (uint64_t i = 0; text && words[i]; i++)
         if (strcmp(text, words[i]) == 0)
             return i;
-    fail("does not take this word", option);
+    harness_fail("does not take this word", option);
     return 0;
 }
 
@@ -291,11 +303,14 @@ static const struct { const char *name; uint64_t *value; } numbers[] = {
 static const struct { const char *name; uint64_t *value; } switches[] = {
     {"--wait-for-go", &options.wait_for_go}, {"--linger", &options.linger}, {"--fault-keys", &options.fault_keys},
 };
+static const struct { const char *name, **value; } paths[] = {{"--pipe", &options.pipe}, {"--script", &options.script}};
 
 /* Takes one option; says whether it took the next word too. */
 static int take_option(const char *option, const char *next, const char **truth) {
     static const char *const modes[] = {"function", "silent", NULL};
     static const char *const reuses[] = {"malloc", "shared", "owner", NULL};
+    static const char *const scenarios[] = {"handover", "filter", "split", "batch", "errors", "nested", "steal",
+                                            "send", "receive", "script", NULL};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (strcmp(option, numbers[i].name) == 0)
             return *numbers[i].value = number(option, next), 1;
@@ -306,9 +321,14 @@ static int take_option(const char *option, const char *next, const char **truth)
         return options.drop_silent = word(option, next, modes), 1;
     if (strcmp(option, "--reuse") == 0)
         return options.reuse = word(option, next, reuses), 1;
+    if (strcmp(option, "--scenario") == 0)
+        return options.scenario = word(option, next, scenarios), 1;
+    for (size_t i = 0; next && i < sizeof paths / sizeof *paths; i++)
+        if (strcmp(option, paths[i].name) == 0)
+            return *paths[i].value = next, 1;
     if (strcmp(option, "--truth") == 0 && next)
         return *truth = next, 1;
-    fail("unknown option", option);
+    harness_fail("unknown option", option);
     return 0;
 }
 
@@ -318,9 +338,9 @@ void harness_start(int argc, char **argv) {
         i += take_option(argv[i], i + 1 < argc ? argv[i + 1] : NULL, &truth);
     if (options.sources < 1 || options.sources > MAX_SOURCES || options.workers < 1 ||
         options.workers > MAX_WORKERS || options.queue < 1 || options.truth_sample < 1)
-        fail("out of range", "--sources, --workers, --queue or --truth-sample");
+        harness_fail("out of range", "--sources, --workers, --queue or --truth-sample");
     if (truth)
-        truth_open(truth);
+        open_truth_file(truth);
     struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
     sigset_t usr1;

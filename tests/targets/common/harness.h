@@ -23,18 +23,32 @@ enum truth_stage {
     TRUTH_POP = 19,    /* the call of queue_pop that returned the record */
     TRUTH_FREE = 64,   /* dropped by a call of record_free */
     TRUTH_SILENT = 65, /* dropped without a call of any stage function; before == after */
+    /* Of the journeys programs, see flow.h: */
+    TRUTH_FILTERED = 66, /* its scope closed without an output; before == after */
+    TRUTH_SPLIT = 67,    /* its scope closed, and the record goes on as branches only; before == after */
 };
 
-/* One call of a stage function for one record. Times are CLOCK_MONOTONIC in ns; after_ns is 0 while the call runs. */
+enum { TRUTH_TEXT_BYTES = 64 };
+
+/* One call of a stage function for one record. Times are CLOCK_MONOTONIC in ns; after_ns is 0 while the call runs. What follows
+ * `position` is 0 where a program has nothing to say. */
 struct truth_row {
     uint64_t seq; /* the record's number at its source, from 1 */
     uint32_t source;
     uint32_t tid;
     uint64_t before_ns;
     uint64_t after_ns;
-    uint64_t record; /* address */
-    uint32_t stage;  /* enum truth_stage; 0 in a row never used */
-    uint32_t reserved;
+    uint64_t record;   /* address */
+    uint32_t stage;    /* enum truth_stage; 0 in a row never used */
+    uint32_t position; /* in the batch, from 0 */
+    uint64_t path;     /* which branch of the record: an ordinal a byte, the last one lowest; 0: the record itself */
+    uint64_t batch;    /* the batch's number in its process, from 1 */
+    uint64_t holder;   /* the batch's address */
+    int64_t number;    /* the record's status */
+    uint64_t size;     /* how many records the call took at once: the batch that went into the other one, or was written */
+    int64_t event_ns;  /* the record's own time, since the epoch */
+    int64_t wall_ns;   /* CLOCK_REALTIME just before `before_ns` */
+    char text[TRUTH_TEXT_BYTES]; /* the first bytes of the record's string; NULs after a shorter one */
 };
 
 enum reuse { REUSE_MALLOC = 0, REUSE_SHARED = 1, REUSE_OWNER = 2 };
@@ -57,6 +71,9 @@ struct options {
     uint64_t exit_at;         /* exit(0) when so many records were emitted, of all sources; 0: never */
     uint64_t crash_at;        /* SIGSEGV likewise */
     uint64_t fault_keys;      /* 1: now and then a stage function gets a pointer that nobody can read */
+    uint64_t scenario;        /* enum scenario of flow.h */
+    const char *pipe;         /* a FIFO between two processes */
+    const char *script;       /* what to do, step by step */
 };
 extern struct options options;
 
@@ -65,6 +82,8 @@ enum drop_place { DROP_NOT = 0, DROP_AT_SOURCE = 1, DROP_AFTER_ENTER = 2, DROP_A
 
 void harness_start(int argc, char **argv);
 void harness_unsupported(const char *option);
+/* Ends the program with a message. */
+void harness_fail(const char *what, const char *operand);
 /* Call on each source's own thread before its first record. */
 void harness_source(uint32_t source);
 /* Says that all threads are there, and waits for the go (a line on stdin, or SIGUSR1). */
@@ -86,10 +105,13 @@ void busy(uint64_t ns);
 void sink_write(const void *bytes, uint64_t len);
 
 uint64_t clock_ns(void);
+int64_t wall_clock_ns(void);
 /* The reading before something whose record is not known yet; 0 when there is no truth log. */
 uint64_t truth_before(void);
 /* A finished call that began at `before_ns`. */
 void truth_call(uint32_t stage, uint32_t source, uint64_t seq, const void *record, uint64_t before_ns);
+/* A row to be filled, whose clocks were not read yet; NULL when this record is not logged. */
+struct truth_row *truth_open(uint32_t stage, uint32_t source, uint64_t seq, const void *record);
 /* Opens a row and reads the clock last; NULL when this record is not logged. */
 struct truth_row *truth_begin(uint32_t stage, uint32_t source, uint64_t seq, const void *record);
 /* Reads the clock first and closes the row. */

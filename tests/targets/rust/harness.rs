@@ -1,4 +1,5 @@
 //! The C harness, common/harness.h.
+#![allow(dead_code, reason = "each program uses its part")]
 use std::ffi::{c_char, c_int, c_void};
 
 pub const S0: u32 = 1;
@@ -33,6 +34,9 @@ pub struct Options {
     pub exit_at: u64,
     pub crash_at: u64,
     pub fault_keys: u64,
+    pub scenario: u64,
+    pub pipe: *const c_char,
+    pub script: *const c_char,
 }
 
 unsafe extern "C" {
