@@ -5,13 +5,13 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::child::Ended;
-use crate::run::SHORT;
+use crate::run::{LONG, SHORT};
 use crate::stain;
 
 /// The folders in which the document says that sockets lie.
@@ -37,6 +37,24 @@ pub fn ask(agent: u32, line: &str) -> Result<Value> {
     let mut answer = String::new();
     BufReader::new(stream).read_line(&mut answer)?;
     serde_json::from_str(&answer).with_context(|| format!("{line}: {answer:?}"))
+}
+
+/// Waits until what an agent has counted is enough: `enough` sees `status.counts`. The time limit is for a machine that stands still.
+pub fn until_counted(agent: u32, enough: impl Fn(&Value) -> bool) -> Result<()> {
+    let deadline = Instant::now() + LONG;
+    loop {
+        let answer = ask(agent, "status")?;
+        if enough(answer.pointer("/status/counts").context("no counts")?) {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "not enough within {LONG:?}: {answer}");
+        std::thread::sleep(Duration::from_millis(5)); // between two looks
+    }
+}
+
+/// Waits until an agent has delivered so many traces of written records.
+pub fn until_written(agent: u32, traces: u64) -> Result<()> {
+    until_counted(agent, |counts| counts["written"].as_u64() >= Some(traces))
 }
 
 /// `stain ctl` with these arguments, for an agent.

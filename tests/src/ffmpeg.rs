@@ -52,12 +52,6 @@ impl Transcode {
         Ok(transcode)
     }
 
-    /// Starts a transcode of a file, at so many times the speed of its clock.
-    pub fn of_file(program: &str, input: &Path, speed: u32, output: &Path) -> Result<Self> {
-        let input = input.to_str().context("an odd path")?;
-        Self::spawn(program, &["-nostdin", "-readrate", &speed.to_string(), "-i", input], output)
-    }
-
     /// One thread and no time or version in the file: the same input gives the same bytes.
     fn spawn(program: &str, input: &[&str], output: &Path) -> Result<Self> {
         let mut command = quiet(program);

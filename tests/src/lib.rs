@@ -24,3 +24,4 @@ pub mod tally;
 pub mod targets;
 pub mod traffic;
 pub mod truth;
+pub mod windows;

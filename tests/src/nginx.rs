@@ -236,7 +236,10 @@ pub struct Load {
 
 /// Loads a url for some seconds over so many connections.
 pub fn wrk(url: &str, connections: u32, seconds: u32) -> Result<Load> {
-    let arguments = [format!("-c{connections}"), format!("-d{seconds}s"), "-t2".to_owned(), url.to_owned()];
+    // An answer that takes longer is an error to wrk; on a busy machine one may take more than its default.
+    let patience = "--timeout=10s".to_owned();
+    let arguments =
+        [format!("-c{connections}"), format!("-d{seconds}s"), "-t2".to_owned(), patience, url.to_owned()];
     let ended = Guarded::spawn(Command::new("wrk").args(arguments))?.wait(LIMIT)?;
     ensure!(ended.status.success(), "wrk: {} {}", ended.status, ended.stderr);
     Load::parse(&ended.stdout).with_context(|| format!("wrk wrote: {}", ended.stdout))

@@ -108,6 +108,11 @@ impl Pipeline {
         Ok(self.process.stdin().context("the pipeline's input is closed")?.write_all(b"\n")?)
     }
 
+    /// Lets the sources of a pipeline with `--until-halt` stop.
+    pub fn halt(&mut self) -> Result<()> {
+        self.go()
+    }
+
     /// Waits for the last record.
     pub fn totals(&mut self, limit: Duration) -> Result<Totals> {
         let line = self

@@ -1,36 +1,47 @@
 //! The strict budget: in no second more traces than allowed, whatever the agent is doing; refused ones are counted exactly.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::process::Signal;
 use stain_tests::journey::Expect;
-use stain_tests::report::Report;
-use stain_tests::run::{Done, LONG, SHORT, Scenario};
+use stain_tests::run::{Done, LONG, Running, SHORT, Scenario};
+use stain_tests::specs::{self, Spec};
 use stain_tests::targets::Flavour;
-use stain_tests::{child, specs};
+use stain_tests::windows::Windows;
+use stain_tests::{child, control};
 
-/// Traces by the second of their wall clock at S0.
-fn by_second(report: &Report) -> BTreeMap<String, u64> {
-    let mut seconds = BTreeMap::new();
-    for trace in &report.traces {
-        let second = trace.wall_time.get(.."2026-01-01T00:00:00".len()).unwrap_or("no wall time");
-        *seconds.entry(second.to_owned()).or_default() += 1;
-    }
-    seconds
+/// One sampled record in so many, all of which the target logs.
+const RATE: u64 = 50;
+
+/// At full load, until told to halt.
+const FULL_LOAD: &str = "--until-halt --records 0 --sources 2 --workers 1 --reuse owner --truth-sample 50";
+
+fn start(spec: Spec) -> Result<Running> {
+    Scenario::new(Flavour::C, FULL_LOAD, spec).start()
 }
 
-fn assert_budget(done: &Done, rate: u64, budget: u64, at_least_seconds: usize) -> Result<()> {
-    done.assert_true(&Expect::every(rate))?;
-    let seconds = by_second(&done.report);
-    assert!(seconds.values().all(|&traces| traces <= budget), "budget {budget}: {seconds:?}");
-    assert!(seconds.len() >= at_least_seconds, "{seconds:?}");
-    // Full load: every second but the first and the last uses the whole budget.
-    let inner = seconds.len().saturating_sub(2);
-    assert!(seconds.values().skip(1).take(inner).all(|&traces| traces == budget), "{seconds:?}");
+fn spec(budget: u64) -> Spec {
+    Spec { budget, ..specs::every(Flavour::C, RATE) }
+}
+
+/// Lets the load go on until the budget of so many whole seconds is used, as long as that takes.
+fn use_up(mut running: Running, budget: u64, seconds: u64) -> Result<Done> {
+    control::until_counted(running.agent.pid(), |counts| {
+        counts["admitted"].as_u64() >= Some(budget * seconds)
+    })?;
+    running.pipeline.halt()?;
+    running.finish()
+}
+
+fn assert_budget(done: &Done, budget: u64, at_least_seconds: usize) -> Result<()> {
+    done.assert_true(&Expect::every(RATE))?;
+    let windows = Windows::of(&done.report, &done.truth, RATE)?;
+    assert!(windows.iter().all(|(_, window)| window.keeps(budget)), "budget {budget}: {windows:?}");
+    let full = windows.iter().filter(|(_, window)| window.traces == budget).count();
+    assert!(full + 1 >= at_least_seconds, "{windows:?}");
     let ledger = &done.report.ledger;
-    assert_eq!(ledger.sampled, done.totals.sampled_per_task(rate));
+    assert_eq!(ledger.sampled, done.totals.sampled_per_task(RATE));
     assert_eq!(
         ledger.sampled,
         ledger.admitted + ledger.refused_budget + ledger.refused_full + ledger.refused_busy
@@ -44,11 +55,9 @@ fn no_second_admits_more_than_the_budget_at_full_load() -> Result<()> {
     if !stain_tests::tally::privileged("budget::no_second_admits_more_than_the_budget_at_full_load").open() {
         return Ok(());
     }
-    let target = "--seconds 5 --records 0 --sources 2 --workers 1 --reuse owner --truth-sample 50";
-    let mut spec = specs::every(Flavour::C, 50);
-    spec.budget = 40;
-    let done = Scenario::new(Flavour::C, target, spec).run()?;
-    assert_budget(&done, 50, 40, 5)
+    let mut running = start(spec(40))?;
+    running.pipeline.go()?;
+    assert_budget(&use_up(running, 40, 5)?, 40, 5)
 }
 
 #[test]
@@ -56,17 +65,14 @@ fn the_budget_holds_while_the_agent_is_stopped() -> Result<()> {
     if !stain_tests::tally::privileged("budget::the_budget_holds_while_the_agent_is_stopped").open() {
         return Ok(());
     }
-    let target = "--seconds 6 --records 0 --sources 2 --workers 1 --reuse owner --truth-sample 50";
-    let mut spec = specs::every(Flavour::C, 50);
-    spec.budget = 30;
-    let mut running = Scenario::new(Flavour::C, target, spec).start()?;
+    let mut running = start(spec(30))?;
     running.pipeline.go()?;
-    // The silence is the subject: three whole windows of the budget without an agent.
-    std::thread::sleep(Duration::from_millis(1200));
+    control::until_written(running.agent.pid(), 1)?;
     running.agent.signal(Signal::STOP)?;
-    std::thread::sleep(Duration::from_secs(3));
+    // The silence is the subject: three whole windows of the budget without an agent.
+    std::thread::sleep(Duration::from_secs(4));
     running.agent.signal(Signal::CONT)?;
-    assert_budget(&running.finish()?, 50, 30, 6)
+    assert_budget(&use_up(running, 30, 6)?, 30, 6)
 }
 
 #[test]
@@ -74,10 +80,11 @@ fn budget_flag_overrides_the_spec() -> Result<()> {
     if !stain_tests::tally::privileged("budget::budget_flag_overrides_the_spec").open() {
         return Ok(());
     }
-    let target = "--seconds 3 --records 0 --sources 2 --reuse owner --truth-sample 50";
-    let mut scenario = Scenario::new(Flavour::C, target, specs::every(Flavour::C, 50));
+    let mut scenario = Scenario::new(Flavour::C, FULL_LOAD, spec(40));
     scenario.attach = vec!["--budget".to_owned(), "7".to_owned()];
-    assert_budget(&scenario.run()?, 50, 7, 3)
+    let mut running = scenario.start()?;
+    running.pipeline.go()?;
+    assert_budget(&use_up(running, 7, 3)?, 7, 3)
 }
 
 #[test]
@@ -87,7 +94,7 @@ fn duration_ends_the_run_and_leaves_the_target_alone() -> Result<()> {
     }
     let mut scenario = Scenario::new(
         Flavour::C,
-        "--seconds 4 --records 0 --rate-per-second 5000 --truth-sample 10",
+        "--until-halt --records 0 --rate-per-second 5000 --truth-sample 10",
         specs::every(Flavour::C, 10),
     );
     scenario.attach = vec!["--duration".to_owned(), "2s".to_owned()];
@@ -96,6 +103,7 @@ fn duration_ends_the_run_and_leaves_the_target_alone() -> Result<()> {
     let attached = running.agent.finish(SHORT)?;
     assert!(running.pipeline.is_running()?);
     assert!(attached.report.ledger.written > 0, "{}", attached.report.summary);
+    running.pipeline.halt()?;
     let totals = running.pipeline.totals(LONG)?;
     assert_eq!(totals.written, totals.emitted);
     let ended: child::Ended = running.pipeline.finish(SHORT)?;

@@ -2,7 +2,6 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -11,22 +10,32 @@ use stain_tests::journey::{self, Expect};
 use stain_tests::report::Report;
 use stain_tests::run::{Done, Running, SHORT, Scenario};
 use stain_tests::targets::Flavour;
+use stain_tests::windows::Windows;
 use stain_tests::{code, control, ledger, specs, stain, tally};
 
 /// A client that is not ours.
 const KNOCK: &str = r#"$s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die $!; $SIG{PIPE} = "IGNORE"; print $s "pause\n"; print <$s>;"#;
 
-/// One source that emits for some seconds at a pace that leaves the processor to others.
+/// One source that emits until it is told to halt, at a pace that leaves the processor to others.
 const FLOW: &str =
-    "--seconds 4 --records 0 --rate-per-second 20000 --reuse shared --drop-percent 20 --truth-sample 10";
+    "--until-halt --records 0 --rate-per-second 20000 --reuse shared --drop-percent 20 --truth-sample 10";
 
 fn start(rate: u64) -> Result<Running> {
     Scenario::new(Flavour::C, FLOW, specs::every(Flavour::C, rate)).start()
 }
 
-/// Lets some records pass.
-fn pass() {
-    std::thread::sleep(Duration::from_millis(700));
+/// Lets records pass until so many more are sampled.
+fn pass(running: &Running, samples: u64) -> Result<()> {
+    let agent = running.agent.pid();
+    let status = control::ask(agent, "status")?;
+    let before = status["status"]["counts"]["sampled"].as_u64().context("no counts")?;
+    control::until_counted(agent, |counts| counts["sampled"].as_u64() >= Some(before + samples))
+}
+
+/// Lets the sources stop, and collects everything.
+fn halt(mut running: Running) -> Result<Done> {
+    running.pipeline.halt()?;
+    running.finish()
 }
 
 /// A change, which must come true, and its time.
@@ -61,11 +70,12 @@ fn a_new_rate_holds_from_its_moment_on_and_the_sequence_goes_on() -> Result<()> 
     let (old, new) = (30, 70);
     let mut running = start(old)?;
     running.pipeline.go()?;
-    pass();
+    pass(&running, 100)?;
     let at_ns = change(&running, &format!("rate {new}"))?;
     let status = control::ask(running.agent.pid(), "status")?;
     assert_eq!(status["status"]["rate"], new, "{status}");
-    let done = running.finish()?;
+    pass(&running, 100)?;
+    let done = halt(running)?;
     assert_true_traces(&done, 10)?;
     let found = sampled(&done.report);
     // Up to some record the multiples of the one rate and no others, from there on those of the other.
@@ -111,19 +121,20 @@ fn what_is_sampled_while_paused_is_refused_and_counted() -> Result<()> {
     let rate = 10;
     let mut running = start(rate)?;
     running.pipeline.go()?;
-    pass();
+    pass(&running, 100)?;
     let paused_ns = change(&running, "pause")?;
     let status = control::ask(running.agent.pid(), "status")?;
     assert_eq!(status["status"]["state"], "paused", "{status}");
-    pass();
+    pass(&running, 100)?;
     let before_resume_ns = change(&running, "pause")?;
     change(&running, "resume")?;
-    let done = running.finish()?;
+    pass(&running, 100)?;
+    let done = halt(running)?;
     assert_true_traces(&done, rate)?;
     let ledger = &done.report.ledger;
     assert_eq!(ledger.sampled, done.totals.emitted / rate);
     assert_eq!(ledger.sampled, ledger.admitted + ledger.refused_paused);
-    assert!(ledger.refused_paused > 0, "{ledger:?}");
+    assert!(ledger.refused_paused >= 100, "{ledger:?}");
     let found = sampled(&done.report);
     let within =
         found.iter().filter(|(_, start_ns)| (paused_ns..before_resume_ns).contains(start_ns)).count();
@@ -143,58 +154,48 @@ fn a_new_budget_is_strict_in_every_second() -> Result<()> {
         return Ok(());
     }
     let target =
-        "--seconds 7 --records 0 --sources 2 --rate-per-second 20000 --reuse owner --truth-sample 50";
+        "--until-halt --records 0 --sources 2 --rate-per-second 20000 --reuse owner --truth-sample 50";
     let mut spec = specs::every(Flavour::C, 50);
     spec.budget = 40;
     let mut running = Scenario::new(Flavour::C, target, spec).start()?;
     running.pipeline.go()?;
-    std::thread::sleep(Duration::from_millis(2300));
+    // Each time at least one whole second of the budget.
+    let admit = |traces: u64| {
+        let status = control::ask(running.agent.pid(), "status")?;
+        let before = status["status"]["counts"]["admitted"].as_u64().context("no counts")?;
+        control::until_counted(running.agent.pid(), |counts| {
+            counts["admitted"].as_u64() >= Some(before + traces)
+        })
+    };
+    admit(2 * 40)?;
     let lowered_ns = change(&running, "budget 15")?;
-    std::thread::sleep(Duration::from_millis(2200));
+    admit(3 * 15)?;
     let raised_ns = change(&running, "budget 25")?;
-    let done = running.finish()?;
+    admit(3 * 25)?;
+    let done = halt(running)?;
     assert_true_traces(&done, 50)?;
-    let offset = wall_offset(&done.report)?;
-    let second = |ns: u64| (ns + offset) / 1_000_000_000;
-    let mut seconds = std::collections::BTreeMap::new();
-    for trace in &done.report.traces {
-        *seconds.entry(second(trace.start_ns)).or_insert(0u64) += 1;
-    }
-    let (lowered, raised) = (second(lowered_ns), second(raised_ns));
-    let last = *seconds.keys().last().context("no trace")?;
-    for (&at, &traces) in seconds.iter().skip(1) {
-        let full = match at {
-            _ if at < lowered => 40,
-            _ if at > lowered && at < raised => 15,
-            _ if at > raised => 25,
-            _ => {
-                let (from, to) = if at == lowered { (40, 15) } else { (15, 25) };
-                assert!(traces <= from.max(to), "second {at} of the change: {seconds:?}");
-                continue;
-            }
+    let windows = Windows::of(&done.report, &done.truth, 50)?;
+    let (lowered, raised) = (windows.second(lowered_ns), windows.second(raised_ns));
+    for (at, window) in windows.iter() {
+        let kept = match at {
+            _ if at < lowered => window.keeps(40),
+            _ if at > lowered && at < raised => window.keeps(15),
+            _ if at > raised => window.keeps(25),
+            // Those of the changes.
+            _ => window.traces <= if at == lowered { 40 } else { 25 },
         };
-        assert!(
-            traces <= full && (traces == full || at == last),
-            "second {at}: {traces} of {full}: {seconds:?}"
-        );
+        assert!(kept, "second {at}: {window:?} of {windows:?}");
     }
-    assert!(seconds.keys().any(|at| *at > lowered && *at < raised), "{seconds:?}");
+    assert!(windows.iter().any(|(at, _)| at > lowered && at < raised), "{windows:?}");
     // None of the old budget's after the answer.
     let after = done
         .report
         .traces
         .iter()
-        .filter(|t| t.start_ns > lowered_ns && second(t.start_ns) == lowered)
+        .filter(|t| t.start_ns > lowered_ns && windows.second(t.start_ns) == lowered)
         .count();
     assert!(after <= 15, "{after} in the rest of the second");
     Ok(())
-}
-
-/// Wall clock minus monotonic clock, ns, as a change tells it.
-fn wall_offset(report: &Report) -> Result<u64> {
-    let change = &report.summary["changes"][0];
-    let (at, wall) = change["at_ns"].as_u64().zip(change["wall_ns"].as_u64()).context("no change")?;
-    Ok(wall - at)
 }
 
 #[test]
@@ -204,7 +205,7 @@ fn detach_ends_the_session_as_usual() -> Result<()> {
     }
     let mut running = start(10)?;
     running.pipeline.go()?;
-    pass();
+    control::until_written(running.agent.pid(), 100)?;
     let ended = control::ctl(running.agent.pid(), &["detach"])?;
     assert!(ended.status.success() && ended.stdout.contains("no probe is left"), "{ended:?}");
     // The answer came after the probes had gone.
@@ -212,9 +213,10 @@ fn detach_ends_the_session_as_usual() -> Result<()> {
     let pid = running.agent.pid();
     let (mut orphaned, attached) = running.until_agent_ends(SHORT)?;
     assert_eq!(attached.report.summary["end"], "detached");
-    assert!(attached.report.ledger.written > 0 && attached.report.summary["ledger"]["balanced"] == true);
+    assert!(attached.report.ledger.written >= 100 && attached.report.summary["ledger"]["balanced"] == true);
     assert_eq!(control::socket(pid), None, "the socket is gone");
     assert!(orphaned.pipeline.is_running()?, "the target was harmed");
+    orphaned.pipeline.halt()?;
     let totals = orphaned.pipeline.totals(SHORT)?;
     assert_eq!(totals.written + totals.dropped, totals.emitted);
     Ok(())

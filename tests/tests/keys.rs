@@ -1,20 +1,19 @@
 //! Records that are dropped unnoticed, in the cases in which nothing later tells so.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use stain_tests::child::Guarded;
 use stain_tests::report::Report;
 use stain_tests::run::{SHORT, turn};
 use stain_tests::stain::Agent;
-use stain_tests::{ledger, targets};
+use stain_tests::{control, ledger, targets};
 
 const SPEC: &str = r#"
 [sampling]
 rate = 1
 max_traces_per_second = 0
-trace_ttl = "300ms"
+trace_ttl = "1s"
 [[stage]]
 code = "S0"
 point = "emit"
@@ -29,14 +28,14 @@ point = "done"
 key = "arg0"
 "#;
 
-fn traced(mode: &str) -> Result<Report> {
+/// Traced until so many traces have come to an end of any kind.
+fn traced(mode: &str, ended: u64) -> Result<Report> {
     let _turn = turn()?;
     let folder = tempfile::tempdir()?;
     let mut target = Guarded::spawn(Command::new(targets::keys_target()?).arg(mode))?;
-    let agent = Agent::attach(target.pid(), SPEC, &["--duration", "1500ms"], folder.path(), "agent")?;
-    let started = Instant::now();
-    let report = agent.finish(SHORT)?.report;
-    ensure!(started.elapsed() > Duration::from_secs(1), "the agent ended early");
+    let agent = Agent::attach(target.pid(), SPEC, &[], folder.path(), "agent")?;
+    control::until_counted(agent.pid(), |counts| counts["ended"].as_u64() >= Some(ended))?;
+    let report = agent.stop(SHORT)?.report;
     target.close_stdin();
     let ended = target.wait(SHORT)?;
     ensure!(ended.status.success(), "the target was harmed: {} {}", ended.status, ended.stderr);
@@ -52,7 +51,7 @@ fn a_record_that_passed_the_source_unseen_is_never_taken_for_an_older_one() -> R
     if !stain_tests::tally::privileged(name).open() {
         return Ok(());
     }
-    let report = traced("unseen")?;
+    let report = traced("unseen", 200)?;
     ensure!(report.ledger.lost_by("source_unseen") > 100, "{}", report.summary);
     for trace in &report.traces {
         ensure!(trace.entries.len() == 1, "a stamp of another record: {trace:?}");
@@ -68,7 +67,7 @@ fn records_that_expire_at_the_end_of_the_session_are_in_the_accounts() -> Result
     if !stain_tests::tally::privileged(name).open() {
         return Ok(());
     }
-    let report = traced("expire")?;
+    let report = traced("expire", 200)?;
     ensure!(report.ledger.expired > 100 && report.ledger.in_flight > 0, "{}", report.summary);
     Ok(())
 }

@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
-use stain_tests::code;
 use stain_tests::journey::{self, Expect};
 use stain_tests::run::{LONG, Orphaned, Running, SHORT, Scenario};
 use stain_tests::specs;
 use stain_tests::stain::Agent;
 use stain_tests::targets::Flavour;
 use stain_tests::truth::Truth;
+use stain_tests::{code, control};
 
 const RATE: u64 = 10;
-/// A pipeline that flows for 4 s, slowly enough to leave the processor to others.
+/// A pipeline that flows until it is told to halt, slowly enough to leave the processor to others.
 const FLOW: &str =
-    "--seconds 4 --records 0 --rate-per-second 5000 --work 20000 --reuse shared --truth-sample 10";
+    "--until-halt --records 0 --rate-per-second 5000 --work 20000 --reuse shared --truth-sample 10";
+/// Traces that are some.
+const SOME: u64 = 100;
 
 fn start(flavour: Flavour, target: &str) -> Result<Running> {
     Scenario::new(flavour, target, specs::every(flavour, RATE)).start()
@@ -28,9 +30,10 @@ fn assert_unharmed(mut running: Orphaned, flavour: Flavour) -> Result<()> {
     ensure!(running.pipeline.is_running()?, "the target died with the agent");
     let spec = specs::every(flavour, RATE).toml();
     let second = Agent::attach(pid, &spec, &[], running.folder.path(), "second")?;
+    control::until_written(second.pid(), SOME).context("the second agent")?;
+    running.pipeline.halt()?;
     let totals = running.pipeline.totals(LONG)?;
-    let attached = second.stop(SHORT)?;
-    ensure!(attached.report.ledger.written > 0, "the second agent saw nothing: {}", attached.report.summary);
+    second.stop(SHORT)?;
     ensure!(totals.written == totals.emitted, "{totals:?}");
     code::wait_until_restored(pid, &binary, Duration::from_secs(5))?;
     let ended = running.pipeline.finish(SHORT)?;
@@ -48,7 +51,7 @@ fn an_agent_ended_by_sigterm_leaves_nothing_behind() -> Result<()> {
         let probed = code::differences(running.pipeline.pid(), running.pipeline.binary())?;
         assert!(probed.len() >= 7, "seven stages, seven breakpoints: {probed:x?}");
         running.pipeline.go()?;
-        std::thread::sleep(Duration::from_millis(500)); // some records pass
+        control::until_written(running.agent.pid(), SOME)?;
         running.agent.signal(Signal::TERM)?;
         let (running, attached) = running.until_agent_ends(SHORT)?;
         let truth = running.pipeline.truth()?;
@@ -68,7 +71,7 @@ fn an_agent_killed_leaves_nothing_behind() -> Result<()> {
     for flavour in [Flavour::C, Flavour::CProtected, Flavour::Rust] {
         let mut running = start(flavour, FLOW)?;
         running.pipeline.go()?;
-        std::thread::sleep(Duration::from_millis(500)); // some records pass
+        control::until_written(running.agent.pid(), SOME)?;
         running.agent.signal(Signal::KILL)?;
         assert_unharmed(running.without_agent(SHORT)?, flavour)?;
     }
@@ -96,7 +99,7 @@ fn a_target_killed_is_reported() -> Result<()> {
         return Ok(());
     }
     target_ends(Flavour::C, FLOW, |running| {
-        std::thread::sleep(Duration::from_millis(800)); // some records pass
+        control::until_written(running.agent.pid(), SOME)?;
         running.pipeline.signal(Signal::KILL)
     })
 }

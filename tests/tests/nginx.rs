@@ -246,7 +246,7 @@ fn the_shipped_spec_under_load() -> Result<()> {
     let report = agent.stop(SHORT)?.report;
 
     assert_eq!(load.errors, Vec::<String>::new());
-    assert!(load.requests > 1000, "{load:?}");
+    assert!(load.requests >= rate * workers as u64, "{load:?}");
     assert_eq!(ledger::check(&report), Vec::<String>::new(), "{}", report.summary);
     let ledger = &report.ledger;
     // At its end wrk leaves without the answers to its last requests.
@@ -262,7 +262,7 @@ fn the_shipped_spec_under_load() -> Result<()> {
         code::wait_until_restored(pid, site.binary(), Duration::from_secs(5))?;
     }
     let after = nginx::wrk(&site.url("/ok/0"), connections, 1)?;
-    assert!(after.requests > 100 && after.errors.is_empty(), "{after:?}");
+    assert!(after.requests > 0 && after.errors.is_empty(), "{after:?}");
     let ended = nginx.end(Signal::QUIT)?;
     assert!(ended.status.success(), "{} {}", ended.status, ended.stderr);
     assert!(!ended.stderr.contains("[alert]"), "{}", ended.stderr);

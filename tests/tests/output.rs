@@ -217,7 +217,7 @@ fn json_lines_on_standard_output_are_alone_there() -> Result<()> {
     assert_quiet(&ended)?;
     // `parse` refuses any line that is none of ours.
     let report = Report::parse(&ended.stdout)?;
-    ensure!(report.traces.len() > 100 && report.end() == "duration", "{}", report.summary);
+    ensure!(!report.traces.is_empty() && report.end() == "duration", "{}", report.summary);
     stage.assert_unharmed()
 }
 
@@ -246,7 +246,7 @@ fn the_report_shows_both_laws_of_the_ledger() -> Result<()> {
     let second = ledger.match_indices(" admitted").nth(1).context(page.clone())?.0;
     let (first, second) =
         ledger.split_at(ledger.get(..second).and_then(|l| l.rfind(' ')).context(page.clone())?);
-    ensure!(law(first)? > 100 && law(second)? > 100, "{ledger}");
+    ensure!(law(first)? > 0 && law(second)? > 0, "{ledger}");
     ensure!(!ended.stdout.contains('\x1b'), "colours where there is no terminal");
     ensure!(!ended.stdout.is_ascii(), "the plain report draws with more than ASCII");
     stage.assert_unharmed()

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use stain_tests::journey::Expect;
-use stain_tests::run::Scenario;
-use stain_tests::specs;
+use stain_tests::run::{Done, Scenario};
 use stain_tests::targets::Flavour;
+use stain_tests::{control, specs};
 
 #[test]
 fn traces_beyond_max_open_are_refused_and_counted() -> Result<()> {
@@ -13,22 +13,18 @@ fn traces_beyond_max_open_are_refused_and_counted() -> Result<()> {
     }
     let mut spec = specs::every(Flavour::C, 1);
     spec.max_open = 4;
-    let target = "--records 20000 --work 20000 --workers 2 --queue 256 --reuse shared --drop-percent 30";
-    let done = Scenario::new(Flavour::C, target, spec).run()?;
+    let target = "--until-halt --records 0 --rate-per-second 20000 --work 20000 --workers 2 --queue 256 --reuse shared \
+                  --drop-percent 30";
+    let done = until_used_again(&Scenario::new(Flavour::C, target, spec), 4)?;
     done.assert_true(&Expect::every(1))?;
     let ledger = &done.report.ledger;
-    assert_eq!(ledger.sampled, 20_000);
-    assert!(
-        ledger.refused_full > 0 && ledger.admitted > 4,
-        "slots must fill up and be used again: {ledger:?}"
-    );
-    let told = |words: &str| done.agent.stderr.lines().filter(|line| line.contains(words)).count();
-    assert_eq!(
-        (told("max_open_traces (--max-open-traces)"), told("--max-entries")),
-        (1, 0),
-        "{}",
-        done.agent.stderr
-    );
+    assert_eq!(ledger.sampled, done.totals.emitted);
+    assert!(ledger.refused_full > 0, "slots must fill up: {ledger:?}");
+    let told = |words: &str| done.agent.stderr.lines().filter(|line| line.contains(words)).count() as u64;
+    // At once, and then every ten seconds at most.
+    let most = 1 + done.totals.elapsed_ns / 10_000_000_000;
+    assert!((1..=most).contains(&told("max_open_traces (--max-open-traces)")), "{}", done.agent.stderr);
+    assert_eq!(told("--max-entries"), 0, "{}", done.agent.stderr);
     Ok(())
 }
 
@@ -39,14 +35,22 @@ fn vanished_records_give_their_slots_back() -> Result<()> {
     }
     let mut spec = specs::every(Flavour::C, 1).without_drop();
     spec.max_open = 16;
-    // Paced: at full speed the last record may be through before the agent has given a slot back twice.
-    let target = "--records 20000 --rate-per-second 20000 --workers 2 --queue 4 --reuse shared --drop-percent 30 \
+    let target = "--until-halt --records 0 --rate-per-second 20000 --workers 2 --queue 4 --reuse shared --drop-percent 30 \
                   --drop-mode silent";
-    let done = Scenario::new(Flavour::C, target, spec).run()?;
+    let done = until_used_again(&Scenario::new(Flavour::C, target, spec), 16)?;
     done.assert_true(&Expect::every(1).without_drop())?;
     let ledger = &done.report.ledger;
-    assert!(ledger.superseded > 0 && ledger.admitted > 16, "slots must be used again: {ledger:?}");
+    assert!(ledger.superseded > 0, "{ledger:?}");
     Ok(())
+}
+
+/// Lets records flow until the agent has given each of so many slots back several times, as long as that takes.
+fn until_used_again(scenario: &Scenario, slots: u64) -> Result<Done> {
+    let mut running = scenario.start()?;
+    running.pipeline.go()?;
+    control::until_counted(running.agent.pid(), |counts| counts["admitted"].as_u64() >= Some(4 * slots))?;
+    running.pipeline.halt()?;
+    running.finish()
 }
 
 #[test]
@@ -83,11 +87,11 @@ fn traces_past_their_time_to_live_expire() -> Result<()> {
     }
     let mut spec = specs::every(Flavour::C, 1);
     spec.ttl = "1s";
-    // 400 records wait for one worker of 10 ms each: the last ones for 4 s.
+    // 400 records wait for one worker of 10 ms each: the last ones for at least 4 s.
     let target = "--records 400 --work 10000000 --workers 1 --reuse shared";
     let done = Scenario::new(Flavour::C, target, spec).run()?;
     done.assert_true(&Expect { may_expire: true, ..Expect::every(1) })?;
     let ledger = &done.report.ledger;
-    assert!(ledger.expired > 100 && ledger.written > 50, "{ledger:?}");
+    assert!(ledger.expired > 100 && ledger.written > 0, "{ledger:?}");
     Ok(())
 }

@@ -94,6 +94,7 @@ fn attaching_to_flowing_records_samples_every_rth_from_there() -> Result<()> {
     {
         return Ok(());
     }
+    use stain_tests::control;
     use stain_tests::pipeline::Pipeline;
     use stain_tests::run::{LONG, SHORT, turn};
     use stain_tests::stain::Agent;
@@ -101,8 +102,7 @@ fn attaching_to_flowing_records_samples_every_rth_from_there() -> Result<()> {
     let _turn = turn()?;
     let folder = tempfile::tempdir()?;
     let arguments = [
-        "--seconds",
-        "6",
+        "--until-halt",
         "--records",
         "0",
         "--rate-per-second",
@@ -116,9 +116,11 @@ fn attaching_to_flowing_records_samples_every_rth_from_there() -> Result<()> {
     pipeline.go()?;
     let spec = specs::every(Flavour::CProtected, 37).toml();
     let agent = Agent::attach(pipeline.pid(), &spec, &[], folder.path(), "late")?;
+    control::until_written(agent.pid(), 1000)?;
+    pipeline.halt()?;
     let totals = pipeline.totals(LONG)?;
     let attached = agent.stop(SHORT)?;
     let done = Done { totals, truth: pipeline.truth()?, report: attached.report, agent: attached.ended };
-    assert!(done.report.traces.len() > 100, "{}", done.report.summary);
+    assert!(done.report.traces.len() >= 1000, "{}", done.report.summary);
     done.assert_true(&Expect { sequence: Sequence::Late, ..Expect::every(37) })
 }

@@ -137,6 +137,7 @@ static struct counts {
     uint32_t tid;
 } __attribute__((aligned(64))) counts[MAX_SOURCES];
 static uint64_t started_ns;
+static _Atomic int halted;
 
 void harness_source(uint32_t source) {
     counts[source].tid = thread_id();
@@ -169,6 +170,8 @@ int harness_next(uint64_t emitted) {
     if (options.records && emitted >= options.records)
         return 0;
     if (options.seconds && clock_ns() - started_ns >= options.seconds * 1000000000u)
+        return 0;
+    if (atomic_load_explicit(&halted, memory_order_relaxed))
         return 0;
     if (options.rate_per_second) {
         uint64_t turn = started_ns + (uint64_t)((double)emitted * 1e9 / (double)options.rate_per_second);
@@ -218,15 +221,20 @@ static pthread_cond_t go_changed = PTHREAD_COND_INITIALIZER;
 static int go;
 static int go_signal = -1;
 
+/* A line of stdin, or its end. */
+static void await_line(void) {
+    char byte = 0;
+    while (read(0, &byte, 1) == 1 && byte != '\n')
+        ;
+}
+
 static void await_stdin_or_signal(void) {
     struct pollfd files[2] = {{.fd = 0, .events = POLLIN}, {.fd = go_signal, .events = POLLIN}};
     while (poll(files, 2, -1) < 0)
         if (errno != EINTR)
             harness_fail("cannot wait for the go", strerror(errno));
-    char byte = 0;
     if (files[0].revents)
-        while (read(0, &byte, 1) == 1 && byte != '\n')
-            ;
+        await_line();
 }
 
 void harness_ready(void) {
@@ -239,6 +247,10 @@ void harness_ready(void) {
     go = 1;
     pthread_cond_broadcast(&go_changed);
     pthread_mutex_unlock(&go_lock);
+    if (options.until_halt) {
+        await_line();
+        atomic_store(&halted, 1);
+    }
 }
 
 void harness_await_go(void) {
@@ -302,6 +314,7 @@ static const struct { const char *name; uint64_t *value; } numbers[] = {
 };
 static const struct { const char *name; uint64_t *value; } switches[] = {
     {"--wait-for-go", &options.wait_for_go}, {"--linger", &options.linger}, {"--fault-keys", &options.fault_keys},
+    {"--until-halt", &options.until_halt},
 };
 static const struct { const char *name, **value; } paths[] = {{"--pipe", &options.pipe}, {"--script", &options.script}};
 

@@ -55,7 +55,7 @@ enum reuse { REUSE_MALLOC = 0, REUSE_SHARED = 1, REUSE_OWNER = 2 };
 
 /* The command line. All u64, so that another language can mirror it. */
 struct options {
-    uint64_t records;         /* per source; 0: until seconds are over */
+    uint64_t records;         /* per source; 0: until seconds are over, or the halt */
     uint64_t seconds;         /* sources stop after so long; 0: no limit */
     uint64_t sources;
     uint64_t workers;
@@ -71,6 +71,7 @@ struct options {
     uint64_t exit_at;         /* exit(0) when so many records were emitted, of all sources; 0: never */
     uint64_t crash_at;        /* SIGSEGV likewise */
     uint64_t fault_keys;      /* 1: now and then a stage function gets a pointer that nobody can read */
+    uint64_t until_halt;      /* 1: sources stop when told to, at the latest */
     uint64_t scenario;        /* enum scenario of flow.h */
     const char *pipe;         /* a FIFO between two processes */
     const char *script;       /* what to do, step by step */
@@ -86,7 +87,8 @@ void harness_unsupported(const char *option);
 void harness_fail(const char *what, const char *operand);
 /* Call on each source's own thread before its first record. */
 void harness_source(uint32_t source);
-/* Says that all threads are there, and waits for the go (a line on stdin, or SIGUSR1). */
+/* Says that all threads are there, and waits for the go (a line on stdin, or SIGUSR1); with --until-halt, then for the halt (one more
+ * line, or the end of stdin), upon which sources stop. */
 void harness_ready(void);
 /* Blocks a source until the go. */
 void harness_await_go(void);

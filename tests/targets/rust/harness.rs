@@ -34,6 +34,7 @@ pub struct Options {
     pub exit_at: u64,
     pub crash_at: u64,
     pub fault_keys: u64,
+    pub until_halt: u64,
     pub scenario: u64,
     pub pipe: *const c_char,
     pub script: *const c_char,
