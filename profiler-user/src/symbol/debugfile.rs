@@ -1,8 +1,7 @@
 //! Separate debug files: the symbol tables that a distribution stripped from its programs.
 //!
 //! Owns: where they lie (build-id folder, .gnu_debuglink) and the proof that one belongs to a file (build id, CRC).
-//! Refuses: any file without that proof; asking servers; the compressed .gnu_debugdata section (it would need an xz decoder
-//! for names that a debug package gives in full).
+//! Refuses: any file without that proof; asking servers.
 
 use std::path::{Path, PathBuf};
 

@@ -262,7 +262,7 @@ fn why(modules: &[&Module], pattern: &str) -> Miss {
     if modules.iter().all(|module| module.functions.is_empty()) {
         return Miss::Stripped { files: files(&|_| true) };
     }
-    Miss::Unknown { stripped: files(&|m| !m.sources.symtab && m.sources.debug_file.is_none()) }
+    Miss::Unknown { stripped: files(&|module| !module.sources.has_all()) }
 }
 
 impl Lookup<'_> {

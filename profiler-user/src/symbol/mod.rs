@@ -1,6 +1,6 @@
 //! Names to places and back: the functions of the files that a process maps.
 //!
-//! Owns: ELF symbol tables, separate debug files, demangling, and the one conversion between file offsets, ELF
+//! Owns: ELF symbol tables, separate and built-in debug files, demangling, and the one conversion between file offsets, ELF
 //! addresses and process addresses.
 
 pub mod address;
@@ -13,6 +13,7 @@ mod explain;
 mod glob;
 pub mod list;
 pub mod lookup;
+mod minidebug;
 pub mod module;
 mod names;
 mod nearest;
@@ -77,6 +78,14 @@ pub struct Module {
     pub bytes: FileBytes,
 }
 
+impl Sources {
+    /// Whether the names of all functions are known, not only those of exported ones.
+    #[must_use]
+    pub fn has_all(&self) -> bool {
+        self.symtab || self.debug_file.is_some() || self.mini_debug
+    }
+}
+
 /// Where a module's names come from, and what else its tables say. Explains why a name is missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
@@ -86,6 +95,8 @@ pub struct Sources {
     pub dynsym: bool,
     /// The separate debug file that gave the names which the file itself does not have.
     pub debug_file: Option<PathBuf>,
+    /// A compressed debug file within the file gave those names (MiniDebugInfo).
+    pub mini_debug: bool,
     /// Names of indirect functions (STT_GNU_IFUNC): only a resolver has an address in the file.
     pub indirect: Vec<String>,
     /// The name by which the dynamic linker knows the file.

@@ -1,6 +1,6 @@
 //! A file read as a module, and what can be asked of it.
 //!
-//! Owns: the reading order (own tables, then a separate debug file where the own table was stripped), and a function's extent and code.
+//! Owns: the reading order (own tables, then, where the own table was stripped, a separate debug file, then the one within), and a function's extent and code.
 //! Refuses: keeping the file in memory. Code is read from the open file when asked for, and the plan asks for few functions.
 
 use std::borrow::Cow;
@@ -13,6 +13,7 @@ use super::bytes::FileBytes;
 use super::debugfile::DebugRoots;
 use super::elf::Elf;
 use super::error::SymbolError;
+use super::minidebug;
 use super::table::Symbols;
 use super::{Function, Module, Sources};
 
@@ -139,13 +140,16 @@ fn symbols(elf: &Elf<'_>, name: &Path, build_id: Option<&[u8]>, roots: &DebugRoo
         symtab: symbols.add(elf, elf::SHT_SYMTAB, &elf.segments).is_some(),
         ..Sources::default()
     };
-    if !sources.symtab
-        && let Some((path, bytes)) = roots.find(elf, name, build_id)
-        && let Ok(debug) = Elf::read(&bytes, &path)
-        && debug.arch == elf.arch
-        && symbols.add(&debug, elf::SHT_SYMTAB, &elf.segments).is_some()
-    {
-        sources.debug_file = Some(path);
+    let mut add = |bytes: &FileBytes, path: &Path| {
+        let debug = Elf::read(bytes, path).ok().filter(|debug| debug.arch == elf.arch)?;
+        symbols.add(&debug, elf::SHT_SYMTAB, &elf.segments)
+    };
+    if !sources.symtab {
+        sources.debug_file =
+            roots.find(elf, name, build_id).and_then(|(path, bytes)| add(&bytes, &path).map(|()| path));
+    }
+    if !sources.symtab && sources.debug_file.is_none() {
+        sources.mini_debug = minidebug::unpack(elf).and_then(|bytes| add(&bytes, name)).is_some();
     }
     (symbols, sources)
 }

@@ -6,12 +6,12 @@
 use std::collections::BTreeSet;
 
 use object::LittleEndian as LE;
-use object::elf::{self, Sym64};
+use object::elf::{self, Sym64, Versym};
 
 use super::Function;
 use super::address::{self, ElfAddress, Segment};
 use super::demangle::{self, Variant};
-use super::elf::{Elf, string};
+use super::elf::{Elf, Table, string};
 
 /// Functions of a file at most; the largest browsers have a fifth of it.
 const MAX_FUNCTIONS: usize = 4 << 20;
@@ -28,6 +28,8 @@ struct Named {
     rank: (bool, bool, usize),
     name: String,
     size: u64,
+    /// An old version of a versioned symbol: what programs linked today mean by the name is another one.
+    old: bool,
 }
 
 /// What the symbol tables of a file (and of its debug file) say, before the names of an address are folded.
@@ -48,16 +50,19 @@ impl Symbols {
         let section = elf.section_of_type(kind)?;
         let table = elf.table::<Sym64<LE>>(section)?;
         let strings = elf.content(elf.linked(section)?)?;
-        for symbol in table.values::<Sym64<LE>>() {
+        let versions = (kind == elf::SHT_DYNSYM).then(|| versions(elf)).flatten();
+        let versions = versions.as_ref().map_or(&[][..], |table| table.values::<Versym<LE>>());
+        for (index, symbol) in table.values::<Sym64<LE>>().iter().enumerate() {
             if let Some(name) = string(&strings, u64::from(symbol.st_name.get(LE))).filter(|n| !n.is_empty())
             {
-                self.add_symbol(symbol, name, segments);
+                let hidden = versions.get(index).is_some_and(|version| version.0.get(LE).is_hidden());
+                self.add_symbol(symbol, name, hidden || is_old(name), segments);
             }
         }
         Some(())
     }
 
-    fn add_symbol(&mut self, symbol: &Sym64<LE>, name: &[u8], segments: &[Segment]) {
+    fn add_symbol(&mut self, symbol: &Sym64<LE>, name: &[u8], old: bool, segments: &[Segment]) {
         self.seen += 1;
         self.unwinds |= UNWINDERS.contains(&unversioned(name));
         if symbol.st_shndx.get(LE) == elf::SHN_UNDEF || self.named.len() >= MAX_FUNCTIONS {
@@ -71,20 +76,23 @@ impl Symbols {
             elf::STT_FUNC => {
                 let address = ElfAddress(symbol.st_value.get(LE));
                 if address::code_segment(segments, address).is_some() {
-                    self.push(address, symbol.st_bind() == elf::STB_LOCAL, text(), symbol.st_size.get(LE));
+                    let (local, size) = (symbol.st_bind() == elf::STB_LOCAL, symbol.st_size.get(LE));
+                    self.push(address, local, text(), size, old);
                 }
             }
             _ => {}
         }
     }
 
-    fn push(&mut self, address: ElfAddress, local: bool, name: String, size: u64) {
+    fn push(&mut self, address: ElfAddress, local: bool, name: String, size: u64, old: bool) {
         let part = demangle::strip_suffix(&name).1 == Variant::Part;
-        self.named.push(Named { address, rank: (part, local, name.len()), name, size });
+        self.named.push(Named { address, rank: (part, local, name.len()), name, size, old });
     }
 
     /// One function for each address, sorted by address.
     pub(super) fn into_functions(mut self) -> Vec<Function> {
+        // As libc's `memcpy`: an indirect function, beside a plain one of twenty years ago that hardly anybody calls.
+        self.named.retain(|named| !(named.old && self.indirect.contains(&named.name)));
         self.named.sort_unstable_by(|a, b| (a.address, a.rank, &a.name).cmp(&(b.address, b.rank, &b.name)));
         self.named.dedup_by(|later, first| {
             let same = later.address == first.address && later.name == first.name;
@@ -113,8 +121,19 @@ fn fold(function: &mut Function, named: Named) {
 }
 
 fn function(named: Named) -> Function {
-    let Named { address, rank: _, name, size } = named;
+    let Named { address, rank: _, name, size, old: _ } = named;
     Function { demangled: demangle::readable(&name), symbol: name, aliases: Vec::new(), address, size }
+}
+
+/// The versions of the dynamic symbols, in their order.
+fn versions(elf: &Elf<'_>) -> Option<Table> {
+    elf.table::<Versym<LE>>(elf.section_of_type(elf::SHT_GNU_VERSYM)?)
+}
+
+/// Whether a name of the full symbol table says that it is an old version: `memcpy@GLIBC_2.2.5`, with one @.
+fn is_old(name: &[u8]) -> bool {
+    let at = name.iter().position(|byte| *byte == b'@').filter(|at| *at > 0);
+    at.is_some_and(|at| name.get(at + 1) != Some(&b'@'))
 }
 
 /// `memcpy@@GLIBC_2.14` as `memcpy`.
@@ -133,7 +152,7 @@ mod tests {
     fn symbols(list: &[(u64, bool, &str, u64)]) -> Vec<Function> {
         let mut symbols = Symbols::default();
         for (address, local, name, size) in list {
-            symbols.push(ElfAddress(*address), *local, (*name).to_owned(), *size);
+            symbols.push(ElfAddress(*address), *local, (*name).to_owned(), *size, false);
         }
         symbols.into_functions()
     }
@@ -165,5 +184,7 @@ mod tests {
         assert_eq!(unversioned(b"memcpy@@GLIBC_2.14"), b"memcpy");
         assert_eq!(unversioned(b"memcpy@GLIBC_2.2.5"), b"memcpy");
         assert_eq!(unversioned(b"@odd"), b"@odd");
+        let old = [&b"memcpy@@GLIBC_2.14"[..], b"memcpy@GLIBC_2.2.5", b"memcpy", b"@odd"].map(is_old);
+        assert_eq!(old, [false, true, false, false]);
     }
 }

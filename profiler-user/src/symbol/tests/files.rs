@@ -85,6 +85,56 @@ fn stripped_files_keep_exports_and_debug_files_give_the_rest() {
 }
 
 #[test]
+fn a_stripped_file_may_have_its_symbols_within() {
+    let built = built();
+    let Some(module) = built.module("mini.so") else { return };
+    assert!(module.sources.mini_debug && !module.sources.symtab && module.sources.has_all());
+    assert_eq!(symbols_of(&find([&module], "hidden")), ["hidden"]);
+    assert_eq!(module.functions, built.module("libc_demo.so").unwrap().functions);
+    // A separate debug file says more, and is asked first.
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join(built.folder.path().strip_prefix("/").unwrap());
+    std::fs::create_dir_all(&folder).unwrap();
+    let (linked, both) = (built.path("mini.so"), built.path("both.so"));
+    std::fs::copy(built.path("libc_demo.debug"), folder.join("libc_demo.debug")).unwrap();
+    let arguments = ["--add-gnu-debuglink=libc_demo.debug", linked.to_str().unwrap(), both.to_str().unwrap()];
+    if built.run("objcopy", &arguments).is_some() {
+        let module = Module::open(&both, &DebugRoots { roots: vec![root.path().to_owned()] }).unwrap();
+        assert!(module.sources.debug_file.is_some() && !module.sources.mini_debug);
+    }
+}
+
+#[test]
+fn what_does_not_unpack_is_no_symbol_table() {
+    let built = built();
+    if built.module("mini.so").is_none() {
+        return;
+    }
+    let packed = std::fs::read(built.path("packed")).unwrap();
+    let bomb = super::packed(&vec![0; 65 << 20]);
+    for (name, content) in [("cut", &packed[..packed.len() / 2]), ("text", b"no xz at all"), ("bomb", &bomb)]
+    {
+        std::fs::write(built.path(name), content).unwrap();
+        let (add, out) = (format!(".gnu_debugdata={name}"), format!("{name}.so"));
+        if built.run("objcopy", &["--strip-all", "--add-section", &add, "libc_demo.so", &out]).is_some() {
+            let module = built.module(&out).unwrap();
+            assert!(!module.sources.mini_debug && !module.sources.has_all(), "{name}");
+            assert_eq!(symbols_of(&find([&module], "exported")), ["exported"], "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_name_means_its_version_of_today() {
+    let Some(module) = built().module("versions.so") else { return };
+    let lookup = find([&module], "copy");
+    assert!(matches!(&lookup, Lookup::NotFound { why: Miss::Indirect { .. }, .. }), "{lookup:?}");
+    // Where both versions are functions, either may be called: by programs of today, and by those linked long ago.
+    let Lookup::Found(both) = find([&module], "other") else { panic!("not found") };
+    assert_eq!(both.len(), 2);
+}
+
+#[test]
 fn a_debug_link_is_followed_only_to_the_file_it_means() {
     let built = built();
     for name in ["linked.so", "crc.so"] {

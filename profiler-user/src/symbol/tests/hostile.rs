@@ -55,7 +55,7 @@ proptest! {
         edits in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![Just(0u8), Just(0xff), any::<u8>()], 0u8..3), 1..24),
         cut in prop::option::of(any::<prop::sample::Index>()),
     ) {
-        for name in ["libc_demo.so", "libcpp.so", "linked.so"] {
+        for name in ["libc_demo.so", "libcpp.so", "linked.so", "mini.so"] {
             let Ok(mut bytes) = std::fs::read(built().path(name)) else { continue };
             let headers = u64::from_le_bytes(bytes[40..48].try_into().unwrap()) as usize;
             for (index, value, place) in &edits {

@@ -22,6 +22,18 @@ int entry(int x) { return exported(x) + hidden(x) + imported(x) + chosen(x); }
 __asm__(".text\n.globl sizeless\n.type sizeless,@function\nsizeless:\n nop\n nop\n ret\n.globl after\n.type after,@function\nafter: ret\n.size after, 1\n");
 "#;
 
+/// As libc's `memcpy`: the name is an indirect function now, and was a plain one once.
+const VERSIONS: &str = r#"
+int once(int x) { return x + 1; }
+static int plain(int x) { return x; }
+static void *chooser(void) { return plain; }
+int now(int) __attribute__((ifunc("chooser")));
+int other_once(int x) { return x + 2; }
+int other_now(int x) { return x + 3; }
+__asm__(".symver once, copy@V1\n.symver now, copy@@V2\n.symver other_once, other@V1\n.symver other_now, other@@V2\n");
+"#;
+const VERSION_SCRIPT: &str = "V1 { local: once; now; other_once; other_now; plain; chooser; }; V2 { } V1;";
+
 const CPP: &str = r#"
 #include <string>
 namespace ns {
@@ -90,12 +102,21 @@ fn built() -> &'static Built {
     static BUILT: OnceLock<Built> = OnceLock::new();
     BUILT.get_or_init(|| {
         let built = Built { folder: tempfile::tempdir().unwrap() };
-        for (file, source) in [("c.c", C), ("cpp.cc", CPP), ("demo.rs", RUST)] {
+        for (file, source) in [
+            ("c.c", C),
+            ("versions.c", VERSIONS),
+            ("map", VERSION_SCRIPT),
+            ("cpp.cc", CPP),
+            ("demo.rs", RUST),
+        ] {
             std::fs::write(built.path(file), source).unwrap();
         }
         let shared = ["-O1", "-shared", "-fPIC", "-Wl,--build-id"];
         let c = [&shared[..], &["-Wl,-soname,libc_demo.so.1", "-o", "libc_demo.so", "c.c"]].concat();
         let _ = built.run("cc", &c).and_then(|()| separate(&built));
+        let versions =
+            [&shared[..], &["-Wl,--version-script=map", "-o", "versions.so", "versions.c"]].concat();
+        let _ = built.run("cc", &versions);
         let _ = built.run("c++", &[&shared[..], &["-o", "libcpp.so", "cpp.cc"]].concat());
         for (file, mangling) in [("legacy", "legacy"), ("v0", "v0")] {
             let mangling = format!("-Csymbol-mangling-version={mangling}");
@@ -129,7 +150,18 @@ fn separate(built: &Built) -> Option<()> {
             "libc_demo.so",
             "crc.so",
         ],
-    )
+    )?;
+    let debug = std::fs::read(built.path("libc_demo.debug")).unwrap();
+    std::fs::write(built.path("packed"), packed(&debug)).unwrap();
+    built
+        .run("objcopy", &["--strip-all", "--add-section", ".gnu_debugdata=packed", "libc_demo.so", "mini.so"])
+}
+
+/// As `xz` packs it.
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(6)).unwrap();
+    std::io::Write::write_all(&mut writer, bytes).unwrap();
+    writer.finish().unwrap()
 }
 
 fn symbols_of(lookup: &Lookup<'_>) -> Vec<String> {
