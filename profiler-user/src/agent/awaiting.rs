@@ -9,7 +9,8 @@ use crate::target::{Identity, LibraryWatch, Process};
 
 use super::error::AgentError;
 use super::events::{Event, Observer};
-use super::resolve::{Awaited, ResolveError};
+use super::missing::Awaited;
+use super::resolve::ResolveError;
 use super::session::Running;
 
 /// How often a process is looked at, ns: a reading of its map, some tens of microseconds of the agent.

@@ -10,6 +10,8 @@ mod events;
 mod follow;
 mod guard;
 pub mod harvest;
+mod missing;
+mod parts;
 mod processes;
 mod queue;
 mod registry;

@@ -3,9 +3,10 @@
 //! Owns: which files a stage point is looked up in. Refuses: choosing between functions (that is `symbol`'s) or instructions (`plan`'s).
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 
+use super::missing::{Awaited, Lines, PointError};
+use super::parts;
 use crate::plan::error::point_text;
 use crate::plan::{Candidate, FunctionCode, KernelTraits, PlanErrors, ResolvedStage, Site, plan};
 use crate::spec::{Place, Point, Spec, Stage, Target};
@@ -32,60 +33,6 @@ pub enum ResolveError {
     Plan(#[from] PlanErrors),
 }
 
-/// Stage points in libraries that a process has not loaded; it may do so later.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Awaited(Vec<(PointError, String)>);
-
-impl Awaited {
-    /// The libraries, as the points name them, each once.
-    #[must_use]
-    pub fn libraries(&self) -> Vec<String> {
-        let mut libraries: Vec<String> = self.0.iter().map(|(_, library)| library.clone()).collect();
-        libraries.sort_unstable();
-        libraries.dedup();
-        libraries
-    }
-
-    /// The stages with their libraries, for people.
-    #[must_use]
-    pub fn stages(&self) -> Vec<String> {
-        self.0
-            .iter()
-            .map(|(point, library)| format!("stage {} {} waits for {library}", point.code, point.name))
-            .collect()
-    }
-}
-
-impl fmt::Display for Awaited {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let points: Vec<PointError> = self.0.iter().map(|(point, _)| point.clone()).collect();
-        Lines(&points).fmt(f)
-    }
-}
-
-/// A stage point that is not there.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("stage {}: {what}", if .name == .code { .code.clone() } else { format!("{} {}", .code, .name) })]
-pub struct PointError {
-    /// The stage's code.
-    pub code: String,
-    /// The stage's name.
-    pub name: String,
-    /// What is wrong, and what to do.
-    pub what: String,
-}
-
-struct Lines<'a>(&'a [PointError]);
-
-impl fmt::Display for Lines<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
-            write!(f, "{}{error}", if index == 0 { "" } else { "\n" })?;
-        }
-        Ok(())
-    }
-}
-
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Resolver {
@@ -102,6 +49,7 @@ struct Found<'m> {
     address: ElfAddress,
     code: Cow<'m, [u8]>,
     sized: bool,
+    inward: Vec<u64>,
 }
 
 impl Resolver {
@@ -164,8 +112,9 @@ impl Resolver {
             return Err(ResolveError::Points(errors));
         }
         if !awaited.is_empty() {
-            return Err(ResolveError::Awaited(Awaited(awaited)));
+            return Err(ResolveError::Awaited(Awaited::new(awaited)));
         }
+        look_at_parts(modules, &mut found);
         let stages: Vec<ResolvedStage<'_>> =
             (0..spec.stages.len()).map(|stage| resolved(stage, &found)).collect();
         Ok(plan(spec, &stages, kernel)?.sites)
@@ -198,6 +147,7 @@ fn resolved<'a>(stage: usize, found: &'a [Found<'a>]) -> ResolvedStage<'a> {
             offset: found.module.file_offset(found.address)?,
             bytes: &found.code,
             sized: found.sized,
+            inward: &found.inward,
         };
         Some(Candidate { module: found.module, function: found.function, code })
     };
@@ -270,7 +220,24 @@ fn of_function<'m>(stage: usize, module: &'m Module, function: &'m Function) -> 
         address: function.address,
         code,
         sized: function.size > 0,
+        inward: Vec::new(),
     })
+}
+
+/// Adds where the parts of functions that lie elsewhere jump back to: once a module, whose functions may be a million.
+fn look_at_parts(modules: &Modules, found: &mut [Found<'_>]) {
+    for module in modules.loaded.iter().map(Arc::as_ref) {
+        let own = found.iter().filter(|found| std::ptr::eq(found.module, module));
+        let functions: Vec<&Function> = own.filter_map(|found| found.function).collect();
+        if functions.is_empty() {
+            continue;
+        }
+        let jumps = parts::jumps_back(module, &functions);
+        for found in found.iter_mut().filter(|found| std::ptr::eq(found.module, module)) {
+            // The same function may stand for several stages.
+            found.inward = jumps.get(&found.address).cloned().unwrap_or_default();
+        }
+    }
 }
 
 /// An address means a place in the named file, or in the executable, which is mapped first.
@@ -291,5 +258,5 @@ fn at_address<'m>(
             module.name.display()
         )
     })?;
-    Ok(Found { stage, module, function: None, address, code, sized: false })
+    Ok(Found { stage, module, function: None, address, code, sized: false, inward: Vec::new() })
 }

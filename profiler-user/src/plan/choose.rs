@@ -1,6 +1,7 @@
 //! Which instruction of a function carries the probe of its entry.
 //!
-//! A call must pass the site exactly once: it lies in the straight line from the entry, and no direct jump of the function lands in that line up to it.
+//! A call must pass the site exactly once: it lies in the straight line from the entry, and no direct jump of the function, or of its cold
+//! part where a symbol names one, lands in that line up to it.
 //! What the key needs must still be as it was at the entry. Assumed, because no compiler does otherwise: neither jump tables nor other
 //! functions lead into the first straight line of a function.
 
@@ -146,7 +147,7 @@ mod tests {
 
     fn code(bytes: &[u8]) -> FunctionCode<'_> {
         let (address, offset) = (ElfAddress(START), FileOffset(START));
-        FunctionCode { arch: Arch::X86_64, address, offset, bytes, sized: true }
+        FunctionCode { arch: Arch::X86_64, address, offset, bytes, sized: true, inward: &[] }
     }
 
     fn choose(bytes: &[u8], needs: Needs) -> Result<Choice, String> {
@@ -242,6 +243,18 @@ mod tests {
     }
 
     #[test]
+    fn a_cold_part_may_jump_back_too() {
+        let bytes = hex("f3 0f 1e fa 55 53 c3");
+        for (inward, expected) in
+            [(vec![], Some(4)), (vec![START + 5], Some(4)), (vec![START + 4], Some(0)), (vec![START], None)]
+        {
+            let code = FunctionCode { inward: &inward, ..code(&bytes) };
+            let choice = entry(&code, &code.scan(), needs(RDI, false, false), KERNEL);
+            assert_eq!(choice.ok().map(|choice| choice.address - START), expected, "{inward:x?}");
+        }
+    }
+
+    #[test]
     fn behind_undecodable_bytes_anything_may_jump_back() {
         let choice = choose(&hex("f3 0f 1e fa 55 c3 06"), needs(RDI, false, false)).unwrap();
         assert_eq!((choice.address, choice.class), (START, Class::Stepped));
@@ -285,6 +298,7 @@ mod tests {
                 offset: offset_in_file,
                 bytes: &bytes,
                 sized: true,
+                inward: &[],
             };
             let choice = entry(&code, &code.scan(), x0, KERNEL).unwrap();
             let found = (choice.address - START, choice.class, choice.frame_adjust);

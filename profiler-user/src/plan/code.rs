@@ -16,6 +16,8 @@ pub struct FunctionCode<'a> {
     pub bytes: &'a [u8],
     /// Whether `bytes` end where the function ends. When nobody knows the size they may hold other functions too.
     pub sized: bool,
+    /// Where jumps from parts of the function that lie elsewhere lead to.
+    pub inward: &'a [u64],
 }
 
 impl<'a> FunctionCode<'a> {
@@ -45,12 +47,12 @@ impl<'a> FunctionCode<'a> {
         let mut address = self.address.0;
         while self.contains(address) {
             let Some(shape) = insn::shape(self.arch, address, self.from(address)) else {
-                return Scan { instructions, stuck: Some(address) };
+                return Scan { instructions, stuck: Some(address), inward: self.inward.to_vec() };
             };
             instructions.push((address, shape));
             address = address.wrapping_add(u64::from(shape.len));
         }
-        Scan { instructions, stuck: None }
+        Scan { instructions, stuck: None, inward: self.inward.to_vec() }
     }
 
     /// The instruction at an address, as `objdump -d` would show it.
@@ -67,17 +69,20 @@ pub struct Scan {
     pub instructions: Vec<(u64, Shape)>,
     /// Where decoding met bytes that are no instruction, if it did: nothing is known from there on.
     pub stuck: Option<u64>,
+    /// See [`FunctionCode::inward`].
+    pub inward: Vec<u64>,
 }
 
 impl Scan {
-    /// The targets of all direct jumps, lowest first. Calls begin another call and are none.
+    /// The targets of all direct jumps, of those from elsewhere too, lowest first. Calls begin another call and are none.
     #[must_use]
     pub fn jump_targets(&self) -> Vec<u64> {
         let target = |(_, shape): &(u64, Shape)| match shape.flow {
             Flow::Branch(target) | Flow::Jump(target) => Some(target),
             _ => None,
         };
-        let mut targets: Vec<u64> = self.instructions.iter().filter_map(target).collect();
+        let mut targets: Vec<u64> =
+            self.instructions.iter().filter_map(target).chain(self.inward.iter().copied()).collect();
         targets.sort_unstable();
         targets
     }

@@ -176,7 +176,7 @@ mod tests {
 
     fn of(bytes: &[u8], sized: bool, leaving: Leaving) -> Result<Method, String> {
         let (address, offset) = (ElfAddress(0x1000), FileOffset(0x1000));
-        let code = FunctionCode { arch: Arch::X86_64, address, offset, bytes, sized };
+        let code = FunctionCode { arch: Arch::X86_64, address, offset, bytes, sized, inward: &[] };
         method(&code, &code.scan(), leaving, KernelTraits::default())
     }
 

@@ -45,7 +45,7 @@ fn function(name: &str, address: u64, bytes: &[u8]) -> Function {
 
 fn candidate<'a>(module: &'a Module, function: &'a Function, bytes: &'a [u8]) -> Candidate<'a> {
     let (address, offset) = (function.address, FileOffset(function.address.0 - 0x1000));
-    let code = FunctionCode { arch: module.arch, address, offset, bytes, sized: true };
+    let code = FunctionCode { arch: module.arch, address, offset, bytes, sized: true, inward: &[] };
     Candidate { module, function: Some(function), code }
 }
 
