@@ -36,20 +36,44 @@ pub struct Config {
     pub closed: u32,
     /// 1 when processes that are no targets yet may become some: then every replaced image is told.
     pub watch_new: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// 1 when the hash of a record's key decides whether it is sampled, and gives the trace id.
+    pub by_key: u32,
+    /// Keys of one trace at most, over its life: 1 to [`crate::limits::MAX_KEYS`].
+    pub max_keys: u32,
+    /// Branches of one journey at most, up to [`crate::limits::MAX_BRANCHES`].
+    pub max_branches: u32,
+    /// Extras of one trace at most.
+    pub max_extras: u32,
+    /// Always 0, which the verifier does not know: a number that is combined with it is any number to it, so that it looks once at what it would look at for each
+    /// value of a loop's counter.
+    pub zero: u32,
 }
 
 /// A record key in flight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct Key {
-    /// The process, by the agent's number for it: never reused, unlike a pid.
+    /// The process, by the agent's number for it: never reused, unlike a pid. [`Key::EVERY_PROCESS`] in a space that is shared.
     pub process: u32,
     /// Name space, so that keys of different kinds never match.
     pub space: u32,
     /// The key itself.
     pub value: u64,
+}
+
+impl Key {
+    /// In a name space with this bit keys match across processes.
+    pub const SHARED: u32 = 1 << 31;
+    /// The process of the keys of such a space.
+    pub const EVERY_PROCESS: u32 = u32::MAX;
+
+    /// A key of a process in a name space.
+    #[must_use]
+    #[inline(always)]
+    pub const fn new(process: u32, space: u32, value: u64) -> Self {
+        let process = if space & Self::SHARED == 0 { process } else { Self::EVERY_PROCESS };
+        Self { process, space, value }
+    }
 }
 
 /// A sampling sequence.
@@ -64,6 +88,6 @@ pub struct SequenceKey {
     pub task: u64,
 }
 
-const _: () = assert!(size_of::<Config>() == 56);
+const _: () = assert!(size_of::<Config>() == 72);
 const _: () = assert!(size_of::<Key>() == 16);
 const _: () = assert!(size_of::<SequenceKey>() == 16);

@@ -6,27 +6,33 @@
 //! padding; its size is asserted at compile time, so that the two sides cannot drift apart in silence.
 #![no_std]
 
+pub mod batch;
 pub mod budget;
 pub mod config;
 pub mod counter;
 pub mod limits;
+pub mod more;
 pub mod notice;
 pub mod outcome;
 pub mod predicate;
 pub mod probe;
 pub mod recipe;
+pub mod scope;
 pub mod slot;
 pub mod stage;
 pub mod trace_id;
 
+pub use batch::Batch;
 pub use config::{Config, Key, SequenceKey, SequenceMode};
 pub use counter::{Counter, ProbeCount};
+pub use more::{AttributeRecipe, Extra, ExtraKind, ProbeMore};
 pub use notice::{Notice, NoticeKind};
 pub use outcome::{LostReason, Outcome};
 pub use predicate::{Comparison, Predicate, Relation};
 pub use probe::{ProbeSpec, Role};
 pub use recipe::{Base, KeyRecipe, Step, Value};
-pub use slot::{Entry, Handle, SlotHeader, SlotState};
+pub use scope::{ScopeFrame, ScopeStack, ThreadKey};
+pub use slot::{Binding, Entry, Handle, SlotHeader, SlotState};
 pub use stage::StageCode;
 pub use trace_id::trace_id;
 
@@ -34,7 +40,10 @@ pub use trace_id::trace_id;
 #[cfg(feature = "user")]
 mod pod {
     use crate::slot::{CallKey, FreeCursors, SavedArgs};
-    use crate::{Config, Entry, Key, Notice, Predicate, ProbeCount, ProbeSpec, SequenceKey, SlotHeader};
+    use crate::{
+        Batch, Config, Entry, Extra, Key, Notice, Predicate, ProbeCount, ProbeMore, ProbeSpec, ScopeStack,
+        SequenceKey, SlotHeader, ThreadKey,
+    };
 
     macro_rules! pod {
         ($($layout:ty),* $(,)?) => {$(
@@ -44,17 +53,22 @@ mod pod {
         )*};
     }
     pod!(
+        Batch,
         CallKey,
         Config,
         Entry,
+        Extra,
         FreeCursors,
         Key,
         Notice,
         Predicate,
         ProbeCount,
+        ProbeMore,
         ProbeSpec,
         SavedArgs,
+        ScopeStack,
         SequenceKey,
         SlotHeader,
+        ThreadKey,
     );
 }

@@ -50,5 +50,35 @@ pub const MAX_OPEN_CALLS: u32 = 16_384;
 /// traces end that need not.
 pub const UNSEEN_COUNTS: u32 = 4096;
 
+/// Keys that one trace may be bound to over its life: what [`crate::Binding`] can number.
+pub const MAX_KEYS: u32 = 8;
+
+/// Scopes open at the same time on one thread.
+pub const MAX_SCOPES: usize = 8;
+
+/// Threads with an open scope at the same time, at most.
+pub const MAX_SCOPE_THREADS: u32 = 8192;
+
+/// Largest ordinal of a branch: what a byte of its path can hold.
+pub const MAX_BRANCHES: u32 = 255;
+
+/// Splits on the way to one journey, at most: the bytes of its path.
+pub const MAX_BRANCH_DEPTH: u32 = 8;
+
+/// Sampled members of one batch, at most.
+pub const MAX_MEMBERS: u32 = 64;
+
+/// Batches known at the same time, at most.
+pub const MAX_BATCHES: u32 = 65_536;
+
+/// Attributes of one stage, at most. The record's own time is one more.
+pub const MAX_ATTRIBUTES: usize = 8;
+
+/// Bytes of a string attribute that are kept, at most.
+pub const MAX_TEXT_BYTES: u32 = 64;
+
+/// Extras of one trace (attributes, record times, batches), at most.
+pub const MAX_EXTRAS: u32 = 256;
+
 /// Bytes of the notice ring. A notice that finds no room is found again in its slot: nothing is lost by it.
 pub const NOTICE_RING_BYTES: u32 = 1 << 18;

@@ -94,6 +94,12 @@ impl Outcome {
         matches!(self, Self::Written | Self::Filtered | Self::Named(_))
     }
 
+    /// Whether only a stage of the target can end a trace so. A record that is found to be filtered when its scope closes has no stamp of that.
+    #[must_use]
+    pub const fn needs_terminal_stamp(self) -> bool {
+        matches!(self, Self::Written | Self::Named(_))
+    }
+
     /// The word that reports and files use; `None` for one that the spec names.
     #[must_use]
     pub const fn fixed_name(self) -> Option<&'static str> {

@@ -14,6 +14,11 @@ pub enum Role {
     Finish = 2,
     /// Save the argument registers for the return of the same call. Touches no trace.
     Save = 3,
+    /// The return of a call that is a scope: closes it.
+    Leave = 4,
+    /// A jump by which a call that is a scope goes over into another function, whose return will be its own: what follows belongs to the
+    /// scope still, but it is not left by an exception if its end is never seen.
+    Tail = 5,
 }
 
 /// One site, as the kernel program reads it from the array of probes at its probe id.
@@ -24,17 +29,20 @@ pub struct ProbeSpec {
     pub role: u8,
     /// The [`crate::Outcome`] that a [`Role::Finish`] gives.
     pub outcome: u8,
-    /// Bits of [`ProbeSpec::HAS_TASK`].
-    pub flags: u8,
     /// Always 0.
-    pub reserved: u8,
+    pub reserved: u16,
+    /// Bits of [`ProbeSpec::HAS_TASK`] and its like.
+    pub flags: u32,
     /// The name space of the key: keys of two spaces never match.
     pub space: u32,
-    /// For a site that saves or uses entry arguments: number of the `%return` point, the same for both its sites.
+    /// For a site that saves or uses entry arguments, or belongs to a scope that is a call: the number of the point in its function, the
+    /// same for all its sites there.
     pub call: u32,
     /// Added to the stack pointer at this site, gives the stack pointer at the function's entry, in bytes: the same
-    /// for both sites of one call, so that recursion is no trouble.
+    /// for both sites of one call, so that recursion is no trouble. Known for every site that has to do with scopes.
     pub frame_adjust: i32,
+    /// Always 0.
+    pub reserved_too: u32,
     /// The record key.
     pub key: KeyRecipe,
     /// The task id, when `flags` has [`ProbeSpec::HAS_TASK`]; the thread id otherwise.
@@ -43,13 +51,50 @@ pub struct ProbeSpec {
 
 impl ProbeSpec {
     /// The spec gives a task id of its own for this stage.
-    pub const HAS_TASK: u8 = 1;
-    /// The key, task or predicate uses arguments saved at the entry.
-    pub const USES_SAVED: u8 = 2;
+    pub const HAS_TASK: u32 = 1;
+    /// Something that the site evaluates uses arguments saved at the entry.
+    pub const USES_SAVED: u32 = 2;
     /// Hits count only where the [`crate::Predicate`] of this probe holds.
-    pub const HAS_PREDICATE: u8 = 4;
+    pub const HAS_PREDICATE: u32 = 4;
     /// The predicate reads memory, so that a hit may be unreadable though the key lies in a register.
-    pub const READS_MORE: u8 = 8;
+    pub const READS_MORE: u32 = 8;
+    /// There is no key: the record is the one of the thread's innermost open scope.
+    pub const KEY_IS_SCOPE: u32 = 1 << 4;
+    /// Opens a scope on the thread, with the record of this hit.
+    pub const OPENS_SCOPE: u32 = 1 << 5;
+    /// The scope that it opens is the call of the probed function: it closes at that function's return, and is over when the stack says so.
+    pub const SCOPE_IS_CALL: u32 = 1 << 6;
+    /// Closes the scope of the record of this hit, after its stamp.
+    pub const CLOSES_SCOPE: u32 = 1 << 7;
+    /// A scope that closes without an output does not end the journey as filtered.
+    pub const KEEPS_EMPTY: u32 = 1 << 8;
+    /// The key is that of a new record, which branches off the record of the thread's innermost open scope.
+    pub const BRANCHES: u32 = 1 << 9;
+    /// Binds a further key: [`crate::ProbeMore::also`].
+    pub const HAS_ALSO: u32 = 1 << 10;
+    /// Puts the record into a batch: [`crate::ProbeMore::batch`].
+    pub const HAS_BATCH: u32 = 1 << 11;
+    /// The key is that of a batch: the stage is one of all its members.
+    pub const KEY_IS_BATCH: u32 = 1 << 12;
+    /// Reads attributes or the record's own time: [`crate::ProbeMore::attribute`].
+    pub const HAS_ATTRIBUTES: u32 = 1 << 13;
+    /// The stage hands the record on: a scope in which it was passed did not stay without output.
+    pub const IS_OUTPUT: u32 = 1 << 14;
+    /// A record that is not in flight may begin a (partial) trace here, when sampling is by key.
+    pub const CAN_BEGIN: u32 = 1 << 15;
+    /// The return of the call that is a scope is caught by the kernel's trampoline, which replaces the return address on the stack.
+    pub const BY_TRAMPOLINE: u32 = 1 << 16;
+    /// What a plain site never has: such a hit goes the long way.
+    pub const IS_SPECIAL: u32 = Self::KEY_IS_SCOPE
+        | Self::OPENS_SCOPE
+        | Self::CLOSES_SCOPE
+        | Self::BRANCHES
+        | Self::HAS_ALSO
+        | Self::HAS_BATCH
+        | Self::KEY_IS_BATCH
+        | Self::HAS_ATTRIBUTES
+        | Self::IS_OUTPUT
+        | Self::CAN_BEGIN;
     /// Name space of keys that are threads: such a trace ends with its thread.
     pub const SPACE_THREAD: u32 = 1;
     /// Name space of all other keys, in a spec that names none.
@@ -58,4 +103,4 @@ impl ProbeSpec {
     pub const SPACE_OWN: u32 = 2;
 }
 
-const _: () = assert!(size_of::<ProbeSpec>() == 16 + size_of::<KeyRecipe>() + size_of::<Value>());
+const _: () = assert!(size_of::<ProbeSpec>() == 24 + size_of::<KeyRecipe>() + size_of::<Value>());

@@ -160,6 +160,21 @@ pub const fn hash_finish(hash: u64, len: u64) -> u64 {
     x ^ (x >> 33)
 }
 
+/// The hash of a record's key that decides, in sampling by key, whether the record is sampled: where it divides by the rate. The same in every
+/// process and on every host.
+#[must_use]
+#[inline(always)]
+pub const fn key_hash(key: u64) -> u64 {
+    hash_finish(hash_word(0, key), 8)
+}
+
+/// The trace id of a record that is sampled by its key, in `0..2^63`: spread anew, since the hashes of sampled records all divide by the rate.
+#[must_use]
+#[inline(always)]
+pub const fn key_trace_id(key: u64) -> u64 {
+    hash_finish(hash_word(key_hash(key), key), 16) & (u64::MAX >> 1)
+}
+
 const _: () = assert!(size_of::<Step>() == 8);
 const _: () = assert!(size_of::<Value>() == 16 + 8 * MAX_STEPS);
 const _: () = assert!(size_of::<KeyRecipe>() == 8 + 2 * size_of::<Value>());

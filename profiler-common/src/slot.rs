@@ -10,10 +10,10 @@
 pub struct Handle(pub u64);
 
 impl Handle {
-    const SLOT_BITS: u32 = 20;
+    pub(crate) const SLOT_BITS: u32 = 20;
 
-    /// What stands in the table of keys in flight while the trace of that key is being ended.
-    pub const ENDING: Self = Self(u64::MAX);
+    /// What stands in [`SlotHeader::life`] once the trace has ended.
+    pub const ENDED: Self = Self(u64::MAX);
 
     /// The handle of the slot's `generation`-th use.
     #[must_use]
@@ -36,6 +36,47 @@ impl Handle {
         self.0 >> Self::SLOT_BITS
     }
 }
+
+/// What stands in the table of keys in flight: the trace of the key, and which of the trace's keys it is. A word of its own for each
+/// binding that there ever is, so that a compare-and-swap on an element that was freed and taken by another key fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct Binding(pub u64);
+
+impl Binding {
+    const INDEX_BITS: u32 = 4;
+    const GENERATION_BITS: u32 = u64::BITS - Handle::SLOT_BITS - Self::INDEX_BITS;
+
+    /// What stands there while the binding is being taken away.
+    pub const ENDING: Self = Self(u64::MAX);
+
+    /// The `index`-th binding of a trace.
+    #[must_use]
+    #[inline(always)]
+    pub const fn new(handle: Handle, index: u32) -> Self {
+        let index = index & ((1 << Self::INDEX_BITS) - 1);
+        let low = index << Handle::SLOT_BITS | handle.slot();
+        Self(handle.generation() << (Handle::SLOT_BITS + Self::INDEX_BITS) | low as u64)
+    }
+
+    /// The trace.
+    #[must_use]
+    #[inline(always)]
+    pub const fn handle(self) -> Handle {
+        let slot = self.0 as u32 & ((1 << Handle::SLOT_BITS) - 1);
+        Handle::new(slot, self.0 >> (Handle::SLOT_BITS + Self::INDEX_BITS))
+    }
+
+    /// Which of the trace's keys it is: below [`crate::limits::MAX_KEYS`].
+    #[must_use]
+    #[inline(always)]
+    pub const fn index(self) -> u32 {
+        (self.0 >> Handle::SLOT_BITS) as u32 & ((1 << Self::INDEX_BITS) - 1)
+    }
+}
+
+/// Uses of a slot that can be told apart: some 10^12.
+pub const GENERATIONS: u64 = 1 << Binding::GENERATION_BITS;
 
 /// Who a slot belongs to and what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,6 +119,8 @@ pub struct SlotHeader {
     pub outcome: u32,
     /// [`Handle`] of the present use.
     pub handle: u64,
+    /// The same while the trace is in flight, [`Handle::ENDED`] after: whoever swaps it ends the trace.
+    pub life: u64,
     /// See [`crate::trace_id()`].
     pub trace_id: u64,
     /// Number of the record in its source task's sequence.
@@ -86,22 +129,61 @@ pub struct SlotHeader {
     pub start_ns: u64,
     /// Monotonic clock at the end of the trace, ns.
     pub end_ns: u64,
-    /// Value of the record key at S0.
+    /// Value of the record key that the trace began with.
     pub key: u64,
     /// Name space of the key.
     pub space: u32,
-    /// The process, by the agent's number for it.
+    /// The process where the trace began, by the agent's number for it.
     pub process: u32,
     /// Entries asked for, the terminal one not counted; those past `max_entries - 1` were not kept.
     pub entries: u32,
-    /// Thread id at S0.
+    /// Thread id where the trace began.
     pub tid: u32,
-    /// Task id at S0.
+    /// Task id where the trace began.
     pub task_id: u64,
     /// How many records of the process had passed a source unseen when the trace began.
     pub unseen: u64,
+    /// [`Handle`] of the journey that this one branched off; 0 for none.
+    pub parent: u64,
+    /// The path of ordinals from the record that was sampled to this one, a byte each, the last one lowest; 0 for that record.
+    pub branch: u64,
+    /// Entries that the parent had when this one branched off.
+    pub shared: u32,
+    /// Outputs that were to branch off this one, whether they did or not.
+    pub children: u32,
+    /// Outputs that did.
+    pub branches: u32,
+    /// Bindings given, whether they were kept or not.
+    pub keys: u32,
+    /// What still leads to the trace: bindings, open scopes, a batch that it is in. Without any it can be heard of no more.
+    pub live_keys: u32,
+    /// Extras asked for, whether they were kept or not.
+    pub extras: u32,
+    /// Stamps of stages that hand the record on (T-, Q+, W!), and batches that it was put into.
+    pub outputs: u32,
+    /// Bits of [`SlotHeader::PARTIAL`].
+    pub flags: u32,
+    /// Value of the key of the batch that it was last put into.
+    pub batch_key: u64,
+    /// Serial number of that batch; 0 for none.
+    pub batch_serial: u64,
+    /// Keys that could not be bound.
+    pub keys_dropped: u32,
+    /// Extras whose memory could not be read.
+    pub extras_unreadable: u32,
+    /// Times that the record was put into a batch with no room for one more sampled member.
+    pub batches_dropped: u32,
     /// Always 0: keeps neighbouring slots off each other's cache lines.
-    pub reserved: [u64; 5],
+    pub reserved: [u32; 5],
+}
+
+impl SlotHeader {
+    /// In `flags`: the journey was not met at a source first.
+    pub const PARTIAL: u32 = 1;
+    /// In `flags`: the place of the terminal stamp holds one.
+    pub const HAS_TERMINAL: u32 = 2;
+    /// In `flags`: the size of the batch that it was last put into is among the extras.
+    pub const SIZE_KNOWN: u32 = 4;
 }
 
 /// One stamp.
@@ -112,12 +194,14 @@ pub struct Entry {
     pub ts_ns: u64,
     /// Task id: the thread id unless the spec gives an expression.
     pub task_id: u64,
-    /// The site.
-    pub probe: u32,
+    /// The site: below [`crate::limits::MAX_PROBES`].
+    pub probe: u16,
+    /// CPU number; 65,535 for all from there on.
+    pub cpu: u16,
     /// Kernel thread id.
     pub tid: u32,
-    /// CPU number.
-    pub cpu: u32,
+    /// The process, by the agent's number for it.
+    pub process: u32,
     /// Low bits of the slot's generation, written last: an entry that bears another mark was never completed.
     pub mark: u32,
 }
@@ -175,7 +259,7 @@ pub struct SavedArgs {
     pub tag_too: u64,
 }
 
-const _: () = assert!(size_of::<SlotHeader>() == 128);
+const _: () = assert!(size_of::<SlotHeader>() == 192);
 const _: () = assert!(size_of::<FreeCursors>() == 128);
 const _: () = assert!(size_of::<CallKey>() == 24);
 const _: () = assert!(size_of::<SavedArgs>() == 64);
@@ -183,13 +267,25 @@ const _: () = assert!(size_of::<Entry>() == 32);
 
 #[cfg(test)]
 mod tests {
-    use super::Handle;
+    use super::{Binding, GENERATIONS, Handle};
+    use crate::limits::MAX_KEYS;
 
     #[test]
     fn a_handle_keeps_both_its_parts() {
         let handle = Handle::new(0xF_FFFF, (1 << 44) - 2);
         assert_eq!((handle.slot(), handle.generation()), (0xF_FFFF, (1 << 44) - 2));
         assert_ne!(Handle::new(3, 1), Handle::new(3, 2));
-        assert_ne!(handle, Handle::ENDING);
+        assert_ne!(handle, Handle::ENDED);
+    }
+
+    #[test]
+    fn a_binding_keeps_all_its_parts() {
+        for index in 0..MAX_KEYS {
+            let handle = Handle::new(0xF_FFFE, GENERATIONS - 1);
+            let binding = Binding::new(handle, index);
+            assert_eq!((binding.handle(), binding.index()), (handle, index));
+            assert_ne!(binding, Binding::ENDING);
+        }
+        assert_ne!(Binding::new(Handle::new(1, 1), 2), Binding::new(Handle::new(1, 1), 3));
     }
 }

@@ -4,32 +4,94 @@ use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use profiler_common::budget::{self, Verdict};
 use profiler_common::limits::CAS_TRIES;
+use profiler_common::recipe::{key_hash, key_trace_id};
 use profiler_common::{
-    Config, Counter, Handle, Key, Outcome, SequenceKey, SequenceMode, SlotHeader, SlotState, trace_id,
+    Config, Counter, Handle, Key, SequenceKey, SequenceMode, SlotState, trace_id,
 };
 
 use crate::count::count;
 use crate::hit::Hit;
-use crate::maps::{BUDGET, IN_FLIGHT, OPEN, SEQUENCES, SLOTS};
-use crate::{atomic, end, free_list, stamp, unseen};
+use crate::in_flight::{self, Journey};
+use crate::maps::{BUDGET, OPEN, SEQUENCES, SLOTS};
+use crate::{atomic, free_list, stamp, unseen};
 
-/// A record was emitted by the source.
+/// What a journey begins with, besides the hit.
+pub struct Beginning {
+    pub key: Key,
+    pub task: u64,
+    pub sequence: u64,
+    pub trace_id: u64,
+    pub now_ns: u64,
+    /// Bits of [`profiler_common::SlotHeader::PARTIAL`].
+    pub flags: u32,
+}
+
+/// A record was emitted by the source. Its trace, if it has one from now on.
 #[inline(always)]
-pub fn start(hit: &Hit<'_>, key: Key) {
+pub fn start(hit: &Hit<'_>, key: Key) -> Option<Journey> {
     let config = hit.config;
     count(Counter::Records);
-    // The key is in flight already: that record was dropped unseen and its memory reused. Before anything else, so that
-    // no stage of the new record is ever stamped on the old one's trace.
-    if let Some(trace) = stamp::find(key) {
-        end::end(&trace, Outcome::Superseded.code(), None);
+    // Before anything else, so that no stage of the new record is ever stamped on the trace of an older one with the same key.
+    in_flight::unbind(config, key);
+    if config.by_key != 0 {
+        return by_key(hit, key, 0);
     }
-    let Some((task, named)) = hit.task() else { return };
-    let Some(sequence) = next_in_sequence(config, hit, task, named) else { return };
+    let (task, named) = hit.task()?;
+    let sequence = next_in_sequence(config, hit, task, named)?;
     if config.rate == 0 || sequence % config.rate != 0 {
-        return;
+        return None;
     }
     count(Counter::Sampled);
-    admit(config, hit, key, task, sequence);
+    let now_ns = may_begin(config)?;
+    let now_ms = now_ns.wrapping_add(config.wall_offset_ns) / 1_000_000;
+    let trace_id = trace_id(task, sequence, now_ms);
+    begin(hit, &Beginning { key, task, sequence, trace_id, now_ns, flags: 0 })
+}
+
+/// A record whose key decides whether it is sampled. `flags` are those of its trace.
+#[inline(always)]
+pub fn by_key(hit: &Hit<'_>, key: Key, flags: u32) -> Option<Journey> {
+    let config = hit.config;
+    if config.rate == 0 || key_hash(key.value) % config.rate != 0 {
+        return None;
+    }
+    count(Counter::Sampled);
+    let now_ns = may_begin(config)?;
+    let task = hit.task_or_unknown();
+    begin(hit, &Beginning { key, task, sequence: 0, trace_id: key_trace_id(key.value), now_ns, flags })
+}
+
+/// The moment, if nothing forbids a new trace.
+#[inline(always)]
+fn may_begin(config: &Config) -> Option<u64> {
+    if config.paused != 0 {
+        count(Counter::RefusedPaused);
+        return None;
+    }
+    // SAFETY: the helper has no preconditions.
+    let now_ns = unsafe { bpf_ktime_get_ns() };
+    if config.budget != 0 && !within_budget(config, now_ns) {
+        count(Counter::RefusedBudget);
+        return None;
+    }
+    Some(now_ns)
+}
+
+#[inline(always)]
+fn begin(hit: &Hit<'_>, beginning: &Beginning) -> Option<Journey> {
+    let Some(journey) = take_slot(hit, beginning) else {
+        count(Counter::RefusedFull);
+        return None;
+    };
+    stamp::write(hit, journey.handle, 0, beginning.task, beginning.now_ns);
+    if !open(hit.config, &journey, beginning.key) {
+        // The key's last binding is just being taken away on another CPU, or the same key came to two sources at once.
+        count(Counter::RefusedBusy);
+        return None;
+    }
+    count(Counter::Admitted);
+    hit.count.stamp();
+    Some(journey)
 }
 
 #[inline(always)]
@@ -55,63 +117,81 @@ fn next_in_sequence(config: &Config, hit: &Hit<'_>, task: u64, named: u32) -> Op
     Some(unsafe { atomic::fetch_add(word, 1) }.wrapping_add(1))
 }
 
+/// A free slot, filled for a journey that begins, and still this program's alone.
 #[inline(always)]
-fn admit(config: &Config, hit: &Hit<'_>, key: Key, task: u64, sequence: u64) {
-    if config.paused != 0 {
-        return count(Counter::RefusedPaused);
-    }
-    // SAFETY: the helper has no preconditions.
-    let now_ns = unsafe { bpf_ktime_get_ns() };
-    if config.budget != 0 && !within_budget(config, now_ns) {
-        return count(Counter::RefusedBudget);
-    }
-    let Some(slot) = free_list::take(config.slots) else {
-        return count(Counter::RefusedFull);
-    };
-    let Some(header) = SLOTS.get_ptr_mut(slot) else {
-        return count(Counter::RefusedFull);
-    };
+pub fn take_slot(hit: &Hit<'_>, beginning: &Beginning) -> Option<Journey> {
+    let slot = free_list::take(hit.config.slots)?;
+    let header = SLOTS.get_ptr_mut(slot)?;
+    let Beginning { key, task, sequence, trace_id, now_ns, flags } = beginning;
     // SAFETY: the slot was on the free list, so that this program alone has it; its handle is that of its last use.
     let used = Handle(unsafe { (*header).handle });
     let handle = Handle::new(slot, used.generation().wrapping_add(1));
-    let now_ms = now_ns.wrapping_add(config.wall_offset_ns) / 1_000_000;
     // SAFETY: as above. Field by field: a whole header would not fit on the stack.
     unsafe {
         (*header).state = SlotState::Filling as u32;
         (*header).outcome = 0;
         (*header).handle = handle.0;
-        (*header).trace_id = trace_id(task, sequence, now_ms);
-        (*header).sequence = sequence;
-        (*header).start_ns = now_ns;
+        (*header).life = handle.0;
+        (*header).trace_id = *trace_id;
+        (*header).sequence = *sequence;
+        (*header).start_ns = *now_ns;
         (*header).end_ns = 0;
         (*header).key = key.value;
         (*header).space = key.space;
-        (*header).process = key.process;
+        (*header).process = hit.process;
         (*header).entries = 1;
         (*header).tid = hit.frame.tid;
-        (*header).task_id = task;
+        (*header).task_id = *task;
         (*header).unseen = unseen::count(key.process);
+        (*header).parent = 0;
+        (*header).branch = 0;
+        (*header).shared = 0;
+        (*header).children = 0;
+        (*header).branches = 0;
+        (*header).keys = 1;
+        (*header).live_keys = 1;
+        (*header).extras = 0;
+        (*header).outputs = 0;
+        (*header).flags = *flags;
+        (*header).batch_key = 0;
+        (*header).batch_serial = 0;
+        (*header).keys_dropped = 0;
+        (*header).extras_unreadable = 0;
+        (*header).batches_dropped = 0;
     }
-    stamp::write(config, handle, 0, hit.probe, hit.frame.tid, task, now_ns);
-    publish(hit, key, header, handle);
+    Some(Journey { handle, header })
 }
 
-/// Makes a filled slot findable by its key. From then on its trace may be stamped and ended on any CPU.
+/// Opens a filled slot: its trace is in flight. False when its key is busy; the slot then goes back to the agent.
 #[inline(always)]
-fn publish(hit: &Hit<'_>, key: Key, header: *mut SlotHeader, handle: Handle) {
+pub fn open(config: &Config, journey: &Journey, key: Key) -> bool {
     // SAFETY: the slot is still this program's alone.
-    unsafe { (&raw mut (*header).state).write_volatile(SlotState::Open as u32) };
+    unsafe { (&raw mut (*journey.header).state).write_volatile(SlotState::Open as u32) };
     add_open(1);
-    if IN_FLIGHT.insert(key, handle.0, u64::from(BPF_NOEXIST)).is_ok() {
-        count(Counter::Admitted);
-        hit.count.stamp();
-        return;
+    if in_flight::publish(config, journey, key) {
+        return true;
     }
-    // The key's last trace is just being ended on another CPU, or the same key came to two sources at once.
+    // SAFETY: a word of a map value, 8-byte aligned by its layout.
+    let life = unsafe { &raw mut (*journey.header).life };
+    // Never published, so that nobody can have ended it but the agent, for its age: then it began.
+    // SAFETY: as above.
+    if !unsafe { atomic::compare_exchange(life, journey.handle.0, Handle::ENDED.0) } {
+        return true;
+    }
     add_open(u64::MAX);
-    // SAFETY: never published, so still this program's alone; the agent takes it back from here.
-    unsafe { (&raw mut (*header).state).write_volatile(SlotState::Returned as u32) };
-    count(Counter::RefusedBusy);
+    // SAFETY: ended by nobody else, so still this program's alone; the agent takes it back from here.
+    unsafe { (&raw mut (*journey.header).state).write_volatile(SlotState::Returned as u32) };
+    false
+}
+
+/// Gives a slot back that was filled and never opened.
+#[inline(always)]
+pub fn give_back(journey: &Journey) {
+    // SAFETY: never opened, so still this program's alone; the agent takes it from here.
+    unsafe {
+        (*journey.header).life = Handle::ENDED.0;
+        (&raw mut (*journey.header).state).write_volatile(SlotState::Returned as u32);
+    }
 }
 
 /// Adds to the number of traces in flight, wrapping.

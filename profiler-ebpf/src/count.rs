@@ -19,6 +19,15 @@ pub fn count(counter: Counter) {
     count_index(counter as u32);
 }
 
+/// Adds to a counter of the ledger.
+#[inline(always)]
+pub fn count_more(counter: Counter, more: u64) {
+    if let Some(word) = COUNTERS.get_ptr_mut(counter as u32) {
+        // SAFETY: points into a map value, 8-byte aligned by its layout.
+        unsafe { atomic::fetch_add(word, more) };
+    }
+}
+
 /// Adds one to the counter with this index.
 #[inline(always)]
 pub fn count_index(index: u32) {

@@ -3,6 +3,8 @@
 use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+#[cfg(bpf_target_arch = "x86_64")]
+use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use aya_ebpf::programs::ProbeContext;
 use profiler_common::limits::SAVED_ARGS;
 
@@ -84,6 +86,24 @@ impl Frame {
     #[inline(always)]
     pub fn stack_pointer(&self) -> u64 {
         self.registers[15]
+    }
+
+    /// The word at an address: at the stack pointer of a function's entry, its return address. 0 where it cannot be read.
+    #[cfg(bpf_target_arch = "x86_64")]
+    #[inline(always)]
+    pub fn word(stack_pointer: u64) -> u64 {
+        let mut address = 0u64;
+        // SAFETY: writes 8 bytes to an 8-byte variable; the helper checks the user address.
+        // It writes zeros where it fails.
+        unsafe { bpf_probe_read_user((&raw mut address).cast(), 8, stack_pointer as *const _) };
+        address
+    }
+
+    /// On this machine the return address lies in a register.
+    #[cfg(bpf_target_arch = "aarch64")]
+    #[inline(always)]
+    pub fn word(_stack_pointer: u64) -> u64 {
+        0
     }
 
     /// The integer argument registers of the platform's C calling convention.

@@ -14,7 +14,7 @@ use crate::count::{SiteCount, count};
 use crate::frame::Frame;
 use crate::maps::{CALLS, CONFIG, PROBES};
 use crate::predicate::{Verdict, verdict};
-use crate::{admit, end, key, stamp, unseen};
+use crate::{admit, batch, end, in_flight, journey, key, scope, stamp, unseen};
 
 /// A hit, with what all roles need to know of it.
 pub struct Hit<'a> {
@@ -26,7 +26,21 @@ pub struct Hit<'a> {
     pub count: SiteCount,
 }
 
-impl Hit<'_> {
+impl<'a> Hit<'a> {
+    /// The hit with this cookie.
+    #[inline(always)]
+    pub fn of(cookie: u64, frame: &'a Frame) -> Option<Self> {
+        let (probe, process) = (cookie as u32, (cookie >> 32) as u32);
+        let (config, spec, count) = (CONFIG.get(0)?, PROBES.get(probe)?, SiteCount::of(probe)?);
+        Some(Self { probe, process, config, spec, frame, count })
+    }
+
+    /// The key with this value in the site's name space.
+    #[inline(always)]
+    pub fn key(&self, value: u64) -> Key {
+        Key::new(self.process, self.spec.space, value)
+    }
+
     /// The task id for a stamp. One that cannot be read is counted and shown as -1: it is no reason to lose the stamp, least of all
     /// the one that ends the trace.
     #[inline(always)]
@@ -48,66 +62,113 @@ impl Hit<'_> {
     }
 }
 
-/// The whole of it.
+/// A hit at a plain site, from beginning to end.
 #[inline(always)]
-pub fn hit(ctx: &ProbeContext) {
+pub fn plain(ctx: &ProbeContext) {
+    let mut place = MaybeUninit::uninit();
+    let Some((cookie, frame)) = arrive::<true>(ctx, &mut place) else { return };
+    let Some(hit) = Hit::of(cookie, frame) else { return };
+    let Some(value) = value(ctx, cookie, frame) else { return };
+    let key = hit.key(value);
+    if hit.spec.role == Role::Start as u8 {
+        admit::start(&hit, key);
+        return;
+    }
+    let Some(journey) = in_flight::find_sure(hit.config, key) else { return };
+    if hit.spec.role == Role::Finish as u8 {
+        end::finish(&hit, &journey);
+    } else {
+        stamp::append(&hit, &journey);
+    }
+}
+
+/// A hit at a site that has to do with scopes, branches, further keys, attributes, or the batch that a record is put into.
+#[inline(always)]
+pub fn journey(ctx: &ProbeContext) {
+    let mut place = MaybeUninit::uninit();
+    let Some((cookie, frame)) = arrive::<false>(ctx, &mut place) else { return };
+    journey::pass(cookie, frame);
+}
+
+/// A hit at a site of a whole batch.
+#[inline(always)]
+pub fn batch(ctx: &ProbeContext) {
+    let mut place = MaybeUninit::uninit();
+    let Some((cookie, frame)) = arrive::<false>(ctx, &mut place) else { return };
+    let Some(value) = value(ctx, cookie, frame) else { return };
+    batch::stage(cookie, value, frame);
+}
+
+/// What all hits have in common: whether this one has an effect at all. Its cookie and its frame, if it has. Sites that save arguments are plain ones.
+#[inline(always)]
+fn arrive<'a, const SAVES: bool>(
+    ctx: &ProbeContext,
+    place: &'a mut MaybeUninit<Frame>,
+) -> Option<(u64, &'a Frame)> {
     // SAFETY: the context is that of a running program. The cookie was set when attaching.
     let cookie = unsafe { bpf_get_attach_cookie(ctx.as_ptr()) };
-    let probe = cookie as u32;
-    let (Some(spec), Some(site)) = (PROBES.get(probe), SiteCount::of(probe)) else { return };
-    let Some(config) = CONFIG.get(0) else { return };
+    let (probe, process) = (cookie as u32, (cookie >> 32) as u32);
+    let (spec, site, config) = (PROBES.get(probe)?, SiteCount::of(probe)?, CONFIG.get(0)?);
     if config.closed != 0 {
-        return;
+        return None;
     }
-    let process = (cookie >> 32) as u32;
     site.hit();
     if is_idle(spec) {
-        return;
+        return None;
     }
-    let mut place = MaybeUninit::uninit();
-    let frame = Frame::of(ctx, &mut place);
-    if spec.role == Role::Save as u8 {
-        return save(spec, process, frame);
+    let frame = Frame::of(ctx, place);
+    if SAVES && spec.role == Role::Save as u8 {
+        save(spec, process, frame);
+        return None;
     }
     if spec.flags & ProbeSpec::USES_SAVED != 0 && !restore(spec, process, frame) {
         count(Counter::EntryUnseen);
-        return pass_unseen(spec, process, true);
+        pass_unseen(spec, process, true);
+        return None;
     }
     // Before the key: a predicate may guard the memory that the key reads.
     if spec.flags & ProbeSpec::HAS_PREDICATE != 0 {
         match verdict(probe, frame) {
             Verdict::Holds => {}
-            Verdict::Fails => return,
+            Verdict::Fails => return None,
             Verdict::Unreadable(address) => {
                 site.unreadable();
-                return pass_unseen(spec, process, unseen::may_hold_record(address));
+                pass_unseen(spec, process, unseen::may_hold_record(address));
+                return None;
             }
         }
     }
-    let value = match key::key(&spec.key, frame) {
-        Ok(value) => value,
+    Some((cookie, frame))
+}
+
+/// The value of the site's key; one that cannot be read is counted.
+#[inline(always)]
+fn value(ctx: &ProbeContext, cookie: u64, frame: &Frame) -> Option<u64> {
+    let spec = PROBES.get(cookie as u32)?;
+    match key::key(&spec.key, frame) {
+        Ok(value) => Some(value),
         Err(address) => {
-            debug!(ctx, "probe {}: key unreadable", probe);
-            site.unreadable();
-            return pass_unseen(spec, process, unseen::may_hold_record(address));
+            debug!(ctx, "probe {}: key unreadable", cookie as u32);
+            unreadable(cookie, spec, address);
+            None
         }
-    };
-    let hit = Hit { probe, process, config, spec, frame, count: site };
-    let key = Key { process, space: spec.space, value };
-    if spec.role == Role::Start as u8 {
-        admit::start(&hit, key);
-    } else if spec.role == Role::Finish as u8 {
-        end::finish(&hit, key);
-    } else {
-        stamp::append(&hit, key);
     }
+}
+
+/// Counts a key that cannot be read at this address.
+#[inline(always)]
+pub fn unreadable(cookie: u64, spec: &ProbeSpec, address: u64) {
+    if let Some(site) = SiteCount::of(cookie as u32) {
+        site.unreadable();
+    }
+    pass_unseen(spec, (cookie >> 32) as u32, unseen::may_hold_record(address));
 }
 
 /// A hit whose key is not known.
 #[inline(always)]
 fn pass_unseen(spec: &ProbeSpec, process: u32, is_record: bool) {
-    if is_record && spec.role == Role::Start as u8 {
-        unseen::note(process);
+    if is_record && (spec.role == Role::Start as u8 || spec.flags & ProbeSpec::BRANCHES != 0) {
+        unseen::note(Key::new(process, spec.space, 0).process);
     }
 }
 
@@ -115,13 +176,20 @@ fn pass_unseen(spec: &ProbeSpec, process: u32, is_record: bool) {
 /// lies in registers, so that nothing can be unreadable either.
 #[inline(always)]
 fn is_idle(spec: &ProbeSpec) -> bool {
-    let looks_up = spec.role == Role::Stamp as u8 || spec.role == Role::Finish as u8;
+    if spec.role > Role::Save as u8 {
+        return scope::none_open();
+    }
+    let looks_up = spec.role != Role::Start as u8 && spec.role != Role::Save as u8;
     let in_register = spec.key.kind == KeyRecipe::VALUE && spec.key.value.steps == 0;
-    looks_up
-        && in_register
-        && spec.flags & (ProbeSpec::USES_SAVED | ProbeSpec::READS_MORE) == 0
-        && stamp::nothing_open()
+    looks_up && in_register && spec.flags & ALWAYS_LOOKED_AT == 0 && in_flight::nothing_open()
 }
+
+/// What is done, or can be unreadable, though no trace is in flight.
+const ALWAYS_LOOKED_AT: u32 = ProbeSpec::USES_SAVED
+    | ProbeSpec::READS_MORE
+    | ProbeSpec::HAS_BATCH
+    | ProbeSpec::KEY_IS_BATCH
+    | ProbeSpec::CAN_BEGIN;
 
 #[inline(always)]
 fn call_key(spec: &ProbeSpec, process: u32, frame: &Frame) -> CallKey {

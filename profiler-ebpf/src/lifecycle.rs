@@ -1,10 +1,10 @@
 //! Threads and processes that come and go.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use profiler_common::{Key, NoticeKind, Outcome, ProbeSpec, SequenceKey};
+use profiler_common::{Key, NoticeKind, Outcome, ProbeSpec, SequenceKey, ThreadKey};
 
 use crate::maps::{CONFIG, PROCESSES, SEQUENCES};
-use crate::{end, stamp};
+use crate::{end, in_flight, scope};
 
 #[inline(always)]
 fn current() -> (u32, u32) {
@@ -24,9 +24,11 @@ pub fn thread_exit() {
     let (tgid, tid) = current();
     let Some(process) = process_number(tgid) else { return };
     let _ = SEQUENCES.remove(SequenceKey { process, named: 0, task: u64::from(tid) });
+    scope::forget_thread(ThreadKey { process, tid });
+    let Some(config) = CONFIG.get(0) else { return };
     let key = Key { process, space: ProbeSpec::SPACE_THREAD, value: u64::from(tid) };
-    if let Some(trace) = stamp::find(key) {
-        end::end(&trace, Outcome::ThreadExit.code(), None);
+    if let Some(journey) = in_flight::find(config, key) {
+        end::end(&journey, Outcome::ThreadExit.code(), None);
     }
 }
 

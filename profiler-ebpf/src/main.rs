@@ -9,39 +9,76 @@
 
 mod admit;
 mod atomic;
+mod attributes;
+mod batch;
+mod branch;
 mod count;
 mod end;
 mod frame;
 mod free_list;
 mod hit;
+mod in_flight;
+mod journey;
 mod key;
 mod lifecycle;
 mod maps;
 mod predicate;
+mod scope;
 mod stamp;
 mod unseen;
 
 use aya_ebpf::macros::{raw_tracepoint, uprobe, uretprobe};
 use aya_ebpf::programs::{ProbeContext, RawTracePointContext, RetProbeContext};
 
-/// An instruction with a probe was reached.
+// Three programs for three kinds of sites: each is verified by itself, and a plain site does not pay for what the others do. Each comes twice: for an
+// instruction that was reached, and for a function with a return trampoline that returned.
+
+/// A plain site.
 #[uprobe]
 pub fn stain_entry(ctx: ProbeContext) -> u32 {
-    hit::hit(&ctx);
+    hit::plain(&ctx);
     0
 }
 
-/// A function with a return trampoline returned. The same as above: what the site means is in its probe.
+/// A plain site at a return.
 #[uretprobe]
 pub fn stain_return(ctx: RetProbeContext) -> u32 {
-    hit::hit(&ProbeContext { regs: ctx.regs });
+    hit::plain(&ProbeContext { regs: ctx.regs });
+    0
+}
+
+/// A site with more to it: see [`hit::journey`].
+#[uprobe]
+pub fn stain_journey(ctx: ProbeContext) -> u32 {
+    hit::journey(&ctx);
+    0
+}
+
+/// The same at a return.
+#[uretprobe]
+pub fn stain_journey_r(ctx: RetProbeContext) -> u32 {
+    hit::journey(&ProbeContext { regs: ctx.regs });
+    0
+}
+
+/// A site of a whole batch.
+#[uprobe]
+pub fn stain_batch(ctx: ProbeContext) -> u32 {
+    hit::batch(&ctx);
+    0
+}
+
+/// The same at a return.
+#[uretprobe]
+pub fn stain_batch_r(ctx: RetProbeContext) -> u32 {
+    hit::batch(&ProbeContext { regs: ctx.regs });
     0
 }
 
 /// Run by the agent, never attached: ends the trace with the handle in the first argument by the outcome in the second.
 #[raw_tracepoint]
 pub fn stain_end(ctx: RawTracePointContext) -> i32 {
-    end::by_agent(ctx.arg(0), ctx.arg(1));
+    end::by_handle(ctx.arg(0), ctx.arg::<u64>(1) as u32);
     0
 }
 

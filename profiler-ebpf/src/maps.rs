@@ -7,7 +7,8 @@ use profiler_common::limits::{
 };
 use profiler_common::slot::{CallKey, FreeCursors, SavedArgs};
 use profiler_common::{
-    Config, Counter, Entry, Key, Predicate, ProbeCount, ProbeSpec, SequenceKey, SlotHeader,
+    Batch, Config, Counter, Entry, Extra, Key, Predicate, ProbeCount, ProbeMore, ProbeSpec, ScopeStack,
+    SequenceKey, SlotHeader, ThreadKey,
 };
 
 /// The agent reads and writes these through its own memory map: no system call a trace.
@@ -41,17 +42,49 @@ pub static PROCESSES: HashMap<u32, u32> = HashMap::with_max_entries(MAX_PROCESSE
 #[map]
 pub static SEQUENCES: HashMap<SequenceKey, u64> = HashMap::with_max_entries(MAX_SOURCE_TASKS, 0);
 
-/// Keys of the records in flight, each with the handle of its trace.
+/// What a site does beyond its probe spec, by probe id; one element where no site does.
+#[map]
+pub static MORE: Array<ProbeMore> = Array::with_max_entries(1, 0);
+
+/// Keys of the records in flight, each with its binding.
 #[map]
 pub static IN_FLIGHT: HashMap<Key, u64> = HashMap::with_max_entries(1, 0);
+
+/// The keys of each trace: `max_keys` a slot.
+#[map]
+pub static BINDINGS: Array<Key> = Array::with_max_entries(1, 0);
+
+/// The scopes of each thread that has had one.
+#[map]
+pub static SCOPES: HashMap<ThreadKey, ScopeStack> = HashMap::with_max_entries(1, 0);
+
+/// What a thread's scopes are at first. One element, never written.
+#[map]
+pub static NO_SCOPES: Array<ScopeStack> = Array::with_max_entries(1, 0);
+
+/// Batches that are being filled, by their key.
+#[map]
+pub static BATCHES: HashMap<Key, Batch> = HashMap::with_max_entries(1, 0);
+
+/// What a batch is at first. One element, never written.
+#[map]
+pub static NEW_BATCH: Array<Batch> = Array::with_max_entries(1, 0);
+
+/// Batches so far. One element.
+#[map]
+pub static SERIAL: Array<u64> = Array::with_max_entries(1, 0);
 
 /// Records that passed a source without a readable key, by process (see [`crate::unseen`]).
 #[map]
 pub static UNSEEN: Array<u64> = Array::with_max_entries(UNSEEN_COUNTS, 0);
 
-/// Number of traces in flight. One element. While it is 0 no stage needs to look its key up.
+/// Number of traces in flight, and of scopes of journeys that are open. While the first is 0 no stage needs to look its key up, while the second is, no
+/// return its scope.
 #[map]
-pub static OPEN: Array<u64> = Array::with_max_entries(1, 0);
+pub static OPEN: Array<u64> = Array::with_max_entries(2, 0);
+
+/// In [`OPEN`]: the scopes.
+pub const SCOPES_OPEN: u32 = 1;
 
 /// The budget word of the present window (see [`profiler_common::budget`]). One element.
 #[map]
@@ -64,6 +97,10 @@ pub static SLOTS: Array<SlotHeader> = Array::with_max_entries(1, MMAPABLE);
 /// Entries: `max_entries` a slot.
 #[map]
 pub static ENTRIES: Array<Entry> = Array::with_max_entries(1, MMAPABLE);
+
+/// Extras: `max_extras` a slot.
+#[map]
+pub static EXTRAS: Array<Extra> = Array::with_max_entries(1, MMAPABLE);
 
 /// Ring of free slots, filled by the agent.
 #[map]

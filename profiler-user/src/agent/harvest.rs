@@ -2,11 +2,13 @@
 //!
 //! Owns: when a slot may be read and when it goes back. Refuses: understanding entries.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use profiler_common::{Entry, Handle, NoticeKind, Outcome, SlotHeader, SlotState};
+use profiler_common::{Handle, Key, NoticeKind, Outcome, SlotHeader, SlotState};
 
-use crate::attach::{AttachError, Grace, Kernel};
+use crate::assemble::{Ancestor, Lineage, Slot};
+use crate::attach::{AttachError, Grace, Kernel, SlotContent};
 
 /// How often all slots are looked at: for traces whose time is over, and those whose notice found no room.
 const SCAN_EVERY: Duration = Duration::from_millis(500);
@@ -45,7 +47,8 @@ pub struct Harvest {
     ttl_ns: u64,
     scan_every_ns: u64,
     next_scan_ns: u64,
-    entries: Vec<Entry>,
+    content: SlotContent,
+    lineage: Lineage,
 }
 
 impl Harvest {
@@ -54,7 +57,13 @@ impl Harvest {
     pub fn new(ttl: Duration) -> Self {
         let ttl_ns = u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX);
         let scan_every_ns = (SCAN_EVERY.as_nanos() as u64).min(ttl_ns / 4).max(1_000_000);
-        Self { ttl_ns, scan_every_ns, next_scan_ns: 0, entries: Vec::new() }
+        Self {
+            ttl_ns,
+            scan_every_ns,
+            next_scan_ns: 0,
+            content: SlotContent::default(),
+            lineage: Lineage::default(),
+        }
     }
 
     /// Collects what has ended. `now_ns` is the monotonic clock.
@@ -82,10 +91,12 @@ impl Harvest {
             match SlotState::from_code(header.state) {
                 Some(SlotState::Finished) => gathered.ended.push(handle),
                 Some(SlotState::Returned) => gathered.returned.push(handle),
-                Some(SlotState::Open) if self.is_over(kernel, &header, now_ns) => {
-                    kernel.end_trace(handle, Outcome::Expired)?;
-                    // Gathered here and now: at the end of a session no later scan would find it.
-                    gathered.ended.push(handle);
+                Some(SlotState::Open) => {
+                    if let Some(outcome) = self.end_of(kernel, &header, now_ns) {
+                        kernel.end_trace(handle, outcome)?;
+                        // Gathered here and now: at the end of a session no later scan would find it.
+                        gathered.ended.push(handle);
+                    }
                 }
                 _ => {}
             }
@@ -95,9 +106,12 @@ impl Harvest {
         Ok(())
     }
 
-    /// Whether a trace's time to live is over.
-    fn is_over(&self, kernel: &Kernel, header: &SlotHeader, now_ns: u64) -> bool {
-        now_ns.saturating_sub(header.start_ns) > self.ttl_ns && is_settled(kernel, header)
+    /// How a trace in flight is to end, if it is: nothing leads to it any more, or its time to live is over.
+    fn end_of(&self, kernel: &Kernel, header: &SlotHeader, now_ns: u64) -> Option<Outcome> {
+        let is_lost = header.live_keys == 0;
+        let is_over = now_ns.saturating_sub(header.start_ns) > self.ttl_ns;
+        let outcome = if is_lost { Outcome::Superseded } else { Outcome::Expired };
+        ((is_lost || is_over) && is_settled(kernel, header)).then_some(outcome)
     }
 
     /// Ends all traces of a process that has ended; none of its threads can stamp any more.
@@ -107,7 +121,7 @@ impl Harvest {
     pub fn end_process(&self, kernel: &Kernel, process: u32) -> Result<(), AttachError> {
         for header in headers(kernel) {
             let open = SlotState::from_code(header.state) == Some(SlotState::Open);
-            if open && header.process == process && is_settled(kernel, &header) {
+            if open && header.process == process && !is_shared(&header) && is_settled(kernel, &header) {
                 kernel.end_trace(Handle(header.handle), Outcome::TargetExit)?;
             }
         }
@@ -115,21 +129,38 @@ impl Harvest {
     }
 
     /// Hands the gathered traces to `take` and their slots back to the kernel program. Only after a grace period.
-    pub fn read(
-        &mut self,
-        kernel: &Kernel,
-        gathered: &Gathered,
-        mut take: impl FnMut(&SlotHeader, &[Entry]),
-    ) {
+    pub fn read(&mut self, kernel: &Kernel, gathered: &Gathered, mut take: impl FnMut(&Slot<'_>)) {
         for handle in &gathered.ended {
-            let Some(header) = kernel.shared().view(handle.slot(), &mut self.entries) else { continue };
+            let Some(header) = kernel.shared().view(handle.slot(), &mut self.content) else { continue };
             // A notice and a scan may both have found it: the second time the slot is no longer this trace's.
             if header.handle == handle.0 && SlotState::from_code(header.state) == Some(SlotState::Finished) {
-                take(&header, &self.entries);
+                let parent = self.parent(kernel, header.parent);
+                let SlotContent { entries, extras } = &self.content;
+                let slot = Slot { header: &header, entries, extras, parent: parent.as_ref() };
+                take(&slot);
+                self.lineage.read(&slot);
                 kernel.shared().release(*handle);
             }
         }
         gathered.returned.iter().for_each(|handle| kernel.shared().release(*handle));
+    }
+
+    /// The journey with this handle, for one that branched off it: kept from when it was read, or still in its slot, which only this hands on.
+    fn parent(&self, kernel: &Kernel, handle: u64) -> Option<Arc<Ancestor>> {
+        if handle == 0 {
+            return None;
+        }
+        if let Some(kept) = self.lineage.get(handle) {
+            return Some(Arc::clone(kept));
+        }
+        let mut content = SlotContent::default();
+        let header = kernel.shared().view(Handle(handle).slot(), &mut content)?;
+        if header.handle != handle {
+            return None;
+        }
+        let parent = self.parent(kernel, header.parent);
+        let SlotContent { entries, extras } = &content;
+        Some(Ancestor::of(&Slot { header: &header, entries, extras, parent: parent.as_ref() }))
     }
 
     /// Makes the next [gather](Self::gather) look at every slot.
@@ -149,10 +180,16 @@ fn headers(kernel: &Kernel) -> impl Iterator<Item = SlotHeader> + '_ {
     (0..kernel.shared().slots()).filter_map(|slot| kernel.shared().header(slot))
 }
 
+/// Whether the record may live on in another process.
+fn is_shared(header: &SlotHeader) -> bool {
+    header.space & Key::SHARED != 0
+}
+
 /// Whether a header that was read as open can be believed. The first reading may have met the kernel program in the midst of filling the slot,
 /// and hold a new handle beside the start of the slot's last use. `Open` is written last: a reading after one that saw it is whole.
 fn is_settled(kernel: &Kernel, read: &SlotHeader) -> bool {
-    let what_matters = |header: &SlotHeader| (header.handle, header.start_ns, header.process);
+    let what_matters =
+        |header: &SlotHeader| (header.handle, header.start_ns, header.process, header.live_keys);
     let again = kernel.shared().header(Handle(read.handle).slot());
     again.is_some_and(|again| what_matters(&again) == what_matters(read))
 }

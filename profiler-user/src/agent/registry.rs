@@ -68,5 +68,6 @@ fn is_same(known: &Site, site: &Site) -> bool {
         && known.trap == site.trap
         && known.spec == site.spec
         && known.predicate == site.predicate
+        && known.more == site.more
         && known.symbol == site.symbol
 }

@@ -168,12 +168,19 @@ impl Running {
             // Until the first processes are all attached to.
             closed: 1,
             watch_new: u32::from(!self.is_by_pid()),
-            reserved: 0,
+            by_key: 0,
+            max_keys: 1,
+            max_branches: 0,
+            max_extras: 0,
+            zero: 0,
         };
         let mut kernel = Kernel::load(&Settings {
             config,
             probes: Registry::room_for(sites),
             predicates: self.spec.stages.iter().any(|stage| stage.when.is_some()),
+            more: false,
+            scope_threads: 0,
+            batches: 0,
             log_level: self.options.log_level,
             backend: self.options.backend,
         })?;
@@ -226,7 +233,7 @@ impl Running {
         if !gathered.is_empty() {
             grace_period(self.grace).await;
             let (tally, table) = (&mut self.tally, self.registry.table());
-            self.harvest.read(kernel, &gathered, |header, entries| tally.take(header, entries, table));
+            self.harvest.read(kernel, &gathered, |slot| tally.take(slot, table));
         }
         Ok(gathered.life)
     }

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use profiler_common::{Entry, SlotHeader};
-
-use crate::assemble::{ProbeTable, Processes, WallClock, assemble};
+use crate::assemble::{ProbeTable, Processes, Slot, Tables, WallClock, assemble};
 use crate::feed::{FeedEvent, Hub};
 use crate::ledger::AgentCounts;
 use crate::stats::Stats;
@@ -23,8 +21,9 @@ pub(super) struct Tally {
 
 impl Tally {
     /// Takes one ended slot.
-    pub(super) fn take(&mut self, header: &SlotHeader, entries: &[Entry], probes: &ProbeTable) {
-        let trace = match assemble(header, entries, probes, &self.clock, &self.processes) {
+    pub(super) fn take(&mut self, slot: &Slot<'_>, probes: &ProbeTable) {
+        let tables = Tables { probes, clock: &self.clock, processes: &self.processes };
+        let trace = match assemble(slot, &tables) {
             Ok(trace) => Arc::new(trace),
             Err(error) => {
                 log::error!("a trace slot makes no sense: {error}");

@@ -3,7 +3,7 @@
 use profiler_common::{Entry, Handle, Outcome, SlotHeader, SlotState, StageCode, trace_id};
 
 use super::decode::{self, ENTRY_BYTES, HEADER_BYTES};
-use super::{Part, ProbePlace, ProbeTable, Processes, WallClock, assemble};
+use super::{Part, ProbePlace, ProbeTable, Processes, Slot, Tables, WallClock, assemble};
 
 /// Slots with their tables.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub fn input(slots: u32, max_entries: usize) -> Input {
         for (index, _) in STAGES.iter().enumerate() {
             let place = if index + 1 == STAGES.len() { max_entries - 1 } else { index };
             if let Some(entry) = entries.get_mut(place) {
-                *entry = stamp(slot, handle, index as u32);
+                *entry = stamp(slot, handle, index as u16);
             }
         }
         input.entries.extend(entries.iter().flat_map(decode::encode::entry));
@@ -46,12 +46,14 @@ pub fn input(slots: u32, max_entries: usize) -> Input {
 /// Decodes and assembles every slot once; gives the number of traces.
 #[must_use]
 pub fn run(input: &Input) -> u64 {
+    let tables = Tables { probes: &input.probes, clock: &input.clock, processes: &input.processes };
     let mut entries = Vec::new();
     let mut traces = 0;
     for (header, bytes) in input.headers.iter().zip(input.entries.chunks(input.slot_bytes)) {
         decode::entries(bytes, &mut entries);
         let header = decode::header(header);
-        let trace = assemble(&header, &entries, &input.probes, &input.clock, &input.processes);
+        let slot = Slot { header: &header, entries: &entries, extras: &[], parent: None };
+        let trace = assemble(&slot, &tables);
         traces += u64::from(std::hint::black_box(trace).is_ok());
     }
     traces
@@ -80,6 +82,7 @@ fn header(slot: u32, handle: Handle) -> SlotHeader {
         state: SlotState::Finished as u32,
         outcome: Outcome::Written.code(),
         handle: handle.0,
+        flags: SlotHeader::HAS_TERMINAL,
         trace_id: trace_id(4300, u64::from(slot), 1_700_000_000_000),
         sequence: u64::from(slot) * 1000,
         start_ns,
@@ -93,9 +96,10 @@ fn header(slot: u32, handle: Handle) -> SlotHeader {
     }
 }
 
-fn stamp(slot: u32, handle: Handle, index: u32) -> Entry {
+fn stamp(slot: u32, handle: Handle, index: u16) -> Entry {
     let ts_ns = start_ns(slot) + u64::from(index) * 1_000;
-    Entry { ts_ns, task_id: 4300, probe: index, tid: 4300, cpu: index % 2, mark: handle.generation() as u32 }
+    let mark = handle.generation() as u32;
+    Entry { ts_ns, task_id: 4300, probe: index, cpu: index % 2, tid: 4300, process: 1, mark }
 }
 
 fn start_ns(slot: u32) -> u64 {

@@ -1,7 +1,8 @@
 //! The one place where bytes of trace slots become values. Every bit pattern decodes to something; whether it
 //! makes sense is for [`super::assemble()`] to say.
 
-use profiler_common::{Entry, SlotHeader};
+use profiler_common::limits::MAX_TEXT_BYTES;
+use profiler_common::{Entry, Extra, SlotHeader};
 
 /// Bytes of a slot's header.
 pub const HEADER_BYTES: usize = size_of::<SlotHeader>();
@@ -9,39 +10,101 @@ pub const HEADER_BYTES: usize = size_of::<SlotHeader>();
 /// Bytes of one entry.
 pub const ENTRY_BYTES: usize = size_of::<Entry>();
 
+/// Bytes of one extra.
+pub const EXTRA_BYTES: usize = size_of::<Extra>();
+
+const TEXT_BYTES: usize = MAX_TEXT_BYTES as usize;
+
 /// Reads a slot's header.
 #[must_use]
 pub fn header(bytes: &[u8; HEADER_BYTES]) -> SlotHeader {
+    let mut at = Fields { bytes, at: 0 };
+    // In the order of the layout, which the tests below hold against the fields' true offsets.
     SlotHeader {
-        state: u32_at(bytes, 0),
-        outcome: u32_at(bytes, 4),
-        handle: u64_at(bytes, 8),
-        trace_id: u64_at(bytes, 16),
-        sequence: u64_at(bytes, 24),
-        start_ns: u64_at(bytes, 32),
-        end_ns: u64_at(bytes, 40),
-        key: u64_at(bytes, 48),
-        space: u32_at(bytes, 56),
-        process: u32_at(bytes, 60),
-        entries: u32_at(bytes, 64),
-        tid: u32_at(bytes, 68),
-        task_id: u64_at(bytes, 72),
-        unseen: u64_at(bytes, 80),
+        state: at.u32(),
+        outcome: at.u32(),
+        handle: at.u64(),
+        life: at.u64(),
+        trace_id: at.u64(),
+        sequence: at.u64(),
+        start_ns: at.u64(),
+        end_ns: at.u64(),
+        key: at.u64(),
+        space: at.u32(),
+        process: at.u32(),
+        entries: at.u32(),
+        tid: at.u32(),
+        task_id: at.u64(),
+        unseen: at.u64(),
+        parent: at.u64(),
+        branch: at.u64(),
+        shared: at.u32(),
+        children: at.u32(),
+        branches: at.u32(),
+        keys: at.u32(),
+        live_keys: at.u32(),
+        extras: at.u32(),
+        outputs: at.u32(),
+        flags: at.u32(),
+        batch_key: at.u64(),
+        batch_serial: at.u64(),
+        keys_dropped: at.u32(),
+        extras_unreadable: at.u32(),
+        batches_dropped: at.u32(),
         reserved: [0; 5],
+    }
+}
+
+/// Reads fields one after the other. Expressions in a struct literal are evaluated as they are written.
+struct Fields<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Fields<'_> {
+    fn u16(&mut self) -> u16 {
+        let field = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk());
+        self.at += 2;
+        field.map_or(0, |field| u16::from_ne_bytes(*field))
+    }
+
+    fn u32(&mut self) -> u32 {
+        let field = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk());
+        self.at += 4;
+        field.map_or(0, |field| u32::from_ne_bytes(*field))
+    }
+
+    fn u64(&mut self) -> u64 {
+        let field = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk());
+        self.at += 8;
+        field.map_or(0, |field| u64::from_ne_bytes(*field))
     }
 }
 
 /// Reads one entry.
 #[must_use]
 pub fn entry(bytes: &[u8; ENTRY_BYTES]) -> Entry {
+    let mut at = Fields { bytes, at: 0 };
     Entry {
-        ts_ns: u64_at(bytes, 0),
-        task_id: u64_at(bytes, 8),
-        probe: u32_at(bytes, 16),
-        tid: u32_at(bytes, 20),
-        cpu: u32_at(bytes, 24),
-        mark: u32_at(bytes, 28),
+        ts_ns: at.u64(),
+        task_id: at.u64(),
+        probe: at.u16(),
+        cpu: at.u16(),
+        tid: at.u32(),
+        process: at.u32(),
+        mark: at.u32(),
     }
+}
+
+/// Reads one extra.
+#[must_use]
+pub fn extra(bytes: &[u8; EXTRA_BYTES]) -> Extra {
+    let mut at = Fields { bytes, at: 0 };
+    let (entry, probe) = (at.u16(), at.u16());
+    let [kind, index] = at.u16().to_ne_bytes();
+    let (len, mark) = (at.u16(), at.u32());
+    let text = *bytes.last_chunk().unwrap_or(&[0; TEXT_BYTES]);
+    Extra { entry, probe, kind, index, len, mark, reserved: 0, bytes: text }
 }
 
 /// Reads a slot's entries into `into`, which is emptied first: one buffer serves all slots. Bytes after the last
@@ -52,14 +115,11 @@ pub fn entries(bytes: &[u8], into: &mut Vec<Entry>) {
     into.extend(whole.iter().map(entry));
 }
 
-/// The callers' offsets lie within their arrays, whose sizes the types fix; past them it reads zeroes.
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |field| u32::from_ne_bytes(*field))
-}
-
-/// See [`u32_at`].
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |field| u64::from_ne_bytes(*field))
+/// Reads a slot's extras into `into`, in the manner of [`entries`].
+pub fn extras(bytes: &[u8], into: &mut Vec<Extra>) {
+    let (whole, _rest) = bytes.as_chunks::<EXTRA_BYTES>();
+    into.clear();
+    into.extend(whole.iter().map(extra));
 }
 
 /// The other way, for tests and benchmarks that play the kernel.
@@ -67,68 +127,42 @@ pub(super) mod encode {
     use super::{ENTRY_BYTES, Entry, HEADER_BYTES, SlotHeader};
 
     pub(crate) fn header(header: &SlotHeader) -> [u8; HEADER_BYTES] {
-        let SlotHeader { state, outcome, handle, trace_id, sequence, start_ns, end_ns, .. } = *header;
-        let SlotHeader { key, space, process, entries, tid, task_id, unseen, reserved, .. } = *header;
-        let mut out = Vec::with_capacity(HEADER_BYTES);
-        [state, outcome].iter().for_each(|word| out.extend(word.to_ne_bytes()));
-        [handle, trace_id, sequence, start_ns, end_ns, key]
-            .iter()
-            .for_each(|word| out.extend(word.to_ne_bytes()));
-        [space, process, entries, tid].iter().for_each(|word| out.extend(word.to_ne_bytes()));
-        [task_id, unseen].iter().for_each(|word| out.extend(word.to_ne_bytes()));
-        reserved.iter().for_each(|word| out.extend(word.to_ne_bytes()));
-        out.try_into().unwrap_or([0; HEADER_BYTES])
+        // SAFETY: `repr(C)`, integers only, without padding: every byte of it is initialised.
+        unsafe { std::mem::transmute_copy(header) }
     }
 
     pub(crate) fn entry(entry: &Entry) -> [u8; ENTRY_BYTES] {
-        let Entry { ts_ns, task_id, probe, tid, cpu, mark } = *entry;
-        let mut out = Vec::with_capacity(ENTRY_BYTES);
-        [ts_ns, task_id].iter().for_each(|word| out.extend(word.to_ne_bytes()));
-        [probe, tid, cpu, mark].iter().for_each(|word| out.extend(word.to_ne_bytes()));
-        out.try_into().unwrap_or([0; ENTRY_BYTES])
+        // SAFETY: as above.
+        unsafe { std::mem::transmute_copy(entry) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn extra(extra: &super::Extra) -> [u8; super::EXTRA_BYTES] {
+        // SAFETY: as above.
+        unsafe { std::mem::transmute_copy(extra) }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ENTRY_BYTES, Entry, HEADER_BYTES, SlotHeader, encode};
-    use std::mem::offset_of;
+    use super::{ENTRY_BYTES, EXTRA_BYTES, Entry, HEADER_BYTES, encode};
 
-    #[test]
-    fn each_field_comes_from_its_own_place() {
-        let bytes: [u8; HEADER_BYTES] = std::array::from_fn(|i| i as u8 + 1);
-        let header = super::header(&bytes);
-        let u32s = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap());
-        let u64s = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap());
-        assert_eq!(header.state, u32s(offset_of!(SlotHeader, state)));
-        assert_eq!(header.outcome, u32s(offset_of!(SlotHeader, outcome)));
-        assert_eq!(header.handle, u64s(offset_of!(SlotHeader, handle)));
-        assert_eq!(header.trace_id, u64s(offset_of!(SlotHeader, trace_id)));
-        assert_eq!(header.sequence, u64s(offset_of!(SlotHeader, sequence)));
-        assert_eq!(header.start_ns, u64s(offset_of!(SlotHeader, start_ns)));
-        assert_eq!(header.end_ns, u64s(offset_of!(SlotHeader, end_ns)));
-        assert_eq!(header.key, u64s(offset_of!(SlotHeader, key)));
-        assert_eq!(header.space, u32s(offset_of!(SlotHeader, space)));
-        assert_eq!(header.process, u32s(offset_of!(SlotHeader, process)));
-        assert_eq!(header.entries, u32s(offset_of!(SlotHeader, entries)));
-        assert_eq!(header.tid, u32s(offset_of!(SlotHeader, tid)));
-        assert_eq!(header.task_id, u64s(offset_of!(SlotHeader, task_id)));
-        assert_eq!(header.unseen, u64s(offset_of!(SlotHeader, unseen)));
+    fn numbered<const N: usize>() -> [u8; N] {
+        std::array::from_fn(|i| i as u8 + 1)
     }
 
+    /// The encoder copies the memory of the layout, the decoder reads it field by field: what comes through unchanged was read from its own place.
     #[test]
-    fn each_field_of_an_entry_comes_from_its_own_place() {
-        let bytes: [u8; ENTRY_BYTES] = std::array::from_fn(|i| i as u8 + 1);
-        let entry = super::entry(&bytes);
-        let u32s = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap());
-        let u64s = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap());
-        assert_eq!(entry.ts_ns, u64s(offset_of!(Entry, ts_ns)));
-        assert_eq!(entry.task_id, u64s(offset_of!(Entry, task_id)));
-        assert_eq!(entry.probe, u32s(offset_of!(Entry, probe)));
-        assert_eq!(entry.tid, u32s(offset_of!(Entry, tid)));
-        assert_eq!(entry.cpu, u32s(offset_of!(Entry, cpu)));
-        assert_eq!(entry.mark, u32s(offset_of!(Entry, mark)));
-        assert_eq!(encode::entry(&entry), bytes);
+    fn each_field_comes_from_its_own_place() {
+        let mut bytes: [u8; HEADER_BYTES] = numbered();
+        // The reserved words at the end are not read.
+        bytes[HEADER_BYTES - 20..].fill(0);
+        assert_eq!(encode::header(&super::header(&bytes)), bytes);
+        let bytes: [u8; ENTRY_BYTES] = numbered();
+        assert_eq!(encode::entry(&super::entry(&bytes)), bytes);
+        let mut bytes: [u8; EXTRA_BYTES] = numbered();
+        bytes[12..16].fill(0);
+        assert_eq!(encode::extra(&super::extra(&bytes)), bytes);
     }
 
     #[test]
@@ -138,18 +172,8 @@ mod tests {
         assert_eq!(into.len(), 2);
         super::entries(&[], &mut into);
         assert_eq!(into.len(), 0);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn headers_survive_the_way_through_bytes(numbers: [u64; 8], small: [u32; 6]) {
-            let [handle, trace_id, sequence, start_ns, end_ns, key, task_id, unseen] = numbers;
-            let [state, outcome, space, process, entries, tid] = small;
-            let header = SlotHeader {
-                state, outcome, handle, trace_id, sequence, start_ns, end_ns, key, space, process, entries, tid, task_id,
-                unseen, reserved: [0; 5],
-            };
-            proptest::prop_assert_eq!(super::header(&encode::header(&header)), header);
-        }
+        let mut into = Vec::new();
+        super::extras(&[1; 3 * EXTRA_BYTES + 79], &mut into);
+        assert_eq!(into.len(), 3);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use profiler_common::{Outcome, Role, StageCode};
+use profiler_common::{Outcome, ProbeSpec, Role, StageCode};
 
 use crate::plan::Site;
 use crate::spec::Stage;
@@ -12,6 +12,8 @@ use crate::spec::Stage;
 pub enum Part {
     /// It begins a trace.
     Begins,
+    /// It begins a journey that branches off another.
+    Branches,
     /// It lies on the way.
     Passes,
     /// It ends a trace with this outcome.
@@ -33,6 +35,25 @@ pub struct ProbePlace {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProbeTable {
     places: Vec<Option<ProbePlace>>,
+    decoders: Vec<StageDecoder>,
+}
+
+/// How the extras of one stage are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageDecoder {
+    /// Its attributes, in the order of the spec.
+    pub attributes: Vec<AttributeDecoder>,
+    /// Nanoseconds in one unit of the record's own time.
+    pub unit_ns: u64,
+}
+
+/// How an attribute that is a number is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AttributeDecoder {
+    /// It is a signed number, extended to 64 bits.
+    pub is_signed: bool,
+    /// What the spec calls some of its values.
+    pub words: Vec<(u64, Box<str>)>,
 }
 
 impl ProbeTable {
@@ -62,6 +83,12 @@ impl ProbeTable {
         }
     }
 
+    /// How the extras of a stage are read.
+    #[must_use]
+    pub fn decoder(&self, stage: usize) -> Option<&StageDecoder> {
+        self.decoders.get(stage)
+    }
+
     /// What a probe stands for; `None` for one that takes no stamps or does not exist.
     #[must_use]
     pub fn get(&self, probe: u32) -> Option<ProbePlace> {
@@ -73,6 +100,8 @@ fn place_of(site: &Site, stages: &[Stage]) -> Option<ProbePlace> {
     let role = site.spec.role;
     let part = if role == Role::Start as u8 {
         Part::Begins
+    } else if site.spec.flags & ProbeSpec::BRANCHES != 0 {
+        Part::Branches
     } else if role == Role::Stamp as u8 {
         Part::Passes
     } else if role == Role::Finish as u8 {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use profiler_common::StageCode;
+use profiler_common::{Handle, StageCode};
 
 const GENERATION: u64 = (3 << 32) + 9;
 const MARK: u32 = 9;
@@ -22,7 +22,9 @@ fn tables() -> (ProbeTable, WallClock, Processes) {
 }
 
 fn header(outcome: Outcome, entries: u32, end_ns: u64) -> SlotHeader {
+    let flags = if outcome.has_terminal_stamp() { SlotHeader::HAS_TERMINAL } else { 0 };
     SlotHeader {
+        flags,
         outcome: outcome.code(),
         handle: Handle::new(77, GENERATION).0,
         trace_id: 5,
@@ -36,11 +38,11 @@ fn header(outcome: Outcome, entries: u32, end_ns: u64) -> SlotHeader {
     }
 }
 
-fn at(probe: u32, ts_ns: u64) -> Entry {
-    Entry { ts_ns, task_id: u64::MAX, probe, tid: 7, cpu: 1, mark: MARK }
+fn at(probe: u16, ts_ns: u64) -> Entry {
+    Entry { ts_ns, task_id: u64::MAX, probe, cpu: 1, tid: 7, process: 3, mark: MARK }
 }
 
-fn torn(probe: u32, ts_ns: u64) -> Entry {
+fn torn(probe: u16, ts_ns: u64) -> Entry {
     Entry { mark: MARK - 1, ..at(probe, ts_ns) }
 }
 
@@ -54,7 +56,8 @@ fn slot(passed: &[Entry], terminal: Entry) -> Vec<Entry> {
 
 fn run(header: &SlotHeader, entries: &[Entry]) -> Result<Trace, Corrupt> {
     let (probes, clock, processes) = tables();
-    assemble(header, entries, &probes, &clock, &processes)
+    let tables = Tables { probes: &probes, clock: &clock, processes: &processes };
+    assemble(&Slot { header, entries, extras: &[], parent: None }, &tables)
 }
 
 /// Probe and time of each stamp, and the flags as (dropped, late, torn, early).
@@ -196,9 +199,18 @@ fn a_table_takes_the_sites_of_a_plan() {
 fn any_entry() -> impl Strategy<Value = Entry> {
     let mark = prop_oneof![4 => Just(MARK), 1 => any::<u32>()];
     let ts = prop_oneof![8 => 90u64..200, 1 => any::<u64>()];
-    let probe = prop_oneof![8 => 0u32..7, 1 => any::<u32>()];
-    (ts, any::<u64>(), probe, any::<u32>(), any::<u32>(), mark)
-        .prop_map(|(ts_ns, task_id, probe, tid, cpu, mark)| Entry { ts_ns, task_id, probe, tid, cpu, mark })
+    let probe = prop_oneof![8 => 0u16..7, 1 => any::<u16>()];
+    (ts, any::<u64>(), probe, any::<u16>(), any::<u32>(), any::<u32>(), mark).prop_map(
+        |(ts_ns, task_id, probe, cpu, tid, process, mark)| Entry {
+            ts_ns,
+            task_id,
+            probe,
+            cpu,
+            tid,
+            process,
+            mark,
+        },
+    )
 }
 
 fn any_header() -> impl Strategy<Value = SlotHeader> {
@@ -215,7 +227,7 @@ fn any_header() -> impl Strategy<Value = SlotHeader> {
 
 proptest! {
     #[test]
-    fn any_bytes_at_all(header: [u8; 32], more: [[u8; 32]; 3], entries: Vec<u8>) {
+    fn any_bytes_at_all(header: [u8; 32], more: [[u8; 32]; 5], entries: Vec<u8>) {
         let bytes: Vec<u8> = header.into_iter().chain(more.into_iter().flatten()).collect();
         let mut decoded = Vec::new();
         decode::entries(&entries, &mut decoded);
@@ -233,11 +245,11 @@ proptest! {
             *first = at(0, 100);
         }
         if good_last && let Some(last) = entries.last_mut() {
-            *last = at(3 + header.outcome, header.end_ns);
+            *last = at(3 + header.outcome as u16, header.end_ns);
         }
         if let Ok(trace) = run(&header, &entries) {
             let (stamps, flags) = shown(&trace);
-            let terminal = usize::from(trace.outcome.has_terminal_stamp());
+            let terminal = usize::from(header.flags & SlotHeader::HAS_TERMINAL != 0);
             let counted: u64 = flags.iter().map(|&count| u64::from(count)).sum();
             prop_assert_eq!((stamps.len() - terminal) as u64 + counted, u64::from(header.entries));
             prop_assert!(trace.stamps.is_sorted_by_key(|stamp| stamp.ts_ns));

@@ -1,18 +1,18 @@
 //! The loaded kernel program: its settings, counters, notices and slots.
 
-use std::os::fd::{AsFd as _, OwnedFd};
-
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
-use aya::programs::{Program, ProgramError, RawTracePoint, RawTracePointRunOptions, TestRun as _, UProbe};
+use aya::programs::{Program, ProgramError, RawTracePoint, RawTracePointRunOptions, TestRun as _};
 use profiler_common::{
-    Config, Counter, Handle, Notice, NoticeKind, Outcome, Predicate, ProbeCount, ProbeSpec, SequenceKey,
+    Config, Counter, Handle, Notice, NoticeKind, Outcome, Predicate, ProbeCount, ProbeMore, ProbeSpec,
+    SequenceKey,
 };
 
 use super::error::AttachError;
 use super::links::{self, Backend, Links};
 use super::multi::{MultiSupport, multi_support};
 use super::object::{self, chain, map_fd};
+use super::programs::{Kind, Programs};
 use super::settings::LiveSettings;
 use super::shared::{Shared, SharedFds};
 use crate::plan::Site;
@@ -26,22 +26,45 @@ pub struct Settings {
     pub probes: u32,
     /// Whether any of them may have a predicate.
     pub predicates: bool,
+    /// Whether any of them may have to do with further keys, batches or attributes.
+    pub more: bool,
+    /// Threads whose scopes there is room for; 0 where no stage has to do with scopes.
+    pub scope_threads: u32,
+    /// Batches that there is room for; 0 where no stage has to do with batches.
+    pub batches: u32,
     /// Diagnostics of the kernel program: 0 off, 1 errors .. 5 all.
     pub log_level: u8,
     /// How to set probes; the best that the kernel offers when `None`.
     pub backend: Option<Backend>,
 }
 
+impl Settings {
+    /// For one plain site, without diagnostics.
+    #[must_use]
+    pub fn plain(config: Config) -> Self {
+        Self {
+            config,
+            probes: 1,
+            predicates: false,
+            more: false,
+            scope_threads: 0,
+            batches: 0,
+            log_level: 0,
+            backend: None,
+        }
+    }
+}
+
 /// The loaded kernel program. Dropping it, or killing the agent, removes it with all its probes.
 pub struct Kernel {
     ebpf: Ebpf,
-    multi: Option<OwnedFd>,
-    backend: Backend,
+    programs: Programs,
     shared: Shared,
     config: Array<MapData, Config>,
     live: LiveSettings,
     specs: Array<MapData, ProbeSpec>,
     predicates: Array<MapData, Predicate>,
+    more: Array<MapData, ProbeMore>,
     counters: PerCpuArray<MapData, u64>,
     probe_counts: PerCpuArray<MapData, ProbeCount>,
     processes: HashMap<MapData, u32, u32>,
@@ -61,24 +84,23 @@ impl Kernel {
         let mut ebpf = object::load(settings)?;
         let shared = share(&ebpf, &config)?;
         let live = LiveSettings::new(map_fd(&ebpf, "CONFIG")?)?;
-        load_programs(&mut ebpf, backend)?;
-        let multi = match backend {
-            Backend::Multi => Some(object::load_multi(&ebpf, "stain_entry")?),
-            Backend::Perf => None,
-        };
+        load_watches(&mut ebpf)?;
+        let mut programs = Programs::new(backend);
+        // The kernel's word on it comes before anything is done to a target.
+        programs.load(&mut ebpf, Kind::Plain)?;
         let mut kernel = Self {
             config: take(&mut ebpf, "CONFIG")?,
             live,
             specs: take(&mut ebpf, "PROBES")?,
             predicates: take(&mut ebpf, "PREDICATES")?,
+            more: take(&mut ebpf, "MORE")?,
             counters: take(&mut ebpf, "COUNTERS")?,
             probe_counts: take(&mut ebpf, "PROBE_COUNTS")?,
             processes: take(&mut ebpf, "PROCESSES")?,
             sequences: take(&mut ebpf, "SEQUENCES")?,
             notices: take(&mut ebpf, "NOTICES")?,
             ebpf,
-            multi,
-            backend,
+            programs,
             shared,
             probes: 0,
         };
@@ -89,7 +111,7 @@ impl Kernel {
     /// How probes are set.
     #[must_use]
     pub fn backend(&self) -> Backend {
-        self.backend
+        self.programs.backend()
     }
 
     /// The slots.
@@ -143,6 +165,9 @@ impl Kernel {
         if let Some(predicate) = &site.predicate {
             self.predicates.set(site.probe, **predicate, 0).map_err(failed)?;
         }
+        if let Some(more) = &site.more {
+            self.more.set(site.probe, **more, 0).map_err(failed)?;
+        }
         self.specs.set(site.probe, site.spec, 0).map_err(failed)?;
         self.probes = self.probes.max(site.probe + 1);
         Ok(())
@@ -162,20 +187,12 @@ impl Kernel {
     }
 
     fn set_probes(&mut self, pid: u32, number: u32, sites: &[Site]) -> Result<Links, AttachError> {
-        if let Some(program) = &self.multi {
-            return links::multi(program.as_fd(), pid, number, sites);
+        for site in sites {
+            self.programs.load(&mut self.ebpf, Kind::of(&site.spec))?;
         }
-        let (mut entry, mut at_return): (Option<&mut UProbe>, Option<&mut UProbe>) = (None, None);
-        for (name, program) in self.ebpf.programs_mut() {
-            match (name, program) {
-                ("stain_entry", Program::UProbe(program)) => entry = Some(program),
-                ("stain_return", Program::UProbe(program)) => at_return = Some(program),
-                _ => {}
-            }
-        }
-        match (entry, at_return) {
-            (Some(entry), Some(at_return)) => links::perf(entry, at_return, pid, number, sites),
-            _ => Err(AttachError::Load("it has no programs `stain_entry` and `stain_return`".to_owned())),
+        match self.programs.backend() {
+            Backend::Multi => links::multi(&self.programs, pid, number, sites),
+            Backend::Perf => links::perf(&mut self.ebpf, pid, number, sites),
         }
     }
 
@@ -271,25 +288,22 @@ fn share(ebpf: &Ebpf, config: &Config) -> Result<Shared, AttachError> {
     let fds = SharedFds {
         headers: map_fd(ebpf, "SLOTS")?,
         entries: map_fd(ebpf, "ENTRIES")?,
+        extras: map_fd(ebpf, "EXTRAS")?,
         free: map_fd(ebpf, "FREE")?,
         cursors: map_fd(ebpf, "FREE_CURSORS")?,
     };
-    Shared::new(&fds, config.slots, config.max_entries)
+    Shared::new(&fds, config)
 }
 
 fn take<T: TryFrom<aya::maps::Map>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, AttachError> {
     ebpf.take_map(name).and_then(|map| T::try_from(map).ok()).ok_or(AttachError::Map(name))
 }
 
-/// Loads the programs that need it, and attaches the watches.
-fn load_programs(ebpf: &mut Ebpf, backend: Backend) -> Result<(), AttachError> {
+/// Loads what watches threads and processes, and attaches it.
+fn load_watches(ebpf: &mut Ebpf) -> Result<(), AttachError> {
     for (name, program) in ebpf.programs_mut() {
-        match program {
-            Program::UProbe(program) if backend != Backend::Multi => {
-                program.load().map_err(|error| program_error(name, error))?;
-            }
-            Program::RawTracePoint(program) => load_watch(name, program)?,
-            _ => {}
+        if let Program::RawTracePoint(program) = program {
+            load_watch(name, program)?;
         }
     }
     Ok(())
@@ -309,7 +323,7 @@ fn load_watch(name: &str, program: &mut RawTracePoint) -> Result<(), AttachError
     Ok(())
 }
 
-fn program_error(name: &str, error: ProgramError) -> AttachError {
+pub(super) fn program_error(name: &str, error: ProgramError) -> AttachError {
     match error {
         ProgramError::LoadError { io_error, verifier_log } => match io_error.raw_os_error() {
             Some(libc::EPERM) => AttachError::Permission { what: "load BPF programs".to_owned() },

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::io;
 use std::num::NonZeroU32;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use aya::programs::UProbe;
+use aya::Ebpf;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope};
 
 use profiler_common::Role;
 
 use super::error::AttachError;
 use super::object::chain;
+use super::programs::{self, Kind, Programs};
 use super::sys::{self, MultiLink};
 use crate::plan::{Site, Trap};
 
@@ -46,37 +47,31 @@ impl Links {
 
 /// Sets the probes of `sites` in process `pid`, which the kernel program shall know as `number`.
 pub(super) fn multi(
-    program: BorrowedFd<'_>,
+    programs: &Programs,
     pid: u32,
     number: u32,
     sites: &[Site],
 ) -> Result<Links, AttachError> {
     let mut links = Links { multi: Vec::new(), perf: Vec::new(), probes: sites.len() };
-    for ((_, path, at_return), sites) in grouped(sites) {
+    for (Group { path, at_return, kind, .. }, sites) in grouped(sites) {
         let offsets: Vec<u64> = sites.iter().map(|site| site.offset.0).collect();
         let cookies: Vec<u64> = sites.iter().map(|site| cookie(number, site.probe)).collect();
         let failed = |error: &io::Error| probe_error(path, pid, offsets.len(), error);
         let c_path =
             CString::new(path.as_os_str().as_bytes()).map_err(|error| failed(&io::Error::other(error)))?;
         let link = MultiLink { path: &c_path, offsets: &offsets, cookies: &cookies, at_return, pid };
-        links.multi.push(sys::create_link(program, &link).map_err(|error| failed(&error))?);
+        links.multi.push(sys::create_link(programs.multi(kind)?, &link).map_err(|error| failed(&error))?);
     }
     Ok(links)
 }
 
 /// The same by perf events, for kernels without `uprobe_multi`.
-pub(super) fn perf(
-    entry: &mut UProbe,
-    at_return: &mut UProbe,
-    pid: u32,
-    number: u32,
-    sites: &[Site],
-) -> Result<Links, AttachError> {
+pub(super) fn perf(ebpf: &mut Ebpf, pid: u32, number: u32, sites: &[Site]) -> Result<Links, AttachError> {
     let mut links = Links { multi: Vec::new(), perf: Vec::new(), probes: sites.len() };
     let scope = NonZeroU32::new(pid).map_or(UProbeScope::CallingProcess, UProbeScope::OneProcess);
     let (sources, others): (Vec<&Site>, Vec<&Site>) = sites.iter().partition(|site| is_source(site));
     for site in others.into_iter().chain(sources) {
-        let program = if site.trap == Trap::Return { &mut *at_return } else { &mut *entry };
+        let program = programs::perf(ebpf, Kind::of(&site.spec), site.trap == Trap::Return)?;
         let point = UProbeAttachPoint {
             location: UProbeAttachLocation::AbsoluteOffset(site.offset.0),
             cookie: Some(cookie(number, site.probe)),
@@ -103,11 +98,22 @@ fn cookie(number: u32, probe: u32) -> u64 {
     u64::from(number) << 32 | u64::from(probe)
 }
 
-/// By link: the sources last, so that a record that is sampled finds every later stage probed.
-fn grouped(sites: &[Site]) -> BTreeMap<(bool, &Path, bool), Vec<&Site>> {
-    let mut groups: BTreeMap<(bool, &Path, bool), Vec<&Site>> = BTreeMap::new();
+/// The sites of one link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Group<'a> {
+    /// First of all, so that the sources come last: a record that is sampled finds every later stage probed.
+    is_source: bool,
+    path: &'a Path,
+    at_return: bool,
+    kind: Kind,
+}
+
+fn grouped(sites: &[Site]) -> BTreeMap<Group<'_>, Vec<&Site>> {
+    let mut groups: BTreeMap<Group<'_>, Vec<&Site>> = BTreeMap::new();
     for site in sites {
-        groups.entry((is_source(site), &site.path, site.trap == Trap::Return)).or_default().push(site);
+        let (is_source, at_return) = (is_source(site), site.trap == Trap::Return);
+        let group = Group { is_source, path: &site.path, at_return, kind: Kind::of(&site.spec) };
+        groups.entry(group).or_default().push(site);
     }
     groups
 }

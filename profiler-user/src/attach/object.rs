@@ -37,7 +37,9 @@ fn log_levels(level: u8) -> &'static u8 {
 
 /// Loads the object's maps with the sizes that the settings need.
 pub(super) fn load(settings: &Settings) -> Result<Ebpf, AttachError> {
-    let Settings { config, probes, predicates, log_level, backend: _ } = settings;
+    let Settings { config, probes, predicates, more, scope_threads, batches, log_level, backend: _ } =
+        settings;
+    let of_slots = |each: u32| config.slots.saturating_mul(each).max(1);
     let probes = (*probes).max(1);
     let cpus = aya::util::nr_cpus().map_or(1, |cpus| u32::try_from(cpus).unwrap_or(u32::MAX));
     let mut loader = LOADER.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,9 +49,14 @@ pub(super) fn load(settings: &Settings) -> Result<Ebpf, AttachError> {
         .map_max_entries("PREDICATES", if *predicates { probes } else { 1 })
         .map_max_entries("SLOTS", config.slots)
         .map_max_entries("FREE", config.slots)
-        .map_max_entries("ENTRIES", config.slots.saturating_mul(config.max_entries))
-        // Twice the traces: a hash map that is never more than half full neither refuses nor crowds.
-        .map_max_entries("IN_FLIGHT", config.slots.saturating_mul(2))
+        .map_max_entries("ENTRIES", of_slots(config.max_entries))
+        .map_max_entries("EXTRAS", of_slots(config.max_extras))
+        .map_max_entries("BINDINGS", of_slots(config.max_keys))
+        // Twice the keys: a hash map that is never more than half full neither refuses nor crowds.
+        .map_max_entries("IN_FLIGHT", of_slots(config.max_keys.saturating_mul(2)))
+        .map_max_entries("MORE", if *more { probes } else { 1 })
+        .map_max_entries("SCOPES", (*scope_threads).max(1))
+        .map_max_entries("BATCHES", (*batches).max(1))
         // Each CPU keeps some elements of this kind of map for itself: too small a map would forget calls that are open.
         .map_max_entries("CALLS", MAX_OPEN_CALLS.max(cpus.saturating_mul(512)))
         .override_global("AYA_LOG_LEVEL", log_levels(*log_level), true)
@@ -107,13 +114,53 @@ pub(super) fn load_multi(ebpf: &Ebpf, program: &str) -> Result<OwnedFd, AttachEr
     sys::load_multi(program, instructions, &license, None).or_else(|_| {
         // Again with a log: only now is it worth its memory.
         let mut log = vec![0u8; LOG_BYTES];
-        sys::load_multi(program, instructions, &license, Some(&mut log)).map_err(|error| {
+        sys::load_multi(program, instructions, &license, Some((&mut log, sys::LOG_ALL))).map_err(|error| {
             if matches!(error.raw_os_error(), Some(libc::EPERM)) {
                 return AttachError::Permission { what: "load BPF programs".to_owned() };
             }
             AttachError::Verifier { program: program.to_owned(), reason: error.to_string(), log: tail(&log) }
         })
     })
+}
+
+/// What the verifier had to do to accept a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Instructions that it walked. The kernel's limit is a million.
+    pub instructions: u64,
+    /// Stack bytes of the program's functions, the entry point first. Along any chain of calls the kernel allows 512.
+    pub stack: Vec<u64>,
+}
+
+/// The kernel's limits for [`Verified`].
+pub const MAX_VERIFIED_INSTRUCTIONS: u64 = 1_000_000;
+
+/// Loads a program that carries probes and throws it away again.
+///
+/// # Errors
+/// As for [`Kernel::load`](super::Kernel::load), or when the kernel says nothing of what it did.
+pub fn verify(settings: &Settings, program: &str) -> Result<Verified, AttachError> {
+    let ebpf = load(settings)?;
+    let object = linked(&ebpf)?;
+    let unknown = || AttachError::Load(format!("it has no program `{program}`"));
+    let key = object.programs.get(program).ok_or_else(unknown)?.function_key();
+    let instructions = &object.functions.get(&key).ok_or_else(unknown)?.instructions;
+    let mut log = vec![0u8; LOG_BYTES];
+    let license = object.license.to_string_lossy();
+    sys::load_multi(program, instructions, &license, Some((&mut log, sys::LOG_STATISTICS))).map_err(
+        |error| AttachError::Verifier {
+            program: program.to_owned(),
+            reason: error.to_string(),
+            log: tail(&log),
+        },
+    )?;
+    let text = tail(&log);
+    let number = |after: &str| text.split(after).nth(1)?.split_whitespace().next();
+    let stack = number("stack depth ").unwrap_or_default().split('+').filter_map(|bytes| bytes.parse().ok());
+    let instructions = number("processed ").and_then(|count| count.parse().ok());
+    let instructions =
+        instructions.ok_or_else(|| AttachError::Load("the verifier gave no statistics".to_owned()))?;
+    Ok(Verified { instructions, stack: stack.collect() })
 }
 
 /// The last part of a verifier's log.

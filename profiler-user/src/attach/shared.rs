@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
 use profiler_common::slot::FreeCursors;
-use profiler_common::{Entry, Handle, SlotHeader, SlotState};
+use profiler_common::{Config, Entry, Extra, Handle, SlotHeader, SlotState};
 
 use super::error::AttachError;
 
@@ -16,32 +16,36 @@ use super::error::AttachError;
 trait Plain: Copy {}
 impl Plain for SlotHeader {}
 impl Plain for Entry {}
+impl Plain for Extra {}
 impl Plain for u32 {}
 
-/// The four shared arrays.
+/// The shared arrays.
 #[derive(Debug)]
 pub struct Shared {
     headers: MmapRaw,
     entries: MmapRaw,
+    extras: MmapRaw,
     free: MmapRaw,
     cursors: MmapRaw,
     slots: u32,
     max_entries: u32,
+    max_extras: u32,
 }
 
-/// A slot as the agent found it.
-#[derive(Clone, Debug)]
-pub struct SlotView {
-    /// Its header.
-    pub header: SlotHeader,
+/// What lies in a slot beside its header.
+#[derive(Clone, Debug, Default)]
+pub struct SlotContent {
     /// All its entries, in use or not; the last place is the terminal stamp's.
     pub entries: Vec<Entry>,
+    /// All its extras, in use or not.
+    pub extras: Vec<Extra>,
 }
 
-/// Descriptors of the four maps.
+/// Descriptors of the shared maps.
 pub(super) struct SharedFds<'a> {
     pub(super) headers: BorrowedFd<'a>,
     pub(super) entries: BorrowedFd<'a>,
+    pub(super) extras: BorrowedFd<'a>,
     pub(super) free: BorrowedFd<'a>,
     pub(super) cursors: BorrowedFd<'a>,
 }
@@ -51,15 +55,19 @@ impl Shared {
     ///
     /// # Errors
     /// When the kernel refuses the mapping.
-    pub(super) fn new(fds: &SharedFds<'_>, slots: u32, max_entries: u32) -> Result<Self, AttachError> {
+    pub(super) fn new(fds: &SharedFds<'_>, config: &Config) -> Result<Self, AttachError> {
+        let Config { slots, max_entries, max_extras, .. } = *config;
         let all_entries = slots as usize * max_entries as usize;
+        let all_extras = (slots as usize * max_extras as usize).max(1);
         let shared = Self {
             headers: map(fds.headers, slots as usize * size_of::<SlotHeader>())?,
             entries: map(fds.entries, all_entries * size_of::<Entry>())?,
+            extras: map(fds.extras, all_extras * size_of::<Extra>())?,
             free: map(fds.free, slots as usize * size_of::<u64>())?,
             cursors: map(fds.cursors, size_of::<FreeCursors>())?,
             slots,
             max_entries,
+            max_extras,
         };
         (0..slots).for_each(|slot| shared.give(slot));
         Ok(shared)
@@ -79,14 +87,20 @@ impl Shared {
 
     /// A slot with its entries. Complete only after a grace period since it was seen finished.
     #[must_use]
-    pub fn view(&self, slot: u32, into: &mut Vec<Entry>) -> Option<SlotHeader> {
+    pub fn view(&self, slot: u32, into: &mut SlotContent) -> Option<SlotHeader> {
         let header = self.header(slot)?;
-        into.clear();
-        let first = slot as usize * self.max_entries as usize;
-        into.extend(
-            (first..first + self.max_entries as usize).map(|index| self.read::<Entry>(&self.entries, index)),
-        );
+        self.read_all(&self.entries, slot, self.max_entries, &mut into.entries);
+        // Few traces have any, and they are large.
+        let extras = if header.extras == 0 { 0 } else { self.max_extras };
+        self.read_all(&self.extras, slot, extras, &mut into.extras);
         Some(header)
+    }
+
+    /// Reads the `each` values that belong to a slot.
+    fn read_all<T: Plain>(&self, from: &MmapRaw, slot: u32, each: u32, into: &mut Vec<T>) {
+        into.clear();
+        let first = slot as usize * each as usize;
+        into.extend((first..first + each as usize).map(|index| self.read::<T>(from, index)));
     }
 
     /// Puts a finished or returned slot back on the free list. A grace period must have passed since it was seen in that state.

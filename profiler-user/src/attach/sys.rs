@@ -67,7 +67,13 @@ fn address<T>(slice: &[T]) -> u64 {
     slice.as_ptr() as u64
 }
 
-/// Loads a program that `uprobe_multi` links can use. `log`, when given, receives the verifier's words.
+/// What the verifier is to write: only what it had to do.
+pub(super) const LOG_STATISTICS: u32 = 4;
+
+/// What the verifier is to write: every state that it goes through, and the statistics.
+pub(super) const LOG_ALL: u32 = 1 | LOG_STATISTICS;
+
+/// Loads a program that `uprobe_multi` links can use. `log`, when given, receives the verifier's words, as many as its level says.
 ///
 /// # Errors
 /// Those of `bpf(2)`.
@@ -75,7 +81,7 @@ pub(super) fn load_multi(
     name: &str,
     instructions: &[bpf_insn],
     license: &str,
-    log: Option<&mut [u8]>,
+    log: Option<(&mut [u8], u32)>,
 ) -> io::Result<OwnedFd> {
     let license = CString::new(license).map_err(io::Error::other)?;
     let mut prog_name = [0u8; 16];
@@ -91,9 +97,8 @@ pub(super) fn load_multi(
         expected_attach_type: BPF_TRACE_UPROBE_MULTI,
         ..ProgLoad::default()
     };
-    if let Some(log) = log {
-        // Level 1 and statistics.
-        attr.log_level = 1 | 4;
+    if let Some((log, level)) = log {
+        attr.log_level = level;
         attr.log_size = u32::try_from(log.len()).map_err(io::Error::other)?;
         attr.log_buf = log.as_mut_ptr() as u64;
     }

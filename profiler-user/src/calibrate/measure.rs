@@ -38,7 +38,7 @@ pub(super) fn run(exe: &Path) -> Result<Calibrated, CalibrateError> {
 fn settings() -> Settings {
     // No stage is a source: nothing is ever sampled, and every hit takes the way of an unsampled record.
     let config = Config { slots: 1, max_entries: 2, ..Config::default() };
-    Settings { config, probes: Specimen::ALL.len() as u32, predicates: false, log_level: 0, backend: None }
+    Settings { probes: Specimen::ALL.len() as u32, ..Settings::plain(config) }
 }
 
 fn attach(kernel: &mut Kernel, child: &Child, exe: &Path) -> Result<Links, CalibrateError> {
@@ -76,6 +76,7 @@ fn site(probe: u32, (specimen, offset): (Specimen, FileOffset), exe: &Path) -> S
         notes: Vec::new(),
         spec: ProbeSpec { role: Role::Stamp as u8, key: first_argument, ..ProbeSpec::default() },
         predicate: None,
+        more: None,
     }
 }
 

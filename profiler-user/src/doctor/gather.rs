@@ -39,13 +39,7 @@ pub fn gather(exe: &Path) -> Facts {
 
 /// Loads all programs, with all watches, and throws them away.
 fn load() -> Load {
-    let settings = Settings {
-        config: Config { slots: 1, max_entries: 2, ..Config::default() },
-        probes: 1,
-        predicates: false,
-        log_level: 0,
-        backend: None,
-    };
+    let settings = Settings::plain(Config { slots: 1, max_entries: 2, ..Config::default() });
     match Kernel::load(&settings) {
         Ok(_) => Load::Loaded,
         Err(error @ AttachError::Permission { .. }) => Load::NoPermission(error.to_string()),

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use profiler_common::limits::MAX_PROBES;
-use profiler_common::{Predicate, ProbeSpec, Role};
+use profiler_common::{Predicate, ProbeMore, ProbeSpec, Role};
 
 pub use code::FunctionCode;
 pub use cost::{Costs, expected_ns};
@@ -89,6 +89,8 @@ pub struct Site {
     pub spec: ProbeSpec,
     /// What must hold for that, if anything.
     pub predicate: Option<Box<Predicate>>,
+    /// What it does besides, if anything: further keys, batches, attributes.
+    pub more: Option<Box<ProbeMore>>,
 }
 
 /// All sites of a spec in one set of modules.
@@ -224,6 +226,7 @@ impl Planner {
             notes: draft.notes,
             spec: draft.spec,
             predicate: draft.predicate,
+            more: None,
         });
     }
 

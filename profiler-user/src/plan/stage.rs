@@ -99,6 +99,7 @@ impl Work<'_> {
             outcome: self.stage.outcome.and_then(|outcome| u8::try_from(outcome.code()).ok()).unwrap_or(0),
             flags,
             reserved: 0,
+            reserved_too: 0,
             space: self.stage.space,
             call: if uses_saved { self.call } else { 0 },
             frame_adjust: 0,

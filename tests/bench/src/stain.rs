@@ -76,7 +76,7 @@ impl Stain {
             ..Config::default()
         };
         let probes = sites.iter().map(|site| site.probe + 1).max().unwrap_or(1);
-        let settings = Settings { config, probes, predicates: false, log_level: 0, backend };
+        let settings = Settings { probes, backend, ..Settings::plain(config) };
         let mut kernel = Kernel::load(&settings)?;
         for site in sites {
             kernel.set_probe(site)?;

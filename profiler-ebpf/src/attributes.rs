@@ -1,0 +1,99 @@
+//! Reads attributes of a record, and its own time, into the extras of its trace.
+
+use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_probe_read_user_str};
+use profiler_common::limits::{MAX_ATTRIBUTES, MAX_TEXT_BYTES};
+use profiler_common::{AttributeRecipe, Config, Counter, Extra, ExtraKind, Handle};
+
+use crate::atomic;
+use crate::count::count;
+use crate::frame::Frame;
+use crate::in_flight::Journey;
+use crate::key;
+use crate::maps::{CONFIG, EXTRAS, MORE};
+
+/// Reads all that the site reads, for the stamp `entry` of the journey.
+#[inline(never)]
+pub fn read(cookie: u64, handle: u64, entry: u32, frame: &Frame) -> u64 {
+    let Some(more) = MORE.get(cookie as u32) else { return 0 };
+    for index in 0..MAX_ATTRIBUTES + 1 {
+        if index >= more.attributes as usize {
+            break;
+        }
+        one(cookie, handle, u64::from(entry) | (index as u64) << 32, frame);
+    }
+    0
+}
+
+/// Reads one: its index in the upper half of `which`, the entry in the lower.
+#[inline(never)]
+fn one(cookie: u64, handle: u64, which: u64, frame: &Frame) -> u64 {
+    let (Some(config), Some(more)) = (CONFIG.get(0), MORE.get(cookie as u32)) else { return 0 };
+    let Some(recipe) = more.attribute.get((which >> 32) as usize) else { return 0 };
+    let Some(journey) = Journey::of(handle) else { return 0 };
+    let Some(extra) = place(config, &journey) else { return 0 };
+    // SAFETY: an element of an array map that no other program writes.
+    unsafe {
+        (*extra).entry = which as u16;
+        (*extra).probe = cookie as u16;
+        (*extra).kind = recipe.kind;
+        (*extra).index = recipe.index;
+    }
+    let Some(len) = fill(recipe, extra, frame) else {
+        count(Counter::AttributesUnreadable);
+        // SAFETY: a field of a map value, 4-byte aligned by its layout.
+        unsafe { atomic::fetch_add_u32(&raw mut (*journey.header).extras_unreadable, 1) };
+        return 0;
+    };
+    complete(extra, journey.handle, len);
+    0
+}
+
+/// A place for one more extra of the journey.
+#[inline(always)]
+pub fn place(config: &Config, journey: &Journey) -> Option<*mut Extra> {
+    // SAFETY: a field of a map value, 4-byte aligned by its layout.
+    let index = unsafe { atomic::fetch_add_u32(&raw mut (*journey.header).extras, 1) };
+    if index >= config.max_extras {
+        count(Counter::AttributesFull);
+        return None;
+    }
+    EXTRAS.get_ptr_mut(journey.handle.slot().wrapping_mul(config.max_extras).wrapping_add(index))
+}
+
+/// Marks an extra as whole.
+#[inline(always)]
+pub fn complete(extra: *mut Extra, handle: Handle, len: u16) {
+    // SAFETY: an element of an array map that no other program writes; the mark last.
+    unsafe {
+        (*extra).len = len;
+        (&raw mut (*extra).mark).write_volatile(handle.generation() as u32);
+    }
+}
+
+/// Reads the value into the extra. Its length; `None` when memory cannot be read.
+#[inline(always)]
+fn fill(recipe: &AttributeRecipe, extra: *mut Extra, frame: &Frame) -> Option<u16> {
+    let value = key::value(&recipe.value, frame).ok()?;
+    // SAFETY: the bytes of a map value, 8-byte aligned by its layout.
+    let bytes = unsafe { (&raw mut (*extra).bytes).cast::<u8>() };
+    let is_text = recipe.kind == ExtraKind::Text as u8;
+    if !is_text && recipe.kind != ExtraKind::Bytes as u8 {
+        // SAFETY: as above.
+        unsafe { bytes.cast::<u64>().write(value) };
+        return Some(8);
+    }
+    let len = key::value(&recipe.len, frame).ok()?;
+    let len = if len > u64::from(MAX_TEXT_BYTES) { MAX_TEXT_BYTES } else { len as u32 };
+    if len == 0 {
+        return Some(0);
+    }
+    if is_text {
+        // SAFETY: writes at most `MAX_TEXT_BYTES` bytes, which is the array's size; the helper checks the user address.
+        let read = unsafe { bpf_probe_read_user_str(bytes.cast(), len, value as *const _) };
+        // What it returns counts the zero byte.
+        return if read > 0 { Some((read - 1) as u16) } else { None };
+    }
+    // SAFETY: as above.
+    let failed = unsafe { bpf_probe_read_user(bytes.cast(), len, value as *const _) } != 0;
+    (!failed).then_some(len as u16)
+}

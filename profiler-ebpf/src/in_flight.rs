@@ -1,0 +1,244 @@
+//! The table of keys in flight: which trace a key belongs to at the moment.
+//!
+//! A trace may have several keys. Each binding has a word of its own that never comes again, and whoever swaps that word for `ENDING` takes
+//! the binding away: so an element that was freed and taken by another key is never mistaken.
+
+use aya_ebpf::bindings::BPF_NOEXIST;
+use profiler_common::limits::MAX_KEYS;
+use profiler_common::{Binding, Config, Counter, Handle, Key, Outcome, SlotHeader};
+
+use crate::count::count;
+use crate::end;
+use crate::maps::{BINDINGS, CONFIG, IN_FLIGHT, OPEN, SLOTS};
+use crate::{atomic, unseen};
+
+/// A trace in flight.
+#[derive(Clone, Copy)]
+pub struct Journey {
+    pub handle: Handle,
+    pub header: *mut SlotHeader,
+}
+
+impl Journey {
+    /// The journey of a handle, if it is still in flight.
+    #[inline(always)]
+    pub fn of(handle: u64) -> Option<Self> {
+        let handle = Handle(handle);
+        let header = SLOTS.get_ptr_mut(handle.slot())?;
+        let journey = Self { handle, header };
+        journey.is_alive().then_some(journey)
+    }
+
+    /// Whether it has not ended.
+    #[inline(always)]
+    pub fn is_alive(&self) -> bool {
+        // SAFETY: a field of a map value, which changes once while it has this handle.
+        unsafe { (&raw const (*self.header).life).read_volatile() == self.handle.0 }
+    }
+
+    /// One more way leads to the trace.
+    #[inline(always)]
+    pub fn hold(&self) {
+        // SAFETY: a field of a map value, 4-byte aligned by its layout.
+        unsafe { atomic::fetch_add_u32(&raw mut (*self.header).live_keys, 1) };
+    }
+
+    /// One way less leads to the trace. True when that was the last: it is for the caller, or the agent, to end it as superseded.
+    #[inline(always)]
+    pub fn let_go_quietly(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { atomic::fetch_add_u32(&raw mut (*self.header).live_keys, u32::MAX) == 1 }
+    }
+
+    /// The same, and ends it.
+    #[inline(always)]
+    pub fn let_go(&self) {
+        if self.let_go_quietly() {
+            end::by_handle(self.handle.0, Outcome::Superseded.code());
+        }
+    }
+
+    /// Whether this is still the record that began it. If not, it ends here and now.
+    #[inline(always)]
+    pub fn is_sure(&self) -> bool {
+        // SAFETY: fields of a map value, which do not change while the trace is in flight.
+        let (owner, unseen) = unsafe {
+            (Key::new((*self.header).process, (*self.header).space, 0).process, (*self.header).unseen)
+        };
+        if unseen == unseen::count(owner) {
+            return true;
+        }
+        end::by_handle(self.handle.0, Outcome::SourceUnseen.code());
+        false
+    }
+}
+
+/// A key's binding, as found.
+struct Bound {
+    journey: Journey,
+    word: Binding,
+    element: *mut u64,
+}
+
+/// Whether no trace is in flight.
+#[inline(always)]
+pub fn nothing_open() -> bool {
+    // SAFETY: an element of an array map. A stage of a record in flight comes after its S0 in the target's own order, and
+    // S0 raised the number before the target went on.
+    OPEN.get_ptr(0).is_none_or(|open| unsafe { open.read_volatile() } == 0)
+}
+
+#[inline(always)]
+fn place(config: &Config, handle: Handle, index: u32) -> u32 {
+    handle.slot().wrapping_mul(config.max_keys).wrapping_add(index)
+}
+
+#[inline(always)]
+fn look_up(config: &Config, key: Key) -> Option<Bound> {
+    if nothing_open() {
+        return None;
+    }
+    let element = IN_FLIGHT.get_ptr_mut(key)?;
+    // SAFETY: an element of the hash map, 8-byte aligned. It may have been freed and taken by another key since the
+    // look-up: the comparison of keys below tells.
+    let word = Binding(unsafe { element.read_volatile() });
+    if word == Binding::ENDING {
+        return None;
+    }
+    let handle = word.handle();
+    let bound = BINDINGS.get_ptr(place(config, handle, word.index()))?;
+    let header = SLOTS.get_ptr_mut(handle.slot())?;
+    // SAFETY: a slot whose handle was in flight during this run is not handed on before the run is over (grace period),
+    // and neither its handle nor a binding of it changes while it has this handle.
+    let same = unsafe {
+        (*header).handle == handle.0
+            && (*bound).value == key.value
+            && (*bound).space == key.space
+            && (*bound).process == key.process
+    };
+    same.then_some(Bound { journey: Journey { handle, header }, word, element })
+}
+
+/// The trace of a key that is in flight.
+#[inline(always)]
+pub fn find(config: &Config, key: Key) -> Option<Journey> {
+    let bound = look_up(config, key)?;
+    bound.journey.is_alive().then_some(bound.journey)
+}
+
+/// The same for a stage of the record, which ends the trace instead when it is not sure any more that this is the record.
+#[inline(always)]
+pub fn find_sure(config: &Config, key: Key) -> Option<Journey> {
+    let journey = find(config, key)?;
+    journey.is_sure().then_some(journey)
+}
+
+/// A record with this key is born: an older one that has it is dead, or has other keys by now. Takes the older binding away; a trace that
+/// loses its last key ends as superseded.
+#[inline(always)]
+pub fn unbind(config: &Config, key: Key) {
+    if let Some(bound) = look_up(config, key) {
+        unbind_found(&bound, key);
+    }
+}
+
+#[inline(always)]
+fn unbind_found(bound: &Bound, key: Key) {
+    // SAFETY: an element of the hash map, 8-byte aligned. If it was freed and taken by another key meanwhile it holds another word, since words are
+    // never used twice, and the exchange fails.
+    if !unsafe { atomic::compare_exchange(bound.element, bound.word.0, Binding::ENDING.0) } {
+        return;
+    }
+    // Nobody puts the key back while it reads ENDING, so that this removes the very element that was swapped.
+    let _ = IN_FLIGHT.remove(key);
+    bound.journey.let_go();
+}
+
+/// Makes the first key of a trace findable: from then on it may be stamped and ended on any CPU. False when that cannot be done.
+#[inline(always)]
+pub fn publish(config: &Config, journey: &Journey, key: Key) -> bool {
+    let Some(bound) = BINDINGS.get_ptr_mut(place(config, journey.handle, 0)) else { return false };
+    // SAFETY: the place is this slot's, which is still this program's alone.
+    unsafe { *bound = key };
+    let word = Binding::new(journey.handle, 0);
+    if IN_FLIGHT.insert(key, word.0, u64::from(BPF_NOEXIST)).is_err() {
+        return false;
+    }
+    // Whoever ended the trace meanwhile may not have seen this binding.
+    if !journey.is_alive() {
+        take_away(key, word);
+    }
+    true
+}
+
+/// Binds one more key to a trace, unless it has it already; an older binding of the key is taken away, also when there is no trace. The program of its
+/// own stack for it: few hits come here.
+#[inline(never)]
+pub fn bind(handle: u64, key: &Key) -> u64 {
+    let Some(config) = CONFIG.get(0) else { return 0 };
+    let key = Key { process: key.process, space: key.space, value: key.value };
+    if let Some(bound) = look_up(config, key) {
+        if bound.journey.handle.0 == handle {
+            return 0;
+        }
+        unbind_found(&bound, key);
+    }
+    let Some(journey) = Journey::of(handle).filter(|_| handle != 0) else { return 0 };
+    // SAFETY: a field of a map value, 4-byte aligned by its layout.
+    let index = unsafe { atomic::fetch_add_u32(&raw mut (*journey.header).keys, 1) };
+    if index >= config.max_keys || index >= MAX_KEYS {
+        return not_bound(&journey, Counter::KeysFull);
+    }
+    let Some(bound) = BINDINGS.get_ptr_mut(place(config, journey.handle, index)) else { return 0 };
+    // SAFETY: the place is this binding's alone: no index is given twice.
+    unsafe { *bound = Key { process: key.process, space: key.space, value: key.value } };
+    let word = Binding::new(journey.handle, index);
+    journey.hold();
+    if IN_FLIGHT.insert(key, word.0, u64::from(BPF_NOEXIST)).is_err() {
+        // The key's last binding is just being taken away on another CPU, or the table is full.
+        journey.let_go();
+        return not_bound(&journey, Counter::KeysRefused);
+    }
+    // Whoever ended the trace meanwhile may not have seen this binding.
+    if !journey.is_alive() {
+        take_away(key, word);
+    }
+    0
+}
+
+#[inline(always)]
+fn not_bound(journey: &Journey, counter: Counter) -> u64 {
+    // SAFETY: a field of a map value, 4-byte aligned by its layout.
+    unsafe { atomic::fetch_add_u32(&raw mut (*journey.header).keys_dropped, 1) };
+    count(counter);
+    0
+}
+
+/// Takes one binding away, if it is still there.
+#[inline(always)]
+fn take_away(key: Key, word: Binding) {
+    let Some(element) = IN_FLIGHT.get_ptr_mut(key) else { return };
+    // SAFETY: an element of the hash map, 8-byte aligned; see `unbind_found`.
+    if unsafe { atomic::compare_exchange(element, word.0, Binding::ENDING.0) } {
+        let _ = IN_FLIGHT.remove(key);
+    }
+}
+
+/// Takes all bindings of a trace that has ended away.
+#[inline(never)]
+pub fn release(handle: u64) -> u64 {
+    let handle = Handle(handle);
+    let (Some(config), Some(header)) = (CONFIG.get(0), SLOTS.get_ptr_mut(handle.slot())) else { return 0 };
+    // SAFETY: a field of a map value. Read after the trace was ended: whoever binds a key later looks whether it was.
+    let keys = unsafe { (&raw const (*header).keys).read_volatile() };
+    for index in 0..MAX_KEYS {
+        if index >= keys || index >= config.max_keys {
+            break;
+        }
+        let Some(bound) = BINDINGS.get_ptr(place(config, handle, index)) else { break };
+        // SAFETY: a map value that does not change while the slot has this handle.
+        let key = unsafe { Key { process: (*bound).process, space: (*bound).space, value: (*bound).value } };
+        take_away(key, Binding::new(handle, index));
+    }
+    0
+}

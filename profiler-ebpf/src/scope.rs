@@ -1,0 +1,384 @@
+//! Scopes: which record a thread works on.
+//!
+//! A stack for each thread, touched by that thread alone. A scope that is a call ends with it, however the call is left: where the stack pointer shows that its
+//! function's frame is gone, so is the scope, and what follows on the thread is never taken for a part of it.
+
+use aya_ebpf::bindings::BPF_NOEXIST;
+use profiler_common::limits::MAX_SCOPES;
+use profiler_common::{Counter, Outcome, ProbeSpec, ScopeFrame, ScopeStack, ThreadKey};
+
+use crate::atomic;
+use crate::count::{count, count_more};
+use crate::end;
+use crate::frame::Frame;
+use crate::in_flight::Journey;
+use crate::maps::{CONFIG, NO_SCOPES, OPEN, PROBES, SCOPES, SCOPES_OPEN};
+
+/// Adds to the number of scopes of journeys that are open on any thread, wrapping.
+#[inline(always)]
+fn add_scopes(change: u64) {
+    if let Some(open) = OPEN.get_ptr_mut(SCOPES_OPEN) {
+        // SAFETY: an element of an array map, 8-byte aligned.
+        unsafe { atomic::fetch_add(open, change) };
+    }
+}
+
+/// Whether no thread has a scope of a journey open.
+#[inline(always)]
+pub fn none_open() -> bool {
+    // SAFETY: an element of an array map. The scopes that matter to a thread it has opened itself.
+    OPEN.get_ptr(SCOPES_OPEN).is_none_or(|open| unsafe { open.read_volatile() } == 0)
+}
+
+/// A thread ends, with all its scopes.
+#[inline(always)]
+pub fn forget_thread(thread: ThreadKey) {
+    let Some(stack) = SCOPES.get_ptr_mut(thread) else { return };
+    let open = open_scopes(stack);
+    for index in 0..MAX_SCOPES as u32 {
+        // SAFETY: a map value that this thread alone touches.
+        let handle = unsafe { (*at(stack, index)).handle };
+        if index < open && handle != 0 {
+            add_scopes(u64::MAX);
+            let_go(handle);
+        }
+    }
+    let _ = SCOPES.remove(thread);
+}
+
+/// Stack pointer at the entry of the probed function, as seen from this hit.
+#[inline(always)]
+fn depth(cookie: u64, frame: &Frame) -> Option<u64> {
+    let spec = PROBES.get(cookie as u32)?;
+    Some(frame.stack_pointer().wrapping_add(spec.frame_adjust as i64 as u64))
+}
+
+#[inline(always)]
+fn stack(cookie: u64, frame: &Frame) -> Option<*mut ScopeStack> {
+    SCOPES.get_ptr_mut(ThreadKey { process: (cookie >> 32) as u32, tid: frame.tid })
+}
+
+/// The frame at `index`. The mask is for the verifier.
+#[inline(always)]
+fn at(stack: *mut ScopeStack, index: u32) -> *mut ScopeFrame {
+    // SAFETY: inside of the map value: the mask keeps the index below the array's length.
+    unsafe { (&raw mut (*stack).frame).cast::<ScopeFrame>().add(index as usize & (MAX_SCOPES - 1)) }
+}
+
+#[inline(always)]
+fn open_scopes(stack: *mut ScopeStack) -> u32 {
+    // SAFETY: a map value that this thread alone touches.
+    let depth = unsafe { (*stack).depth };
+    if depth > MAX_SCOPES as u32 { MAX_SCOPES as u32 } else { depth }
+}
+
+/// 1 if the number is not 0. These two have no jump in them: each jump in a loop doubles what the verifier walks.
+#[inline(always)]
+const fn not_zero(number: u64) -> u64 {
+    (number | number.wrapping_neg()) >> 63
+}
+
+/// 1 if an address is lower than another. User addresses have 56 bits at most.
+#[inline(always)]
+const fn is_lower(one: u64, other: u64) -> u64 {
+    one.wrapping_sub(other) >> 63
+}
+
+/// 1 if a scope is over although nothing closed it: the stack is no longer as deep as its call, or its return address is gone. `opening` is 1 where a scope is opened.
+#[inline(always)]
+fn is_left(scope: *const ScopeFrame, trampoline: u64, here: u64, opening: u64) -> u64 {
+    // SAFETY: a map value that this thread alone touches.
+    let (call, flags, stack_pointer, return_address) =
+        unsafe { ((*scope).call, (*scope).flags, (*scope).stack_pointer, (*scope).return_address) };
+    let (is_call, flags) = (not_zero(u64::from(call)), u64::from(flags));
+    let is_tail = flags >> ScopeFrame::TAIL.trailing_zeros() & 1;
+    let by_trampoline = flags >> ScopeFrame::BY_TRAMPOLINE.trailing_zeros() & 1;
+    let returned = is_lower(stack_pointer, here) & (is_call | opening);
+    // A function that is entered where another one was entered before has taken its place, unless that one jumped here.
+    let replaced = opening & (not_zero(stack_pointer ^ here) ^ 1) & (is_tail ^ 1);
+    let word = Frame::word(stack_pointer);
+    let may_be_trampoline = not_zero(trampoline) & not_zero(word ^ trampoline) ^ 1;
+    let overwritten = is_call & not_zero(word ^ return_address) & (by_trampoline & may_be_trampoline ^ 1);
+    returned | replaced | overwritten
+}
+
+/// Takes away the scopes that are over.
+#[inline(never)]
+fn settle(cookie: u64, frame: &Frame, opening: u64) -> u64 {
+    let (Some(stack), Some(here), Some(config)) = (stack(cookie, frame), depth(cookie, frame), CONFIG.get(0)) else {
+        return 0;
+    };
+    forget_overflow(stack, here);
+    // SAFETY: a map value that this thread alone touches.
+    let trampoline = unsafe { (*stack).trampoline };
+    let open = open_scopes(stack);
+    let mut left = open;
+    for index in 0..MAX_SCOPES as u32 {
+        if index >= open {
+            break;
+        }
+        if is_left(at(stack, index), trampoline, here, opening) != 0 {
+            left = index ^ config.zero;
+            break;
+        }
+    }
+    if left < open { cut(cookie, frame, left) } else { 0 }
+}
+
+/// The call of the outermost scope that found no room is over.
+#[inline(always)]
+fn forget_overflow(stack: *mut ScopeStack, here: u64) {
+    // SAFETY: a map value that this thread alone touches.
+    unsafe {
+        if (*stack).overflow != 0 && (*stack).overflow <= here {
+            (*stack).overflow = 0;
+        }
+    }
+}
+
+/// Takes the scopes from the one at `from` on away. If one of them went over into another function it has come to its end in the regular way (of several the
+/// outermost); the others were left.
+#[inline(never)]
+fn cut(cookie: u64, frame: &Frame, from: u32) -> u64 {
+    let (Some(stack), Some(config)) = (stack(cookie, frame), CONFIG.get(0)) else { return 0 };
+    let open = open_scopes(stack);
+    let (mut regular, mut left, mut traced) = (u64::from(open), 0, 0);
+    for index in 0..MAX_SCOPES as u32 {
+        if index >= open {
+            break;
+        }
+        if index < from {
+            continue;
+        }
+        // SAFETY: a map value that this thread alone touches.
+        let (handle, flags) = unsafe { ((*at(stack, index)).handle, u64::from((*at(stack, index)).flags)) };
+        let (is_traced, is_tail) = (not_zero(handle), flags >> ScopeFrame::TAIL.trailing_zeros() & 1);
+        let is_first = is_tail & (not_zero(regular ^ u64::from(open)) ^ 1);
+        regular ^= (regular ^ u64::from(index ^ config.zero)) & is_first.wrapping_neg();
+        left += is_traced & (is_tail ^ 1);
+        traced += is_traced;
+        let_go(handle & is_first.wrapping_sub(1));
+    }
+    // SAFETY: as above.
+    unsafe { (*stack).depth = from };
+    add_scopes(0u64.wrapping_sub(traced));
+    count_more(Counter::ScopesLeft, left);
+    if regular < u64::from(open) { close_at(cookie, frame, regular as u32) } else { 0 }
+}
+
+/// The scope at `index`, which is taken away by now, has come to its end in the regular way: says what that means for its journey, unless the journey has another
+/// scope around it.
+#[inline(never)]
+fn close_at(cookie: u64, frame: &Frame, index: u32) -> u64 {
+    let Some(stack) = stack(cookie, frame) else { return 0 };
+    // SAFETY: a map value that this thread alone touches, here and below.
+    let scope = unsafe { at(stack, index).read() };
+    let mut is_outermost = scope.handle != 0;
+    for outer in 0..MAX_SCOPES as u32 {
+        if outer >= index {
+            break;
+        }
+        // SAFETY: as above.
+        if unsafe { (*at(stack, outer)).handle } == scope.handle {
+            is_outermost = false;
+        }
+    }
+    if is_outermost {
+        decide(&scope);
+    }
+    let_go(scope.handle)
+}
+
+/// A scope of the journey is no more. If nothing else leads to it, the agent finds it so.
+#[inline(never)]
+fn let_go(handle: u64) -> u64 {
+    if handle != 0
+        && let Some(journey) = Journey::of(handle)
+    {
+        journey.let_go_quietly();
+    }
+    0
+}
+
+/// The outermost scope of a journey has closed: it goes on if the record was handed on, else it has become others, or nothing.
+#[inline(always)]
+fn decide(scope: &ScopeFrame) -> u64 {
+    let Some(journey) = Journey::of(scope.handle) else { return 0 };
+    // SAFETY: fields of a map value, changed by the record's own stages.
+    let (outputs, children) = unsafe { ((*journey.header).outputs, (*journey.header).children) };
+    if outputs != scope.outputs {
+        return 0;
+    }
+    if children != scope.children {
+        return end::by_handle(scope.handle, Outcome::Split.code());
+    }
+    if scope.flags & ScopeFrame::KEEPS_EMPTY != 0 {
+        return 0;
+    }
+    end::by_handle(scope.handle, Outcome::Filtered.code())
+}
+
+/// The handle of the journey of the thread's innermost scope; 0 for none.
+#[inline(never)]
+pub fn current(cookie: u64, frame: &Frame) -> u64 {
+    let Some(stack) = stack(cookie, frame) else { return 0 };
+    settle(cookie, frame, 0);
+    let open = open_scopes(stack);
+    // SAFETY: a map value that this thread alone touches.
+    if open == 0 || unsafe { (*stack).overflow } != 0 {
+        return 0;
+    }
+    // SAFETY: as above.
+    let handle = unsafe { (*at(stack, open - 1)).handle };
+    if handle == 0 {
+        return 0;
+    }
+    match Journey::of(handle) {
+        Some(journey) if journey.is_sure() => handle,
+        _ => 0,
+    }
+}
+
+/// Opens a scope of a journey; without one (handle 0), hides the scopes that are open.
+#[inline(never)]
+pub fn open(cookie: u64, handle: u64, frame: &Frame) -> u64 {
+    let thread = ThreadKey { process: (cookie >> 32) as u32, tid: frame.tid };
+    settle(cookie, frame, 1);
+    let stack = match stack(cookie, frame) {
+        Some(stack) => stack,
+        None if handle == 0 => return 0,
+        None => {
+            let Some(none) = NO_SCOPES.get(0) else { return 0 };
+            let _ = SCOPES.insert(thread, none, u64::from(BPF_NOEXIST));
+            let Some(stack) = SCOPES.get_ptr_mut(thread) else {
+                count(Counter::ScopesFull);
+                return 0;
+            };
+            stack
+        }
+    };
+    let (Some(spec), Some(here)) = (PROBES.get(cookie as u32), depth(cookie, frame)) else { return 0 };
+    let open = open_scopes(stack);
+    if handle == 0 && open == 0 {
+        return 0;
+    }
+    // SAFETY: a map value that this thread alone touches, here and below.
+    unsafe {
+        if open >= MAX_SCOPES as u32 || (*stack).overflow != 0 {
+            count(Counter::ScopesFull);
+            // The outermost of those without room: as long as its call is open, nothing is certain.
+            if (*stack).overflow == 0 {
+                (*stack).overflow = here;
+            }
+            return 0;
+        }
+    }
+    let (outputs, children) = Journey::of(handle).map_or((0, 0), |journey| {
+        journey.hold();
+        // SAFETY: fields of a map value, changed by the record's own stages.
+        unsafe { ((*journey.header).outputs, (*journey.header).children) }
+    });
+    let flags = if spec.flags & ProbeSpec::KEEPS_EMPTY != 0 { ScopeFrame::KEEPS_EMPTY } else { 0 }
+        | if spec.flags & ProbeSpec::BY_TRAMPOLINE != 0 { ScopeFrame::BY_TRAMPOLINE } else { 0 };
+    let place = at(stack, open);
+    // SAFETY: as above.
+    unsafe {
+        (*place).handle = handle;
+        (*place).stack_pointer = here;
+        (*place).return_address = Frame::word(here);
+        (*place).outputs = outputs;
+        (*place).children = children;
+        (*place).call = if spec.flags & ProbeSpec::SCOPE_IS_CALL != 0 { spec.call } else { 0 };
+        (*place).flags = flags;
+        (*stack).depth = open + 1;
+    }
+    add_scopes(u64::from(handle != 0));
+    0
+}
+
+/// Where the scope of this very call is; `MAX_SCOPES` if it has none.
+#[inline(always)]
+fn of_call(stack: *mut ScopeStack, call: u32, stack_pointer: u64) -> u32 {
+    let zero = CONFIG.get(0).map_or(0, |config| config.zero);
+    let open = open_scopes(stack);
+    let mut found = MAX_SCOPES as u32;
+    for index in 0..MAX_SCOPES as u32 {
+        if index >= open {
+            break;
+        }
+        let scope = at(stack, index);
+        // SAFETY: a map value that this thread alone touches.
+        if unsafe { (*scope).call == call && (*scope).stack_pointer == stack_pointer } {
+            found = index ^ zero;
+        }
+    }
+    found
+}
+
+/// The call that is a scope returns.
+#[inline(never)]
+pub fn leave(cookie: u64, frame: &Frame) -> u64 {
+    let Some(spec) = PROBES.get(cookie as u32) else { return 0 };
+    let (Some(stack), Some(here)) = (stack(cookie, frame), depth(cookie, frame)) else { return 0 };
+    forget_overflow(stack, here);
+    let index = of_call(stack, spec.call, here);
+    if index >= MAX_SCOPES as u32 {
+        return 0;
+    }
+    if spec.flags & ProbeSpec::BY_TRAMPOLINE != 0 {
+        // The call has just taken its return address off the stack: there it lies still.
+        // SAFETY: a map value that this thread alone touches.
+        unsafe { (*stack).trampoline = Frame::word(here) };
+    }
+    close_from(cookie, frame, index)
+}
+
+/// The scope at `index` closes; those inside of it, if there are any, were left.
+#[inline(never)]
+fn close_from(cookie: u64, frame: &Frame, index: u32) -> u64 {
+    let Some(stack) = stack(cookie, frame) else { return 0 };
+    if open_scopes(stack) > index + 1 {
+        cut(cookie, frame, index + 1);
+    }
+    // SAFETY: a map value that this thread alone touches.
+    let is_traced = unsafe {
+        (*stack).depth = index;
+        (*at(stack, index)).handle != 0
+    };
+    add_scopes(if is_traced { u64::MAX } else { 0 });
+    close_at(cookie, frame, index)
+}
+
+/// The call that is a scope goes over into another function.
+#[inline(never)]
+pub fn tail(cookie: u64, frame: &Frame) -> u64 {
+    let Some(spec) = PROBES.get(cookie as u32) else { return 0 };
+    let (Some(stack), Some(here)) = (stack(cookie, frame), depth(cookie, frame)) else { return 0 };
+    let index = of_call(stack, spec.call, here);
+    if index < MAX_SCOPES as u32 {
+        cut(cookie, frame, index + 1);
+        // SAFETY: a map value that this thread alone touches.
+        unsafe { (*at(stack, index)).flags |= ScopeFrame::TAIL };
+    }
+    0
+}
+
+/// A stage closes the scope that another stage opened for its record. A record that is not traced closes no more than its own scope, the innermost.
+#[inline(never)]
+pub fn close(cookie: u64, handle: u64, frame: &Frame) -> u64 {
+    let (Some(stack), Some(config)) = (stack(cookie, frame), CONFIG.get(0)) else { return 0 };
+    let open = open_scopes(stack);
+    let mut found = MAX_SCOPES as u32;
+    for index in 0..MAX_SCOPES as u32 {
+        if index >= open {
+            break;
+        }
+        let scope = at(stack, index);
+        // SAFETY: a map value that this thread alone touches.
+        let is_its_own = unsafe { (*scope).call == 0 && (*scope).handle == handle };
+        if is_its_own && (handle != 0 || index + 1 == open) {
+            found = index ^ config.zero;
+        }
+    }
+    if found < MAX_SCOPES as u32 { close_from(cookie, frame, found) } else { 0 }
+}
