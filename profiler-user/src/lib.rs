@@ -17,6 +17,7 @@ pub mod feed;
 pub mod ledger;
 pub mod meter;
 pub mod plan;
+pub mod recording;
 pub mod sink;
 pub mod spec;
 pub mod stats;
