@@ -37,6 +37,8 @@ pub(super) enum Command {
     Decode(DecodeArgs),
     /// Make a payload from the JSON that `decode` prints.
     Encode(EncodeArgs),
+    /// Report what a recording comes to: as text, JSON, Markdown, or one page of HTML with plots.
+    Report(ReportArgs),
     /// Start a small pipeline as a process of its own, attach to it, and report.
     Demo(DemoArgs),
     /// The pipeline of `demo`.
@@ -169,6 +171,30 @@ pub(super) struct DoctorArgs {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct ReportArgs {
+    /// A recording: what `stain attach --record FILE` made.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// How to report.
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub(super) format: ReportFormat,
+    /// Write to this file instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Use ASCII characters only, in text.
+    #[arg(long)]
+    pub(super) ascii: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// The readable report that `attach` ends with.
+    Text,
+    /// The summary that `attach --format jsonl` ends with.
+    Json,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct DemoArgs {
     #[command(flatten)]
     pub(super) output: OutputArgs,
@@ -194,6 +220,9 @@ pub(super) struct OutputArgs {
     /// Use ASCII characters only.
     #[arg(long)]
     pub(super) ascii: bool,
+    /// Record the session in this file, for `stain replay`, `report` and `export`.
+    #[arg(long, value_name = "FILE")]
+    pub(super) record: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

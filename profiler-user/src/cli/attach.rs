@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use super::args::{AttachArgs, Format, LogLevel, OutputArgs};
 use super::doctor::OURSELVES;
 use super::observer::Stderr;
+use super::recording::Recording;
 use super::{logger, output, privileges, signals, spec, terminal};
 use crate::agent::{self, Finished, Options, Outlets, Resolver};
 use crate::calibrate::{Calibrated, calibrate};
@@ -63,7 +64,11 @@ pub(super) fn session(
         }
         Format::Text => (None, Some(writer)),
     };
-    let outlets = Outlets { sink, ..Outlets::default() };
+    let mut outlets = Outlets { sink, ..Outlets::default() };
+    let recording = out.record.as_deref().map(Recording::start).transpose()?.map(|(recording, sender)| {
+        outlets.hub.add(sender);
+        recording
+    });
     let mut observer = Stderr::new();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
@@ -71,7 +76,9 @@ pub(super) fn session(
     observer.clear();
     // All probes are gone. Whoever does not want to wait for the output ends it by one more Ctrl-C.
     signals::restore();
-    deliver(finished?, text, out)
+    let lacks = recording.is_some_and(Recording::finish);
+    let code = deliver(finished?, text, out)?;
+    Ok(if lacks { ExitCode::FAILURE } else { code })
 }
 
 /// Where results go.

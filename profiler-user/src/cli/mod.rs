@@ -13,6 +13,8 @@ mod output;
 mod payload;
 mod plan;
 mod privileges;
+mod recording;
+mod report;
 mod signals;
 mod spec;
 mod symbols;
@@ -49,6 +51,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Decode(args) => payload::decode(&args),
         Command::Encode(args) => payload::encode(&args),
+        Command::Report(args) => report::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::DemoPipeline(options) => demo::pipeline(&options),
     };

@@ -45,6 +45,11 @@ pub(super) fn create(path: &Path) -> anyhow::Result<File> {
     opened.with_context(|| format!("cannot write to {}", path.display()))
 }
 
+/// Writes a file as a whole.
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("cannot write to {}", path.display()))
+}
+
 /// How long a destination may take nothing once there is a hurry, in turns of [`TURN`].
 const PATIENCE: u32 = 50;
 

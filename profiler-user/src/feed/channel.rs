@@ -145,6 +145,11 @@ impl Hub {
         Self(senders.into_iter().map(Arc::new).collect())
     }
 
+    /// One more reader.
+    pub fn add(&mut self, sender: Sender) {
+        self.0.push(Arc::new(sender));
+    }
+
     /// Whether nobody listens, so that events need not be made.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -11,6 +11,9 @@ use crate::feed::{FeedEvent, Receiver};
 /// How long what has come may wait for a tick.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
+/// Words to the user that are held back until something is attached to.
+const WORDS: usize = 256;
+
 /// What became of a recording.
 #[derive(Debug)]
 pub struct Kept {
@@ -27,13 +30,26 @@ pub struct Kept {
 pub struct Keeper(JoinHandle<Kept>);
 
 impl Keeper {
-    /// Records what comes over `events` into `out`, until the stream is over or a write fails.
+    /// Records what comes over `events` into `out`, until the stream is over or a write fails, which `on_error` is told at once.
     ///
     /// # Errors
     /// When the system starts no thread.
-    pub fn start(events: Receiver, out: impl Write + Send + 'static) -> io::Result<Self> {
+    pub fn start(
+        events: Receiver,
+        out: impl Write + Send + 'static,
+        on_error: impl FnOnce(&io::Error) + Send + 'static,
+    ) -> io::Result<Self> {
         let thread = std::thread::Builder::new().name("stain-record".to_owned());
-        thread.spawn(move || keep(&events, Recorder::new(out))).map(Self)
+        let kept = move || {
+            let kept = keep(&events, Recorder::new(out));
+            // Nobody need send any more.
+            drop(events);
+            if let Some(error) = &kept.error {
+                on_error(error);
+            }
+            kept
+        };
+        thread.spawn(kept).map(Self)
     }
 
     /// Waits for the end of the stream, and for what came before it to be written.
@@ -54,10 +70,11 @@ impl Keeper {
 }
 
 fn keep<W: Write>(events: &Receiver, mut recorder: Recorder<W>) -> Kept {
-    let mut waiting = VecDeque::new();
+    let (mut waiting, mut has_begun) = (VecDeque::new(), false);
     let error = loop {
         let goes_on = events.wait(&mut waiting, FLUSH_EVERY);
-        if let Err(error) = write(&mut recorder, &mut waiting) {
+        has_begun |= begins(&waiting);
+        if has_begun && let Err(error) = write(&mut recorder, &mut waiting) {
             break Some(error);
         }
         if !goes_on {
@@ -65,6 +82,11 @@ fn keep<W: Write>(events: &Receiver, mut recorder: Recorder<W>) -> Kept {
         }
     };
     Kept { recorded: recorder.recorded(), missed: events.missed(), error }
+}
+
+/// Whether there is something to record: a session that attaches to nothing must not destroy what the file held.
+fn begins(waiting: &VecDeque<FeedEvent>) -> bool {
+    waiting.len() > WORDS || waiting.iter().any(|event| matches!(event, FeedEvent::Attached(_)))
 }
 
 /// Writes what has come. What waits at the end of it is no older than the pause before it.

@@ -72,7 +72,7 @@ impl io::Write for Disk {
 fn a_session_is_recorded_while_it_runs() {
     let disk = Disk(Arc::default(), usize::MAX);
     let (sender, receiver) = crate::feed::channel(100);
-    let keeper = Keeper::start(receiver, disk.clone()).unwrap();
+    let keeper = Keeper::start(receiver, disk.clone(), |_| ()).unwrap();
     let mut events = busy();
     events.push(ended("duration"));
     events.iter().for_each(|event| sender.send(event.clone()));
@@ -86,7 +86,9 @@ fn a_session_is_recorded_while_it_runs() {
 fn a_full_disk_ends_the_recording_and_nothing_else() {
     let disk = Disk(Arc::default(), 1000);
     let (sender, receiver) = crate::feed::channel(100);
-    let keeper = Keeper::start(receiver, disk.clone()).unwrap();
+    let (told, word) = std::sync::mpsc::channel();
+    let on_error = move |error: &io::Error| told.send(error.kind()).unwrap();
+    let keeper = Keeper::start(receiver, disk.clone(), on_error).unwrap();
     busy().iter().for_each(|event| sender.send(event.clone()));
     while !sender.is_closed() {
         // Each goes into a frame of its own sooner or later.
@@ -95,6 +97,7 @@ fn a_full_disk_ends_the_recording_and_nothing_else() {
         std::thread::yield_now();
     }
     let kept = keeper.close();
+    assert_eq!(word.recv().unwrap(), io::ErrorKind::StorageFull);
     assert_eq!(kept.error.unwrap().kind(), io::ErrorKind::StorageFull);
     let (found, damage) = read(&disk.0.lock().unwrap());
     assert_eq!(found[..busy().len()], busy());
@@ -106,4 +109,44 @@ fn times_of_events() {
     let times: Vec<u64> = busy().iter().map(event_ns).collect();
     let second = 1_000_000_000;
     assert_eq!(times, [second, second, 0, second, second + 900, 2 * second, 2 * second + 9100, 3 * second]);
+}
+
+#[test]
+fn a_session_that_attaches_to_nothing_writes_nothing() {
+    let disk = Disk(Arc::default(), usize::MAX);
+    let (sender, receiver) = crate::feed::channel(100);
+    let keeper = Keeper::start(receiver, disk.clone(), |_| ()).unwrap();
+    [busy().swap_remove(0), notice("waiting"), ended("interrupted")]
+        .iter()
+        .for_each(|event| sender.send(event.clone()));
+    drop(sender);
+    assert_eq!(keeper.close().recorded.bytes, 0);
+    assert!(disk.0.lock().unwrap().is_empty());
+}
+
+/// The bytes that the document takes apart, line by line, are those of this recording.
+#[test]
+fn the_document_shows_these_bytes() {
+    let change = crate::sink::Change {
+        setting: crate::sink::Setting::Budget,
+        from: 50,
+        to: 300,
+        at_ns: 2_000,
+        wall_ns: 5_000,
+    };
+    let mut trace = crate::trace::testing::trace("S0@1000 W!@1900", profiler_common::Outcome::Written);
+    trace.flags.late_stamps = 1;
+    let events = [FeedEvent::Trace(Arc::new(trace)), FeedEvent::Changed(change), ended("duration")];
+    let (bytes, _) = recorded(&events);
+    let document = include_str!("../../../../docs/recording.md");
+    let (_, example) = document.split_once("```hex\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let shown: Vec<u8> = example
+        .lines()
+        .flat_map(|line| line.split("  ").next().unwrap_or("").split(' '))
+        .filter(|word| !word.is_empty())
+        .map(|word| u8::from_str_radix(word, 16).unwrap())
+        .collect();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+    assert_eq!(hex(&shown), hex(&bytes));
 }

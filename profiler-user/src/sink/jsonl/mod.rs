@@ -89,6 +89,14 @@ impl<W: Write> JsonLines<W> {
     }
 }
 
+/// What a session came to, as the object of the last line.
+///
+/// # Errors
+/// A value that JSON cannot hold. Never expected.
+pub fn summary(session: &Session<'_>) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&summary::Line::new(session))
+}
+
 impl<W: Write> Sink for JsonLines<W> {
     fn trace(&mut self, trace: &Trace) -> Result<(), SinkError> {
         self.counts.received += 1;
