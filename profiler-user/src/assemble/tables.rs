@@ -83,6 +83,11 @@ impl ProbeTable {
         }
     }
 
+    /// Sets how extras are read, by stage.
+    pub fn set_decoders(&mut self, decoders: Vec<StageDecoder>) {
+        self.decoders = decoders;
+    }
+
     /// How the extras of a stage are read.
     #[must_use]
     pub fn decoder(&self, stage: usize) -> Option<&StageDecoder> {

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
+
+mod journeys;
 use profiler_common::{Handle, StageCode};
 
 const GENERATION: u64 = (3 << 32) + 9;
