@@ -13,6 +13,7 @@ pub mod cli;
 pub mod control;
 pub mod demo;
 pub mod doctor;
+pub mod export;
 pub mod feed;
 pub mod ledger;
 pub mod meter;

@@ -9,6 +9,7 @@ pub mod container;
 pub mod control;
 pub mod expected;
 pub mod family;
+pub mod faulty;
 pub mod ffmpeg;
 pub mod flow;
 pub mod journey;

@@ -24,5 +24,6 @@ mod telling;
 pub use error::AgentError;
 pub use events::{End, Event, Observer, Progress};
 pub use queue::QueuedSink;
+pub(crate) use queue::room_for;
 pub use resolve::{ResolveError, Resolver};
 pub use run::{Finished, Options, Outlets, run};

@@ -73,7 +73,8 @@ impl QueuedSink {
     }
 }
 
-fn room_for(max_entries: u32) -> usize {
+/// Traces that may wait for a reader, where each has at most so many stamps.
+pub(crate) fn room_for(max_entries: u32) -> usize {
     let each = size_of::<Trace>() + max_entries as usize * size_of::<Stamp>();
     (WAITING_BYTES / each).clamp(*WAITING.start(), *WAITING.end())
 }

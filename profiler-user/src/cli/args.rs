@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use profiler_common::limits::MAX_BUDGET;
 
+use super::export::ExportArgs;
 use super::payload::{DecodeArgs, EncodeArgs};
 use crate::attach::Backend;
 use crate::control::Request;
@@ -99,6 +100,8 @@ pub(super) struct AttachArgs {
     /// Detach and report after this time, for example 10s; otherwise on Ctrl-C or when the target exits.
     #[arg(short, long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) duration: Option<Duration>,
+    #[command(flatten)]
+    pub(super) export: ExportArgs,
     /// How to set probes.
     #[arg(long, value_enum, default_value = "auto")]
     pub(super) backend: BackendArg,

@@ -10,9 +10,10 @@ use super::args::{AttachArgs, Format, LogLevel, OutputArgs};
 use super::doctor::OURSELVES;
 use super::observer::Stderr;
 use super::recording::Recording;
-use super::{logger, output, privileges, signals, spec, terminal};
+use super::{export, logger, output, privileges, signals, spec, terminal};
 use crate::agent::{self, Finished, Options, Outlets, Resolver};
 use crate::calibrate::{Calibrated, calibrate};
+use crate::export::Exports;
 use crate::plan::KernelTraits;
 use crate::sink::jsonl::JsonLines;
 use crate::sink::{Hurry, Names, Sink, SinkCounts, SinkError, report};
@@ -31,7 +32,8 @@ pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
         costs: known.costs,
         control: !args.no_control,
     };
-    session(spec, known.kernel, options, &args.output)
+    let exports = export::open(&args.export, &spec.exports)?;
+    session(spec, known.kernel, options, &args.output, exports)
 }
 
 /// What probes cost here. Without privileges that cannot be known, and attaching will say why.
@@ -48,6 +50,7 @@ pub(super) fn session(
     kernel: KernelTraits,
     options: Options,
     out: &OutputArgs,
+    exports: Exports,
 ) -> anyhow::Result<ExitCode> {
     let writer = Destination::open(out)?;
     privileges::raise_open_files();
@@ -69,6 +72,8 @@ pub(super) fn session(
         outlets.hub.add(sender);
         recording
     });
+    let (senders, exports) = export::start(exports, spec.sampling.max_entries_per_trace)?;
+    senders.into_iter().for_each(|sender| outlets.hub.add(sender));
     let mut observer = Stderr::new();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
@@ -77,6 +82,7 @@ pub(super) fn session(
     // All probes are gone. Whoever does not want to wait for the output ends it by one more Ctrl-C.
     signals::restore();
     let lacks = recording.is_some_and(Recording::finish);
+    let lacks = export::conclude(&exports.finish()) || lacks;
     let code = deliver(finished?, text, out)?;
     Ok(if lacks { ExitCode::FAILURE } else { code })
 }

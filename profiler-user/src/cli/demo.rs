@@ -8,6 +8,7 @@ use super::args::DemoArgs;
 use super::{attach, logger};
 use crate::agent::Options;
 use crate::demo::{DemoProcess, SPEC, SPEC_NAME, pipeline};
+use crate::export::Exports;
 use crate::spec::{self, Overrides};
 
 /// Starts the pipeline, attaches to it, and ends it.
@@ -25,7 +26,7 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         costs: known.costs,
         control: true,
     };
-    let code = attach::session(spec, known.kernel, options, &args.output)?;
+    let code = attach::session(spec, known.kernel, options, &args.output, Exports::default())?;
     process.finish()?;
     Ok(code)
 }

@@ -7,6 +7,7 @@ mod attach;
 mod ctl;
 mod demo;
 mod doctor;
+mod export;
 mod logger;
 mod observer;
 mod output;

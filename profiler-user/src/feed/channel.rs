@@ -16,6 +16,8 @@ const RESERVE: usize = 1024;
 struct Queue {
     events: VecDeque<FeedEvent>,
     missed: u64,
+    /// Those of them that are traces.
+    missed_traces: u64,
     /// No sender is left, or no reader.
     closed: bool,
 }
@@ -69,6 +71,7 @@ impl Sender {
         };
         if queue.events.len() >= room {
             queue.missed += 1;
+            queue.missed_traces += u64::from(matches!(event, FeedEvent::Trace(_)));
             return;
         }
         if let FeedEvent::Tick(tick) = &mut event
@@ -113,6 +116,12 @@ impl Receiver {
     #[must_use]
     pub fn missed(&self) -> u64 {
         self.0.lock().missed
+    }
+
+    /// Traces that found no room so far.
+    #[must_use]
+    pub fn missed_traces(&self) -> u64 {
+        self.0.lock().missed_traces
     }
 
     fn drain(queue: &mut Queue, into: &mut VecDeque<FeedEvent>) -> bool {
@@ -181,7 +190,7 @@ mod tests {
         (0..5).for_each(|_| sender.send(trace_event("S0@0 W!@1")));
         sender.send(FeedEvent::Tick(tick(1)));
         sender.send(notice("still heard"));
-        assert_eq!(receiver.missed(), 4);
+        assert_eq!((receiver.missed(), receiver.missed_traces()), (4, 3));
         assert_eq!(taken(&receiver).0.len(), 3);
         sender.send(FeedEvent::Tick(tick(2)));
         let (events, open) = taken(&receiver);

@@ -82,6 +82,7 @@ fn spec(stages: Vec<Stage>) -> Spec {
         max_open_traces: 1024,
     };
     Spec {
+        exports: Vec::new(),
         target: Target::Pids(vec![7]),
         sampling,
         stages,

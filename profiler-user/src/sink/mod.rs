@@ -4,7 +4,14 @@
 //! Refuses: losing a trace in silence. Every sink counts received = sent + dropped.
 
 mod change;
+pub mod counts;
+pub mod ctf;
+pub mod event;
 pub mod jsonl;
+pub mod metrics;
+pub mod otlp;
+pub mod packet;
+pub mod proto;
 pub mod report;
 pub mod sttr;
 pub mod units;

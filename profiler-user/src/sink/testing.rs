@@ -202,3 +202,24 @@ pub(crate) fn rich() -> Trace {
     trace.flags = Flags { entries_dropped: 3, batches_dropped: 1, is_partial: true, ..Flags::default() };
     trace
 }
+
+/// The session of those stages; the first one reads an attribute.
+pub(crate) fn info() -> crate::feed::SessionInfo {
+    let attributes = |index| if index == 0 { vec!["table".to_owned()] } else { Vec::new() };
+    let stage = |(index, row): (usize, StageRow)| crate::feed::StageInfo {
+        code: row.code,
+        name: row.name,
+        probed: true,
+        attributes: attributes(index),
+    };
+    crate::feed::SessionInfo {
+        version: "0.1.0".to_owned(),
+        agent: 99,
+        target: "pipeline".to_owned(),
+        stages: stages().into_iter().enumerate().map(stage).collect(),
+        outcomes: outcomes(),
+        sampling: crate::spec::defaults::sampling(),
+        level: crate::spec::Level::Info,
+        began: crate::feed::Clock::default(),
+    }
+}

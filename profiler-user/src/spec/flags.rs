@@ -57,6 +57,7 @@ pub(super) fn read(overrides: &Overrides, mistakes: &mut Mistakes) -> Raw {
     let stages = read_stages(stages, mistakes);
     let number = |flag, value: &Option<u64>| at(flag, value.map(i128::from));
     Raw {
+        exports: Vec::new(),
         root: None,
         target: read_target(pids, process.as_ref(), exe.as_ref(), container.as_ref()),
         sampling: RawSampling {

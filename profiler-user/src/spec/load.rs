@@ -36,8 +36,17 @@ fn lay_over(above: Raw, below: Raw, level: Level, mistakes: &mut Mistakes) -> Op
     let flag_stages = check_stages(above.stages, mistakes);
     let stages = if flag_stages.is_empty() { stages } else { flag_stages };
     let sampling = sampled.or_default(mistakes);
+    let exports = super::exports::check(below.exports, mistakes);
     let Journey { stages, outcomes, spaces } = check_journey(stages, level, mistakes);
-    Some(Spec { target: lay_target_over(targets.1, targets.0)?, sampling, stages, level, outcomes, spaces })
+    Some(Spec {
+        target: lay_target_over(targets.1, targets.0)?,
+        sampling,
+        stages,
+        level,
+        outcomes,
+        spaces,
+        exports,
+    })
 }
 
 /// Target and stages have no default: one of the layers must name them.

@@ -11,6 +11,7 @@ pub mod code;
 mod condition;
 pub mod defaults;
 mod error;
+mod exports;
 mod expr;
 mod flags;
 mod level;
@@ -34,6 +35,7 @@ pub use profiler_common::{Outcome, StageCode};
 
 pub use condition::{Comparison, Condition, Relation};
 pub use error::{FilePlace, ParseError, SpecError, SpecErrors};
+pub use exports::MAX_EXPORTS;
 pub use expr::{Expr, MAX_EXPR_BYTES};
 pub use flags::Overrides;
 pub use level::Level;
@@ -67,6 +69,8 @@ pub struct Spec {
     pub outcomes: Vec<String>,
     /// The name spaces of keys, by number less [`ProbeSpec::SPACE_OWN`](profiler_common::ProbeSpec::SPACE_OWN); none while all keys are in one.
     pub spaces: Vec<String>,
+    /// Where traces go besides the report: URLs as `--export` takes them.
+    pub exports: Vec<String>,
 }
 
 impl Spec {

@@ -12,6 +12,7 @@ pub(super) struct Raw {
     pub(super) target: RawTarget,
     pub(super) sampling: RawSampling,
     pub(super) stages: Vec<RawStage>,
+    pub(super) exports: Vec<At<String>>,
     /// Stages are there, but not as a list of tables, or too many, which is already said.
     pub(super) stages_unreadable: bool,
 }

@@ -9,8 +9,9 @@ use super::lines::Lines;
 use super::locus::{At, Locus, Mistakes};
 
 /// The keys of each table of a spec; the empty name is the file itself.
-pub(super) const KEYS: [(&str, &[&str]); 4] = [
-    ("", &["target", "sampling", "stage"]),
+pub(super) const KEYS: [(&str, &[&str]); 5] = [
+    ("", &["target", "sampling", "stage", "export"]),
+    ("export", &["url"]),
     ("target", &["pid", "pids", "process", "exe", "container"]),
     (
         "sampling",
@@ -144,6 +145,7 @@ fn unknown_key(kind: &str, word: &str, known: &[&str]) -> String {
         KEYS.iter().find(|(table, keys)| !table.is_empty() && *table != kind && keys.contains(&word));
     match (nearest(word, known.iter().copied()), elsewhere) {
         (Some(near), _) => format!("{what}, did you mean `{near}`?"),
+        (None, Some(("export", _))) => format!("{what}; it belongs to an [[export]]"),
         (None, Some(("stage", _))) => format!("{what}; it belongs to a [[stage]]"),
         (None, Some((table, _))) => format!("{what}; it belongs to [{table}]"),
         (None, None) => format!("{what}; the keys are {}", known.join(", ")),

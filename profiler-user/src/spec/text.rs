@@ -44,6 +44,7 @@ fn read_root(mut root: Reader<'_, '_>) -> Raw {
         root: Some(root.locus.clone()),
         target: read_target(&mut root),
         sampling: table(&mut root, "sampling").map(read_sampling).unwrap_or_default(),
+        exports: super::exports::read(&mut root),
         stages_unreadable: stages.is_none(),
         stages: stages.unwrap_or_default(),
     }

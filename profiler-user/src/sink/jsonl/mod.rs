@@ -16,6 +16,25 @@ use crate::trace::Trace;
 /// Bytes that are collected before they are written. A flush writes earlier.
 const BUFFER_BYTES: usize = 64 * 1024;
 
+/// Appends one trace's line, or nothing.
+///
+/// # Errors
+/// Never expected: every trace has a form in JSON.
+pub fn put_line(trace: &Trace, names: &Names, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    append(&line::Line::new(trace, names), out)
+}
+
+/// Appends one value and a newline, or nothing.
+fn append(value: &impl serde::Serialize, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    let before = out.len();
+    let result = serde_json::to_writer(&mut *out, value);
+    match result {
+        Ok(()) => out.push(b'\n'),
+        Err(_) => out.truncate(before),
+    }
+    result
+}
+
 /// Writes JSON lines.
 pub struct JsonLines<W> {
     out: W,
@@ -76,17 +95,6 @@ impl<W: Write> JsonLines<W> {
         }
         Err(SinkError::Closed { destination: self.destination.clone(), dropped: self.counts.dropped })
     }
-
-    /// Appends one value and a newline, or nothing.
-    fn append(&mut self, value: &impl serde::Serialize) -> Result<(), serde_json::Error> {
-        let before = self.buffer.len();
-        let result = serde_json::to_writer(&mut self.buffer, value);
-        match result {
-            Ok(()) => self.buffer.push(b'\n'),
-            Err(_) => self.buffer.truncate(before),
-        }
-        result
-    }
 }
 
 /// What a session came to, as the object of the last line.
@@ -104,10 +112,7 @@ impl<W: Write> Sink for JsonLines<W> {
             self.counts.dropped += 1;
         }
         self.check_open()?;
-        let names = std::mem::take(&mut self.names);
-        let appended = self.append(&line::Line::new(trace, &names));
-        self.names = names;
-        if let Err(source) = appended {
+        if let Err(source) = put_line(trace, &self.names, &mut self.buffer) {
             self.counts.dropped += 1;
             let (destination, dropped) = (self.destination.clone(), self.counts.dropped);
             return Err(SinkError::Format { destination, dropped, source });
@@ -124,7 +129,7 @@ impl<W: Write> Sink for JsonLines<W> {
         self.check_open()?;
         // The traces first: the summary's line must not be counted as one of them.
         self.write_buffer()?;
-        self.append(&summary::Line::new(session)).map_err(|source| {
+        append(&summary::Line::new(session), &mut self.buffer).map_err(|source| {
             let (destination, dropped) = (self.destination.clone(), self.counts.dropped);
             SinkError::Format { destination, dropped, source }
         })?;

@@ -1,0 +1,146 @@
+//! From the store to the server.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::{Shared, Transport};
+use crate::export::Notify;
+use crate::export::courier::{Attempt, Change, Courier, Verdict};
+use crate::export::store::Taken;
+
+/// How often it wakes up when there is nothing to do.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// The user is told of refused batches no more often.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// See the module.
+pub(super) struct Sending {
+    shared: Arc<Shared>,
+    transport: Box<dyn Transport>,
+    courier: Courier,
+    notify: Notify,
+    name: String,
+    began: Instant,
+    told_refused: Option<Instant>,
+}
+
+/// What to do next.
+enum Next {
+    Batch(Taken),
+    Extra(Bytes),
+    Stop,
+}
+
+impl Sending {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        transport: Box<dyn Transport>,
+        seed: u64,
+        notify: Notify,
+        name: String,
+    ) -> Self {
+        let (courier, began) = (Courier::new(seed), Instant::now());
+        Self { shared, transport, courier, notify, name, began, told_refused: None }
+    }
+
+    /// Until everything is sent and nothing more comes, or the time is over.
+    pub(super) fn run(mut self) {
+        loop {
+            match self.next() {
+                Next::Batch(taken) => {
+                    if !self.send(taken) {
+                        break;
+                    }
+                }
+                Next::Extra(body) => {
+                    let attempt = self.transport.send_extra(&body);
+                    if let Attempt::Retry { reason, .. } | Attempt::Rejected { reason } = &attempt {
+                        log::info!("{}: metrics were not sent: {reason}", self.name);
+                    }
+                    // Traces wait out the same failure; a later snapshot holds all that this one did.
+                    if matches!(attempt, Attempt::Retry { .. }) {
+                        self.note(&attempt);
+                    }
+                }
+                Next::Stop => break,
+            }
+        }
+        self.shared.lock().store.close();
+    }
+
+    /// Waits for something to do.
+    fn next(&self) -> Next {
+        let mut state = self.shared.lock();
+        loop {
+            let now = Instant::now();
+            let left = state.deadline.map(|deadline| deadline.saturating_duration_since(now));
+            if left == Some(Duration::ZERO) {
+                return Next::Stop;
+            }
+            let wait = self.courier.not_before().saturating_sub(self.began.elapsed());
+            if wait.is_zero() {
+                if let Some(taken) = state.store.take() {
+                    return Next::Batch(taken);
+                }
+                if let Some(body) = state.extra.take() {
+                    return Next::Extra(body);
+                }
+                if state.over {
+                    return Next::Stop;
+                }
+            } else if state.over && state.store.is_lasting() {
+                // The server failed a moment ago, and the next session sends what is left.
+                return Next::Stop;
+            }
+            let wait = if wait.is_zero() { IDLE } else { wait };
+            state = self.shared.wait(state, wait.min(left.unwrap_or(IDLE)));
+        }
+    }
+
+    /// Sends a batch, and does what follows. False when no other is to be sent.
+    fn send(&mut self, taken: Taken) -> bool {
+        let attempt = self.transport.send(&taken.batch.body);
+        let verdict = self.note(&attempt);
+        let mut state = self.shared.lock();
+        match (verdict, attempt) {
+            (Verdict::Done, _) => state.store.sent(&taken),
+            (Verdict::SetAside, Attempt::Rejected { reason }) => {
+                if let Err(error) = state.store.set_aside(&taken, &reason) {
+                    log::warn!("{}: a refused batch could not be set aside: {error}", self.name);
+                }
+            }
+            _ => state.store.again(taken),
+        }
+        state.deadline.is_none_or(|deadline| Instant::now() < deadline)
+    }
+
+    fn note(&mut self, attempt: &Attempt) -> Verdict {
+        let (verdict, change) = self.courier.note(self.began.elapsed(), attempt);
+        if let Some(change) = change {
+            self.tell(&change);
+        }
+        verdict
+    }
+
+    fn tell(&mut self, change: &Change) {
+        let name = &self.name;
+        let text = match change {
+            Change::Fails(reason) => format!("{name}: {reason}; what cannot be sent is kept for later"),
+            Change::Recovered => format!("{name}: takes traces again"),
+            Change::Refused(reason) => {
+                if self.told_refused.is_some_and(|told| told.elapsed() < TELL_EVERY) {
+                    return;
+                }
+                self.told_refused = Some(Instant::now());
+                let aside = self.shared.lock().store.aside();
+                let kept =
+                    aside.map_or(String::new(), |folder| format!("; it is kept in {}", folder.display()));
+                format!("{name}: a batch was refused for good: {reason}{kept}")
+            }
+        };
+        (self.notify)(&text);
+    }
+}

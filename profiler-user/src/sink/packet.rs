@@ -1,0 +1,130 @@
+//! Packets: every batch of an exporter says which one of its stream it is, what times it covers, and what was lost on the way to it. Pure.
+//!
+//! A receiver that has packets 0 to N of a stream has all that the exporter was given until the last one's `complete_ns`. A number that never comes
+//! was lost between the two; what was lost before is in the packets themselves.
+
+use profiler_common::LostReason;
+use serde::Serialize;
+
+use crate::feed::Tick;
+use crate::ledger::Ledger;
+use crate::trace::Trace;
+
+/// The index entry of one packet. Times are ns since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Packet {
+    /// The stream: one exporter of one session.
+    #[serde(serialize_with = "as_text")]
+    pub stream: u64,
+    /// Its number in the stream, from 0.
+    pub packet: u64,
+    /// Traces in it; 0 in a beacon.
+    pub count: u64,
+    /// When its first trace ended; in a beacon, `complete_ns`.
+    #[serde(serialize_with = "as_text")]
+    pub first_ns: i64,
+    /// When its last trace ended; in a beacon, `complete_ns`.
+    #[serde(serialize_with = "as_text")]
+    pub last_ns: i64,
+    /// Traces that ended before this are in this packet or in earlier ones.
+    #[serde(serialize_with = "as_text")]
+    pub complete_ns: i64,
+    /// Sampled records that the kernel program refused so far.
+    pub discarded_kernel: u64,
+    /// Traces that the agent could not hand to this stream so far.
+    pub discarded_agent: u64,
+    /// No packet follows.
+    pub last: bool,
+}
+
+fn as_text<S: serde::Serializer>(value: &impl std::fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+/// Traces that ended and made no sense.
+fn corrupt(ledger: &Ledger) -> u64 {
+    ledger.lost().find(|(reason, _)| *reason == LostReason::Corrupt).map_or(0, |(_, count)| count)
+}
+
+/// Numbers the packets of one exporter.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    open: Packet,
+}
+
+impl Stream {
+    /// The stream of this id, before its first packet.
+    #[must_use]
+    pub fn new(stream: u64) -> Self {
+        Self { open: Packet { stream, ..Packet::default() } }
+    }
+
+    /// Puts a trace into the open packet.
+    pub fn add(&mut self, trace: &Trace) {
+        let end_ns = trace.wall_at(trace.end_ns);
+        let Packet { count, first_ns, last_ns, .. } = &mut self.open;
+        *first_ns = if *count == 0 { end_ns } else { end_ns.min(*first_ns) };
+        *last_ns = if *count == 0 { end_ns } else { end_ns.max(*last_ns) };
+        *count += 1;
+    }
+
+    /// All traces that ended before the tick have come, but those that the tick says were missed.
+    pub fn tick(&mut self, tick: &Tick, dropped: u64) {
+        self.open.complete_ns = self.open.complete_ns.max(tick.wall_ns.cast_signed());
+        self.open.discarded_kernel = tick.ledger.refused();
+        self.open.discarded_agent = corrupt(&tick.ledger).saturating_add(dropped);
+    }
+
+    /// Traces in the open packet.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.open.count
+    }
+
+    /// Closes the open packet, and opens the next.
+    pub fn cut(&mut self, last: bool) -> Packet {
+        let mut packet = Packet { last, ..self.open };
+        if packet.count == 0 {
+            (packet.first_ns, packet.last_ns) = (packet.complete_ns, packet.complete_ns);
+        }
+        self.open = Packet { packet: packet.packet + 1, count: 0, first_ns: 0, last_ns: 0, ..self.open };
+        packet
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Packet, Stream};
+    use crate::feed::Tick;
+    use crate::trace::testing::trace;
+    use profiler_common::Outcome;
+
+    #[test]
+    fn packets_are_numbered_and_know_their_times() {
+        let mut stream = Stream::new(9);
+        let wall = 1_700_000_000_000_000_000;
+        for text in ["S0@100 W!@500", "S0@90 W!@300", "S0@200 W!@400"] {
+            stream.add(&trace(text, Outcome::Written));
+        }
+        stream.tick(&Tick { wall_ns: 1_700_000_000_000_000_600, ..Tick::default() }, 3);
+        let expected = Packet {
+            stream: 9,
+            packet: 0,
+            count: 3,
+            first_ns: wall + 300,
+            last_ns: wall + 500,
+            complete_ns: wall + 600,
+            discarded_kernel: 0,
+            discarded_agent: 3,
+            last: false,
+        };
+        assert_eq!(stream.cut(false), expected);
+        // A beacon says up to when nothing is missing.
+        let beacon = Packet { packet: 1, count: 0, first_ns: wall + 600, last_ns: wall + 600, ..expected };
+        assert_eq!(stream.cut(false), beacon);
+        // A clock that was set back takes nothing back.
+        stream.tick(&Tick { wall_ns: 5, ..Tick::default() }, 3);
+        assert_eq!(stream.cut(true), Packet { packet: 2, last: true, ..beacon });
+    }
+}
