@@ -145,6 +145,17 @@ pub fn keys_target() -> Result<PathBuf> {
     build(command, "keys", &[source])
 }
 
+/// Calls within calls, as deep as it is told, in a file through which exceptions may pass or not: see `tests/targets/deep/deep.c`.
+pub fn deep_target(unwinds: bool) -> Result<PathBuf> {
+    let source = sources().join("deep/deep.c");
+    let mut command = if unwinds { Flavour::Cpp } else { Flavour::C }.command();
+    if unwinds {
+        command.args(["-x", "c++"]);
+    }
+    command.arg(&source);
+    build(command, if unwinds { "deep-unwinds" } else { "deep" }, &[source])
+}
+
 /// A part of `common`, compiled once for all flavours.
 fn object(part: &str) -> Result<PathBuf> {
     let source = sources().join("common").join(part).with_extension("c");

@@ -1,10 +1,18 @@
 //! Bounds that are met: what does not fit is refused and counted, what runs goes on, and the laws hold.
 
-use anyhow::Result;
-use stain_tests::journey::Expect;
-use stain_tests::run::{Done, Scenario};
-use stain_tests::targets::Flavour;
-use stain_tests::{control, specs};
+use std::io::Write as _;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
+use stain_tests::child::Guarded;
+use stain_tests::journey::{self, Expect, Sequence};
+use stain_tests::report::Report;
+use stain_tests::run::{Done, LONG, SHORT, Scenario, turn};
+use stain_tests::specs::{self, Spec};
+use stain_tests::stain::Agent;
+use stain_tests::targets::{self, Flavour};
+use stain_tests::{control, ledger};
 
 #[test]
 fn traces_beyond_max_open_are_refused_and_counted() -> Result<()> {
@@ -76,6 +84,117 @@ fn a_trace_at_its_maximum_of_entries_is_flagged_and_keeps_its_end() -> Result<()
         assert!(
             done.report.traces.iter().all(|t| t.entries.last().is_some_and(|e| last_is_terminal(&e.stage)))
         );
+    }
+    Ok(())
+}
+
+/// The agent stands still, and the ring of notices runs full: each trace is found in its slot all the same.
+#[test]
+fn notices_that_find_no_room_lose_nothing() -> Result<()> {
+    if !stain_tests::tally::privileged("overflow::notices_that_find_no_room_lose_nothing").open() {
+        return Ok(());
+    }
+    let target = "--records 15000 --workers 2 --drop-percent 30 --reuse shared";
+    let mut running = Scenario::new(Flavour::C, target, specs::every(Flavour::C, 1)).start()?;
+    running.agent.signal(Signal::STOP)?;
+    running.pipeline.go()?;
+    running.pipeline.totals(LONG)?;
+    running.agent.signal(Signal::CONT)?;
+    let (truth, attached) = (running.pipeline.truth()?, running.agent.stop(SHORT)?);
+    let violations = journey::check(&attached.report, &truth, &Expect::every(1));
+    ensure!(violations.is_empty(), "{}\n{}", journey::show(&violations), attached.report.summary);
+    let ledger = &attached.report.ledger;
+    assert_eq!((ledger.sampled, ledger.admitted, ledger.in_flight), (15_000, 15_000, 0));
+    ensure!(attached.report.summary["ledger"]["notice_full"].as_u64() > Some(1000), "{ledger:?}");
+    Ok(())
+}
+
+/// Each record is a source task of its own: those that find no room in the table are no records, and are counted.
+#[test]
+fn source_tasks_beyond_the_table_are_counted() -> Result<()> {
+    if !stain_tests::tally::privileged("overflow::source_tasks_beyond_the_table_are_counted").open() {
+        return Ok(());
+    }
+    let (records, room) = (70_000, 65_536);
+    let spec = specs::every(Flavour::C, 1).with("S0", "task = \"*(u64*)(arg0+24)\"\n");
+    let spec = Spec { budget: 100, ..spec };
+    let target = format!("--records {records} --workers 2 --reuse shared");
+    let done = Scenario::new(Flavour::C, &target, spec).run()?;
+    // All are the first of their task.
+    let expect = Expect { sequence: Sequence::Process, ..Expect::every(1) };
+    let violations = journey::check(&done.report, &done.truth, &expect);
+    ensure!(violations.is_empty(), "{}\n{}", journey::show(&violations), done.report.summary);
+    let ledger = &done.report.ledger;
+    assert_eq!((ledger.records, ledger.sampled), (records, room), "{}", done.report.summary);
+    assert_eq!(done.report.summary["ledger"]["tasks_full"], records - room);
+    ensure!(done.agent.stderr.contains("Count by process"), "{}", done.agent.stderr);
+    Ok(())
+}
+
+const CALLS: &str = r#"
+[sampling]
+rate = 1
+max_traces_per_second = 0
+max_open_traces = 65536
+[[stage]]
+code = "S0"
+point = "descend"
+key = "arg0"
+[[stage]]
+code = "W!"
+point = "descend%return"
+key = "arg0"
+"#;
+
+/// Each call of a recursion is a record, from its entry to its return: known apart by the stack, up to a depth that is fixed. The kernel lays no
+/// more than 64 return trampolines in a thread; where `ret` instructions are probed, the outermost calls are forgotten when the
+/// table is full. No return is taken for another's.
+#[test]
+fn calls_within_calls_are_told_apart_and_those_beyond_the_table_counted() -> Result<()> {
+    if !stain_tests::tally::privileged(
+        "overflow::calls_within_calls_are_told_apart_and_those_beyond_the_table_counted",
+    )
+    .open()
+    {
+        return Ok(());
+    }
+    // Whether the file can unwind, the depth, and how many returns of it are seen at least and at most.
+    for (unwinds, depth, seen) in [
+        (false, 64, 64..=64),
+        (false, 1000, 64..=64),
+        (true, 1000, 1000..=1000),
+        (true, 10_000, 10_000..=10_000),
+        (true, 40_000, 16_000..=39_000),
+    ] {
+        let _turn = turn()?;
+        let folder = tempfile::tempdir()?;
+        let mut target = Guarded::spawn(&mut Command::new(targets::deep_target(unwinds)?))?;
+        let agent = Agent::attach(target.pid(), CALLS, &[], folder.path(), "agent")?;
+        writeln!(target.stdin().context("no input")?, "{depth}")?;
+        target.stdout().find(|line| line == format!("done {depth}"), SHORT)?;
+        let report = agent.stop(SHORT)?.report;
+        ensure!(seen.contains(&report.ledger.written), "{unwinds} {depth}: {}", report.summary);
+        assert_calls(&report, depth)?;
+        target.close_stdin();
+        ensure!(target.wait(SHORT)?.status.success(), "the target was harmed");
+    }
+    Ok(())
+}
+
+fn assert_calls(report: &Report, depth: u64) -> Result<()> {
+    let wrong = ledger::check(report);
+    ensure!(wrong.is_empty(), "{wrong:?}\n{}", report.summary);
+    let unseen = report.summary["ledger"]["entry_unseen"].as_u64().context("no count")?;
+    assert_eq!((report.ledger.admitted, report.ledger.in_flight), (depth, depth - report.ledger.written));
+    assert_eq!((report.hits("S0"), report.hits("W!")), (depth, report.ledger.written + unseen));
+    // The inner call within the outer one, whose argument is greater.
+    let mut calls: Vec<_> = report.traces.iter().map(|trace| (trace.key(), trace)).collect();
+    calls.sort_unstable_by_key(|(key, _)| *key);
+    for pair in calls.windows(2) {
+        let [(_, inner), (_, outer)] = pair else { continue };
+        let (Some(end), Some(outer_end)) = (inner.entries.last(), outer.entries.last()) else { continue };
+        let nested = outer.start_ns <= inner.start_ns && end.ts_ns <= outer_end.ts_ns;
+        ensure!(nested && inner.entries.len() == 2, "{inner:?} {outer:?}");
     }
     Ok(())
 }

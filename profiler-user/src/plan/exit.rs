@@ -95,7 +95,7 @@ pub fn method(
         (None, _) => {
             let notes = [
                 "return trampoline: code that throws or switches stacks through this function would be ended by it",
-                "calls that began before attaching return unseen",
+                "calls that began before attaching return unseen, and so do calls within 64 others of such functions in a thread",
             ];
             Ok(Method::Trampoline { carrier, notes: notes.map(str::to_owned).to_vec() })
         }
