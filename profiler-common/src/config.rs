@@ -47,6 +47,10 @@ pub struct Config {
     /// Always 0, which the verifier does not know: a number that is combined with it is any number to it, so that it looks once at what it would look at for each
     /// value of a loop's counter.
     pub zero: u32,
+    /// Inode of the pid namespace that the agent is in, by which processes and threads are numbered; 0: the initial one, as the kernel itself numbers.
+    pub pid_ns_inode: u32,
+    /// Device of that inode, as the kernel writes it.
+    pub pid_ns_device: u32,
 }
 
 /// A record key in flight.
@@ -88,6 +92,6 @@ pub struct SequenceKey {
     pub task: u64,
 }
 
-const _: () = assert!(size_of::<Config>() == 72);
+const _: () = assert!(size_of::<Config>() == 80);
 const _: () = assert!(size_of::<Key>() == 16);
 const _: () = assert!(size_of::<SequenceKey>() == 16);

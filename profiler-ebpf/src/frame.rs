@@ -2,10 +2,13 @@
 
 use core::mem::MaybeUninit;
 
+use aya_ebpf::bindings::bpf_pidns_info;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::helpers::generated::bpf_get_ns_current_pid_tgid;
 #[cfg(bpf_target_arch = "x86_64")]
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use aya_ebpf::programs::ProbeContext;
+use profiler_common::Config;
 use profiler_common::limits::SAVED_ARGS;
 
 /// Registers that a recipe can name. Few, since they lie on a stack of 512 bytes; on aarch64 they are x0..x14 and, last, the
@@ -28,16 +31,16 @@ pub struct Frame {
 impl Frame {
     /// The thread that hit a probe, written to a place of the caller's: so that nothing of it is zeroed or copied on the way.
     #[inline(always)]
-    pub fn of<'a>(ctx: &ProbeContext, place: &'a mut MaybeUninit<Self>) -> &'a mut Self {
-        // One call for both ids.
-        let ids = bpf_get_current_pid_tgid();
+    pub fn of<'a>(ctx: &ProbeContext, config: &Config, place: &'a mut MaybeUninit<Self>) -> &'a mut Self {
+        // A target in a namespace within the agent's own: any number that is the thread's alone will do.
+        let (tgid, tid) = ids(config).unwrap_or_else(kernel_ids);
         let frame = place.as_mut_ptr();
         // SAFETY: inside of `place`, as are all fields written below.
         zero(unsafe { &raw mut (*frame).saved });
         // SAFETY: as above. All fields are integers; `read` only writes.
         unsafe {
-            (*frame).tgid = (ids >> 32) as u32;
-            (*frame).tid = ids as u32;
+            (*frame).tgid = tgid;
+            (*frame).tid = tid;
             (*frame).read(ctx);
             &mut *frame
         }
@@ -121,6 +124,29 @@ impl Frame {
         let r = &self.registers;
         [r[0], r[1], r[2], r[3], r[4], r[5]]
     }
+}
+
+/// Process and thread id of the running thread as the agent's pid namespace has them; `None` when the thread is in another one.
+#[inline(always)]
+pub fn ids(config: &Config) -> Option<(u32, u32)> {
+    if config.pid_ns_inode == 0 {
+        return Some(kernel_ids());
+    }
+    let (device, inode) = (u64::from(config.pid_ns_device), u64::from(config.pid_ns_inode));
+    let mut info = MaybeUninit::<bpf_pidns_info>::uninit();
+    // SAFETY: the helper writes the whole structure, whose size is given, whatever it returns.
+    let info = unsafe {
+        let size = size_of::<bpf_pidns_info>() as u32;
+        (bpf_get_ns_current_pid_tgid(device, inode, info.as_mut_ptr(), size) == 0).then(|| info.assume_init())
+    };
+    info.map(|info| (info.tgid, info.pid))
+}
+
+/// Process and thread id of the running thread as the initial pid namespace has them: one call for both.
+#[inline(always)]
+fn kernel_ids() -> (u32, u32) {
+    let both = bpf_get_current_pid_tgid();
+    ((both >> 32) as u32, both as u32)
 }
 
 /// Writes zeros word by word. What the compiler makes of `[0; N]` is a call that does it byte by byte, as dear as all the rest of

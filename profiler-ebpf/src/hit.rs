@@ -116,7 +116,7 @@ fn arrive<'a, const SAVES: bool>(
     if is_idle(spec) {
         return None;
     }
-    let frame = Frame::of(ctx, place);
+    let frame = Frame::of(ctx, config, place);
     if SAVES && spec.role == Role::Save as u8 {
         save(spec, process, frame);
         return None;

@@ -1,15 +1,15 @@
 //! Threads and processes that come and go.
 
-use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use profiler_common::{Key, NoticeKind, Outcome, ProbeSpec, SequenceKey, ThreadKey};
 
+use crate::frame::ids;
 use crate::maps::{CONFIG, PROCESSES, SEQUENCES};
 use crate::{end, in_flight, scope};
 
+/// The running thread; `None` when it is in a pid namespace that is not the agent's.
 #[inline(always)]
-fn current() -> (u32, u32) {
-    let both = bpf_get_current_pid_tgid();
-    ((both >> 32) as u32, both as u32)
+fn current() -> Option<(u32, u32)> {
+    ids(CONFIG.get(0)?)
 }
 
 #[inline(always)]
@@ -21,7 +21,7 @@ fn process_number(tgid: u32) -> Option<u32> {
 /// A thread ends: its sequence must not go on in a later thread with the same id, nor its trace.
 #[inline(always)]
 pub fn thread_exit() {
-    let (tgid, tid) = current();
+    let Some((tgid, tid)) = current() else { return };
     let Some(process) = process_number(tgid) else { return };
     let _ = SEQUENCES.remove(SequenceKey { process, named: 0, task: u64::from(tid) });
     scope::forget_thread(ThreadKey { process, tid });
@@ -35,7 +35,7 @@ pub fn thread_exit() {
 /// A process image was replaced: that of a target, whose records are gone with it, or one that may be a target from now on.
 #[inline(always)]
 pub fn exec() {
-    let (tgid, _) = current();
+    let Some((tgid, _)) = current() else { return };
     let wants_new = CONFIG.get(0).is_some_and(|config| config.watch_new != 0);
     if wants_new || process_number(tgid).is_some() {
         end::notify(NoticeKind::Exec, u64::from(tgid));
@@ -45,7 +45,7 @@ pub fn exec() {
 /// A target forked: the child may be a target too.
 #[inline(always)]
 pub fn fork() {
-    let (tgid, _) = current();
+    let Some((tgid, _)) = current() else { return };
     if process_number(tgid).is_some() {
         end::notify(NoticeKind::Fork, u64::from(tgid));
     }

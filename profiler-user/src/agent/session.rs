@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 
 use crate::assemble::{Processes, WallClock};
 use crate::attach::{
-    AttachError, Grace, Kernel, MultiSupport, Settings, monotonic_ns, multi_support, wall_offset_ns,
+    AttachError, Grace, Kernel, MultiSupport, Settings, monotonic_ns, multi_support, own_pid_namespace,
+    wall_offset_ns,
 };
 use crate::control::Answer;
 use crate::feed::Hub;
@@ -156,6 +157,7 @@ impl Running {
     pub(super) fn load(&mut self, sites: usize) -> Result<(), AgentError> {
         let sampling = &self.spec.sampling;
         let offset = self.tally.clock.offset_ns;
+        let (pid_ns_inode, pid_ns_device) = own_pid_namespace();
         let config = Config {
             rate: sampling.rate,
             wall_offset_ns: offset,
@@ -173,6 +175,8 @@ impl Running {
             max_branches: 0,
             max_extras: 0,
             zero: 0,
+            pid_ns_inode,
+            pid_ns_device,
         };
         let mut kernel = Kernel::load(&Settings {
             config,
