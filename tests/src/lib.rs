@@ -16,6 +16,7 @@ pub mod journey;
 pub mod ledger;
 pub mod nginx;
 pub mod pipeline;
+pub mod receivers;
 pub mod report;
 pub mod run;
 pub mod shipped;

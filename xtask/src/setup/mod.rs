@@ -4,6 +4,7 @@
 
 mod debian;
 mod linker;
+mod receivers;
 
 use std::{path::Path, str::FromStr, time::Instant};
 
@@ -31,13 +32,14 @@ struct Program {
     set: Set,
 }
 
-const PROGRAMS: [Program; 7] = [
+const PROGRAMS: [Program; 8] = [
     Program { name: "cc", package: "build-essential", set: Set::Build },
     Program { name: "c++", package: "build-essential", set: Set::Build },
     Program { name: "make", package: "build-essential", set: Set::Test },
     Program { name: "nginx", package: "nginx-core", set: Set::Test },
     Program { name: "wrk", package: "wrk", set: Set::Test },
     Program { name: "ffmpeg", package: "ffmpeg", set: Set::Test },
+    Program { name: "babeltrace2", package: "babeltrace2", set: Set::Test },
     Program { name: "bpftrace", package: "bpftrace", set: Set::Bench },
 ];
 
@@ -59,6 +61,7 @@ pub(crate) fn run(root: &Path, set: Set) -> Result<()> {
     let start = Instant::now();
     let debian = Debian::detect();
     programs(debian.as_ref(), set, true)?;
+    receivers_of(root, set);
     let changed = toolchain(root, debian.as_ref())?;
     let what = if changed { "done" } else { "all in place" };
     eprintln!("{:>10}  {what} ({:.1} s)", "setup", start.elapsed().as_secs_f64());
@@ -70,7 +73,15 @@ pub(crate) fn run(root: &Path, set: Set) -> Result<()> {
 pub(crate) fn ensure(root: &Path, set: Set) -> Result<()> {
     let debian = Debian::detect();
     programs(debian.as_ref(), set, false)?;
+    receivers_of(root, set);
     toolchain(root, debian.as_ref()).map(drop)
+}
+
+/// Only tests export to them.
+fn receivers_of(root: &Path, set: Set) {
+    if set >= Set::Test {
+        receivers::ensure(root);
+    }
 }
 
 fn programs(debian: Option<&Debian>, set: Set, all_required: bool) -> Result<()> {
@@ -177,9 +188,9 @@ mod tests {
         let cases: [(Set, &[&str], &str); 5] = [
             (Set::Build, &["cc", "c++"], ""),
             (Set::Build, &[], "build-essential"),
-            (Set::Test, &["cc", "c++", "make", "wrk"], "nginx-core ffmpeg"),
-            (Set::Test, &[], "build-essential nginx-core wrk ffmpeg"),
-            (Set::Bench, &["cc", "c++", "make", "nginx", "wrk", "ffmpeg"], "bpftrace"),
+            (Set::Test, &["cc", "c++", "make", "wrk"], "nginx-core ffmpeg babeltrace2"),
+            (Set::Test, &[], "build-essential nginx-core wrk ffmpeg babeltrace2"),
+            (Set::Bench, &["cc", "c++", "make", "nginx", "wrk", "ffmpeg", "babeltrace2"], "bpftrace"),
         ];
         for (set, present, expected) in cases {
             let lacking = lacking(set, |name| present.contains(&name));

@@ -91,8 +91,8 @@ impl Sending {
                 if state.over {
                     return Next::Stop;
                 }
-            } else if state.over && state.store.is_lasting() {
-                // The server failed a moment ago, and the next session sends what is left.
+            } else if left.is_some_and(|left| left < wait) {
+                // The next try would come too late.
                 return Next::Stop;
             }
             let wait = if wait.is_zero() { IDLE } else { wait };

@@ -147,12 +147,6 @@ impl Store {
         self.counts.drop_traces(reason, traces);
     }
 
-    /// Whether what waits survives the end of the program.
-    #[must_use]
-    pub const fn is_lasting(&self) -> bool {
-        self.spool.is_some()
-    }
-
     /// Where refused batches are kept, if anywhere.
     #[must_use]
     pub fn aside(&self) -> Option<PathBuf> {

@@ -1,0 +1,80 @@
+//! Programs of others that receive what the agent exports.
+//!
+//! Owns: finding the Python environment that `cargo xtask setup test` makes, and running programs in it.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use crate::child::Guarded;
+
+const STARTS_WITHIN: Duration = Duration::from_secs(20);
+
+/// The environment's folder; `None` where it was not installed.
+#[must_use]
+pub fn folder() -> Option<PathBuf> {
+    let running = std::env::current_exe().ok()?;
+    let folders = running.ancestors().map(|folder| folder.join("receivers"));
+    folders.take(5).find(|folder| folder.join("installed").is_file())
+}
+
+/// A receiver of OTLP that prints what it gets.
+pub struct Otlp {
+    process: Guarded,
+    /// Where it listens for gRPC.
+    pub grpc: u16,
+    /// Where it listens for HTTP.
+    pub http: u16,
+}
+
+impl Otlp {
+    /// Starts it; its first answers are these failures.
+    pub fn start(failures: &[&str]) -> Result<Self> {
+        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("receivers/otlp.py");
+        let python = folder().context("no receivers")?.join("bin/python");
+        let mut process = Guarded::spawn(Command::new(python).arg(script).args(failures))?;
+        let ready = process.stdout().find(|line| line.starts_with("ready "), STARTS_WITHIN)?;
+        let mut ports = ready.split(' ').skip(1).map(str::parse);
+        let mut port = || ports.next().context("no port")?.context("an odd port");
+        Ok(Self { grpc: port()?, http: port()?, process })
+    }
+
+    /// Waits until a message came that is wanted.
+    pub fn until(&mut self, wanted: impl Fn(&Value) -> bool, limit: Duration) -> Result<()> {
+        let is_wanted = |line: &str| serde_json::from_str(line).is_ok_and(|value| wanted(&value));
+        self.process.stdout().find(is_wanted, limit).map(drop)
+    }
+
+    /// Ends it, and gives all messages that came.
+    pub fn finish(self) -> Result<Vec<Value>> {
+        self.process.signal(rustix::process::Signal::TERM)?;
+        let ended = self.process.wait(STARTS_WITHIN)?;
+        let lines = ended.stdout.lines().filter(|line| line.starts_with('{'));
+        lines.map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+}
+
+/// Rotel, an agent of OpenTelemetry, which tells of every span that it gets.
+pub fn rotel(grpc: u16, http: u16, pid_file: &str) -> Result<Guarded> {
+    let lib = folder().context("no receivers")?.join("lib");
+    let pythons = std::fs::read_dir(lib)?.flatten();
+    let agent = pythons
+        .map(|python| python.path().join("site-packages/rotel/rotel-agent"))
+        .find(|path| path.is_file());
+    let mut command = Command::new(agent.context("no rotel-agent")?);
+    command.args([
+        "start",
+        "--exporter",
+        "blackhole",
+        "--debug-log",
+        "traces",
+        "--debug-log-verbosity",
+        "detailed",
+    ]);
+    command.args(["--pid-file", pid_file, "--otlp-grpc-endpoint", &format!("127.0.0.1:{grpc}")]);
+    command.args(["--otlp-http-endpoint", &format!("127.0.0.1:{http}")]);
+    Guarded::spawn(&mut command)
+}
