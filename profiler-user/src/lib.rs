@@ -24,3 +24,4 @@ pub mod stats;
 pub mod symbol;
 pub mod target;
 pub mod trace;
+pub mod tui;

@@ -96,6 +96,8 @@ pub(super) struct AttachArgs {
     pub(super) source: SpecSource,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+    #[command(flatten)]
+    pub(super) ui: UiArgs,
     /// Detach and report after this time, for example 10s; otherwise on Ctrl-C or when the target exits.
     #[arg(short, long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) duration: Option<Duration>,
@@ -198,9 +200,12 @@ pub(super) enum ReportFormat {
 pub(super) struct DemoArgs {
     #[command(flatten)]
     pub(super) output: OutputArgs,
-    /// How long to watch it.
-    #[arg(short, long, value_name = "TIME", default_value = "8s", value_parser = humantime::parse_duration)]
-    pub(super) duration: Duration,
+    /// Watch it on the screen that `attach` has, until you leave it.
+    #[arg(long, conflicts_with_all = ["format", "output"])]
+    pub(super) tui: bool,
+    /// How long to watch it [default: 8s; with --tui until you leave].
+    #[arg(short, long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) duration: Option<Duration>,
     /// Sample one record in N.
     #[arg(long, value_name = "N")]
     pub(super) rate: Option<u64>,
@@ -209,11 +214,22 @@ pub(super) struct DemoArgs {
     pub(super) budget: Option<u64>,
 }
 
+/// On a terminal `attach` shows a screen, unless told otherwise.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(super) struct UiArgs {
+    /// Show no screen, also on a terminal: messages while it runs, the report at the end.
+    #[arg(long)]
+    pub(super) no_tui: bool,
+    /// Run as a service does: messages and what --format or --output asks for, no screen, no progress, no report on the terminal.
+    #[arg(long)]
+    pub(super) headless: bool,
+}
+
 #[derive(Args, Clone, Debug)]
 pub(super) struct OutputArgs {
-    /// What to write: a readable report at the end, or a JSON line a trace and a last one with the summary.
-    #[arg(short, long, value_enum, default_value = "text")]
-    pub(super) format: Format,
+    /// What to write: a readable report at the end, or a JSON line a trace and a last one with the summary [default: text].
+    #[arg(short, long, value_enum)]
+    pub(super) format: Option<Format>,
     /// Write to this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,

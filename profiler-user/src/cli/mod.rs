@@ -15,6 +15,7 @@ mod plan;
 mod privileges;
 mod recording;
 mod report;
+mod screen;
 mod signals;
 mod spec;
 mod symbols;

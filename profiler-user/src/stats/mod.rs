@@ -147,6 +147,15 @@ impl Stats {
         hops
     }
 
+    /// Every kind of hop by its two stages, with the codes of these and the number of its durations, in the order of the spec's stages.
+    #[must_use]
+    pub fn edges(&self) -> Vec<((usize, usize), (StageCode, StageCode), u64)> {
+        let mut edges: Vec<_> =
+            self.hops.iter().map(|(hop, series)| (*hop, series.codes, series.series.count())).collect();
+        edges.sort_unstable_by_key(|(hop, ..)| *hop);
+        edges
+    }
+
     fn add_hop(&mut self, hop: crate::trace::Hop<'_>) {
         if hop.has_gap {
             self.gaps += 1;

@@ -16,6 +16,14 @@ use crate::trace::Trace;
 /// Bytes that are collected before they are written. A flush writes earlier.
 const BUFFER_BYTES: usize = 64 * 1024;
 
+/// One trace's line, without its line feed.
+///
+/// # Errors
+/// When it has a time that no calendar knows.
+pub fn trace_line(trace: &Trace, names: &Names) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&line::Line::new(trace, names))
+}
+
 /// Writes JSON lines.
 pub struct JsonLines<W> {
     out: W,
