@@ -147,13 +147,12 @@ impl Stats {
         hops
     }
 
-    /// Every kind of hop by its two stages, with the codes of these and the number of its durations, in the order of the spec's stages.
+    /// Every kind of hop, by the indices of its two stages, with the number of its durations, in the order of the spec's stages.
     #[must_use]
-    pub fn edges(&self) -> Vec<((usize, usize), (StageCode, StageCode), u64)> {
-        let mut edges: Vec<_> =
-            self.hops.iter().map(|(hop, series)| (*hop, series.codes, series.series.count())).collect();
-        edges.sort_unstable_by_key(|(hop, ..)| *hop);
-        edges
+    pub fn hop_counts(&self) -> Vec<((usize, usize), u64)> {
+        let mut counts: Vec<_> = self.hops.iter().map(|(hop, of)| (*hop, of.series.count())).collect();
+        counts.sort_unstable();
+        counts
     }
 
     fn add_hop(&mut self, hop: crate::trace::Hop<'_>) {

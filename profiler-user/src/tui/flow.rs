@@ -52,11 +52,11 @@ pub fn walk(codes: &[StageCode], edges: &[Edge]) -> Vec<Step> {
     let mut walk = Walk::new(codes, edges);
     let mut steps = Vec::new();
     for root in walk.roots(codes) {
-        walk.from_root(root, &mut steps);
+        walk.walk_root(root, &mut steps);
     }
     // What no root leads to: journeys that were met on their way, or a ring.
     while let Some(&(root, _)) = walk.left.keys().next() {
-        walk.from_root(root, &mut steps);
+        walk.walk_root(root, &mut steps);
     }
     steps
 }
@@ -97,7 +97,7 @@ impl<'a> Walk<'a> {
         (0..codes.len()).filter(|stage| is_left(*stage) && begins(*stage)).collect()
     }
 
-    fn from_root(&mut self, root: usize, steps: &mut Vec<Step>) {
+    fn walk_root(&mut self, root: usize, steps: &mut Vec<Step>) {
         if !self.left.keys().any(|(from, _)| *from == root) {
             return;
         }

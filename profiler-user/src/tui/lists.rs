@@ -145,9 +145,8 @@ pub fn cause(model: &Model, (from, to): (usize, usize)) -> Cause {
 pub fn flow(model: &Model) -> Vec<Step> {
     let stages = model.data.info().map_or(&[][..], |info| &info.stages);
     let codes: Vec<_> = stages.iter().map(|stage| stage.code).collect();
-    let edge =
-        |((from, to), _, count): &((usize, usize), _, u64)| Edge { from: *from, to: *to, count: *count };
-    let edges: Vec<Edge> = model.data.account.stats().edges().iter().map(edge).collect();
+    let counts = model.data.account.stats().hop_counts();
+    let edges: Vec<Edge> = counts.iter().map(|&((from, to), count)| Edge { from, to, count }).collect();
     walk(&codes, &edges)
 }
 

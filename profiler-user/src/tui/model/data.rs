@@ -42,7 +42,7 @@ impl Data {
                 self.advance(tick.mono_ns);
             }
             FeedEvent::Notice(notice) => {
-                self.log.push(notice.at, Weight::of(notice.kind), notice.text.clone())
+                self.log.push(notice.at, Weight::of(notice.kind), notice.text.clone());
             }
             FeedEvent::Changed(change) => {
                 let at = Clock { mono_ns: change.at_ns, wall_ns: change.wall_ns };
