@@ -5,7 +5,7 @@
 
 use super::{Code, Model, Step};
 
-/// How often each kind of step comes.
+/// How often each kind of step comes; a thread ends now and then in all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mix {
     /// All kinds, evenly.
@@ -44,6 +44,7 @@ impl Mix {
             Self::Keys => keys,
         };
         let base = match code {
+            Code::Die => return 1,
             Code::Emit => 12,
             Code::Add => 6,
             Code::Merge | Code::Flush | Code::Leave | Code::PlainCall => 1,
@@ -51,7 +52,7 @@ impl Mix {
             Code::Return => 5,
             _ => 3,
         };
-        if favoured { base * 4 } else { base }
+        if favoured { base * 40 } else { base * 10 }
     }
 }
 

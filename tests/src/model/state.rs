@@ -126,6 +126,11 @@ impl Model {
             Code::NodeWrite => self.finish((Space::Node, object), code, "written"),
             Code::Free => self.finish(row, code, "filtered"),
             Code::Error => self.finish(row, code, "error_routed"),
+            Code::Die => {
+                self.cut(thread, 0);
+                // The new thread's sequence begins anew.
+                *self.thread(thread) = Thread::default();
+            }
         }
         self.now += 1;
     }

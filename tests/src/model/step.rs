@@ -50,11 +50,13 @@ pub enum Code {
     Error,
     /// The node is written.
     NodeWrite,
+    /// The thread ends, within whatever calls it is in; a new one has its number from now on.
+    Die,
 }
 
 impl Code {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Emit,
         Self::Take,
         Self::Put,
@@ -78,6 +80,7 @@ impl Code {
         Self::Free,
         Self::Error,
         Self::NodeWrite,
+        Self::Die,
     ];
 
     /// The stage's code in a report, and its name; `None` for steps that are no stage.
@@ -104,7 +107,7 @@ impl Code {
             Self::Free => ("drop", "free"),
             Self::Error => ("drop", "error"),
             Self::NodeWrite => ("W!", "node write"),
-            Self::PlainCall | Self::Return | Self::Leave => return None,
+            Self::PlainCall | Self::Return | Self::Leave | Self::Die => return None,
         })
     }
 

@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,7 +13,7 @@
 
 enum step_code {
     EMIT, TAKE, PUT, ALIAS, NODE, FORK, OPEN, CLOSE, CALL, KEEP_CALL, PLAIN_CALL, RETURN, LEAVE, NOTE, DONE,
-    ADD, MERGE, SEAL, FLUSH, WRITE, FREE, ERROR, NODE_WRITE,
+    ADD, MERGE, SEAL, FLUSH, WRITE, FREE, ERROR, NODE_WRITE, DIE,
 };
 
 struct step {
@@ -116,6 +116,16 @@ static struct truth_row *log_step(const struct step *step) {
 }
 
 static void interpret(struct player *player);
+static void begin_thread(uint32_t number);
+
+/* Within whatever calls it is in: another thread has its number from now on. */
+static void die(struct player *player) {
+    uint32_t number = player->seat.number;
+    /* First, or the new thread takes this very step for its own. */
+    step_done(player);
+    begin_thread(number);
+    pthread_exit(NULL);
+}
 
 static STAGE void inside(struct player *player) {
     truth_end(entering[player->seat.number]);
@@ -208,6 +218,10 @@ static void interpret(struct player *player) {
             truth_end(entry);
             longjmp(player->jumps[player->calls - step->object], 1);
         }
+        if (step->code == DIE) {
+            truth_end(entry);
+            die(player);
+        }
         stage(player, step);
         truth_end(entry);
         if (step->code == EMIT)
@@ -216,12 +230,29 @@ static void interpret(struct player *player) {
     }
 }
 
+static uint32_t finished;
+static pthread_cond_t all_finished = PTHREAD_COND_INITIALIZER;
+
 static void *run(void *argument) {
     struct player *player = argument;
     harness_source(player->seat.number);
     harness_await_go();
     interpret(player);
+    pthread_mutex_lock(&turn_lock);
+    finished += 1;
+    pthread_cond_signal(&all_finished);
+    pthread_mutex_unlock(&turn_lock);
     return NULL;
+}
+
+static void begin_thread(uint32_t number) {
+    struct player *player = calloc(1, sizeof *player);
+    pthread_t thread;
+    if (player)
+        player->seat.number = number;
+    if (!player || pthread_create(&thread, NULL, run, player) != 0)
+        harness_fail("cannot begin a thread", "script");
+    pthread_detach(thread);
 }
 
 static void read_script(void) {
@@ -238,18 +269,16 @@ static void read_script(void) {
 }
 
 int main(int argc, char **argv) {
-    static struct player players[THREADS];
-    pthread_t threads[THREADS];
     harness_start(argc, argv);
     options.sources = THREADS;
     read_script();
-    for (uint32_t i = 0; i < THREADS; i++) {
-        players[i].seat.number = i;
-        pthread_create(&threads[i], NULL, run, &players[i]);
-    }
-    harness_ready();
     for (uint32_t i = 0; i < THREADS; i++)
-        pthread_join(threads[i], NULL);
+        begin_thread(i);
+    harness_ready();
+    pthread_mutex_lock(&turn_lock);
+    while (finished < THREADS)
+        pthread_cond_wait(&all_finished, &turn_lock);
+    pthread_mutex_unlock(&turn_lock);
     harness_finish();
     return 0;
 }
