@@ -178,8 +178,8 @@ space = "node"
 pub fn spec(bounds: &Bounds) -> String {
     let Bounds { rate, keys, branches, members } = bounds;
     format!(
-        "[sampling]\nrate = {rate}\nmax_traces_per_second = 0\nmax_open_traces = 131072\nmax_entries_per_trace = 512\n\
+        "[sampling]\nrate = {rate}\nmax_traces_per_second = 0\nmax_open_traces = 8192\nmax_entries_per_trace = 1024\n\
          trace_ttl = \"120s\"\nmax_keys_per_trace = {keys}\nmax_branches_per_trace = {branches}\n\
-         max_batch_members = {members}\nmax_attributes_per_trace = 256\n{STAGES}"
+         max_batch_members = {members}\nmax_attributes_per_trace = 128\n{STAGES}"
     )
 }
