@@ -79,7 +79,7 @@ impl Intake {
                 self.cut(false);
             }
             self.beacon(now);
-            self.extra(!open);
+            self.extra(false);
             self.publish();
             if !open {
                 break;
@@ -88,6 +88,7 @@ impl Intake {
         if self.stream.count() > 0 || self.encoder.has_beacons() {
             self.cut(true);
         }
+        self.extra(true);
         self.publish();
         self.shared.lock().over = true;
         self.shared.tell();
