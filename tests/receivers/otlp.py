@@ -1,12 +1,13 @@
 """Receives OTLP over gRPC and HTTP, decodes it with OpenTelemetry's own Python classes, and prints each message as a line of JSON.
 
-Usage: otlp.py [FAILURE..]: the first trace requests fail so, in this order: unavailable, slow-down (RESOURCE_EXHAUSTED with RetryInfo of
+Usage: otlp.py [--tls FOLDER] [FAILURE..]: with --tls, it has server.pem and server.key of that folder, and wants a client's certificate by ca.pem; the first trace requests fail so, in this order: unavailable, slow-down (RESOURCE_EXHAUSTED with RetryInfo of
 one second), invalid. Prints `ready GRPC-PORT HTTP-PORT` first.
 """
 
 import concurrent.futures
 import http.server
 import json
+import ssl
 import sys
 import threading
 
@@ -16,6 +17,9 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metric
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 failures = sys.argv[1:]
+tls = None
+if failures[:1] == ["--tls"]:
+    tls, failures = failures[1], failures[2:]
 lock = threading.Lock()
 
 
@@ -82,8 +86,19 @@ class Http(http.server.BaseHTTPRequestHandler):
 server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=4))
 trace_service_pb2_grpc.add_TraceServiceServicer_to_server(Traces(), server)
 metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(Metrics(), server)
-grpc_port = server.add_insecure_port("127.0.0.1:0")
-server.start()
 web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Http)
+if tls:
+    read = lambda name: open(f"{tls}/{name}", "rb").read()
+    pair = (read("server.key"), read("server.pem"))
+    credentials = grpc.ssl_server_credentials([pair], root_certificates=read("ca.pem"), require_client_auth=True)
+    grpc_port = server.add_secure_port("127.0.0.1:0", credentials)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{tls}/server.pem", f"{tls}/server.key")
+    context.load_verify_locations(f"{tls}/ca.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    web.socket = context.wrap_socket(web.socket, server_side=True)
+else:
+    grpc_port = server.add_insecure_port("127.0.0.1:0")
+server.start()
 print(f"ready {grpc_port} {web.server_address[1]}", flush=True)
 web.serve_forever()

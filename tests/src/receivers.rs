@@ -2,11 +2,11 @@
 //!
 //! Owns: finding the Python environment that `cargo xtask setup test` makes, and running programs in it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::child::Guarded;
@@ -77,4 +77,24 @@ pub fn rotel(grpc: u16, http: u16, pid_file: &str) -> Result<Guarded> {
     command.args(["--pid-file", pid_file, "--otlp-grpc-endpoint", &format!("127.0.0.1:{grpc}")]);
     command.args(["--otlp-http-endpoint", &format!("127.0.0.1:{http}")]);
     Guarded::spawn(&mut command)
+}
+
+/// Makes `ca.pem`, and certificates `server` (for localhost) and `client` with their keys, by openssl.
+pub fn certificates(folder: &Path) -> Result<()> {
+    let openssl = |arguments: &str| -> Result<()> {
+        let output =
+            Command::new("openssl").args(arguments.split_whitespace()).current_dir(folder).output()?;
+        ensure!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    };
+    std::fs::write(folder.join("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\n")?;
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=ca"))?;
+    for name in ["server", "client"] {
+        openssl(&format!("req {key} -keyout {name}.key -out {name}.csr -subj /CN={name}"))?;
+        openssl(&format!(
+            "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out {name}.pem"
+        ))?;
+    }
+    Ok(())
 }

@@ -209,3 +209,35 @@ fn rotel_takes_every_span() -> Result<()> {
     ensure!(sent == 2, "{}", ended.stderr);
     Ok(())
 }
+
+#[test]
+fn tls_with_a_ca_and_a_certificate_of_our_own() -> Result<()> {
+    if !gate("tls_with_a_ca_and_a_certificate_of_our_own").program("openssl", "/usr/bin/openssl").open() {
+        return Ok(());
+    }
+    let _turn = turn()?;
+    let folder = TempDir::new()?;
+    receivers::certificates(folder.path())?;
+    let at = folder.path().display();
+    let otlp = Otlp::start(&["--tls", &at.to_string()])?;
+    let spool = format!("spool={at}/spool");
+    let (ca, own) = (format!("ca={at}/ca.pem"), format!("cert={at}/client.pem&key={at}/client.key"));
+    let exports = [
+        format!("otlp+grpcs://localhost:{}?{ca}&{own}&{spool}&metrics=no", otlp.grpc),
+        format!("otlp+https://127.0.0.1:{}?{ca}&{own}&{spool}&metrics=no", otlp.http),
+        // Who does not show a certificate, or does not trust the server's, gets nothing through.
+        format!("otlp+https://localhost:{}/a?{ca}&spool=none&flush=1s&metrics=no", otlp.http),
+        format!("otlp+https://localhost:{}/b?{own}&spool=none&flush=1s&metrics=no", otlp.http),
+    ];
+    let (ended, expected) = session(&folder, "10000", &exports)?;
+    let messages = otlp.finish()?;
+    for way in ["grpc", "http"] {
+        assert_same(&received(&messages, way)?, &expected, way)?;
+    }
+    let stderr = &ended.stderr;
+    let count = |end: &str| stderr.lines().filter(|line| line.ends_with(end)).count();
+    ensure!(count("100 received = 100 sent") == 2, "{stderr}");
+    ensure!(count("100 received = 0 sent + 100 dropped (unsent)") == 2, "{stderr}");
+    ensure!(stderr.contains("UnknownIssuer") || stderr.contains("invalid peer certificate"), "{stderr}");
+    Ok(())
+}
