@@ -216,12 +216,12 @@ fn all_destinations_get_the_same_traces() -> Result<()> {
     let agent = Agent::attach(pipeline.pid(), &spec, &arguments, folder.path(), "agent")?;
     pipeline.go()?;
     pipeline.totals(LONG)?;
-    // The last trace is in the figures once the ledger of a tick says that none is in flight.
+    // All are in the figures once a tick has seen every record, and none is in flight.
     let deadline = std::time::Instant::now() + SHORT;
     let scraped = loop {
         let text = scrape(&scraped_at)?;
-        let done = metric(&text, "stain_traces_total{outcome=\"written\"}").unwrap_or(0.0);
-        if done > 0.0 && metric(&text, "stain_in_flight")? == 0.0 {
+        let records = metric(&text, "stain_records_total").unwrap_or(0.0);
+        if records == 60_000.0 && metric(&text, "stain_in_flight")? == 0.0 {
             break text;
         }
         ensure!(std::time::Instant::now() < deadline, "never at rest:\n{text}");
@@ -259,6 +259,13 @@ fn all_destinations_get_the_same_traces() -> Result<()> {
     let lines = carbon.join().ok().context("the receiver of Carbon's lines")?;
     let found = lines.iter().find(|line| line.contains(".e2e.count ")).context("no e2e.count")?;
     ensure!(found.split(' ').nth(1) == Some(&written.to_string()), "{found}");
+    let report = std::fs::read_to_string(folder.path().join("agent.jsonl"))?;
+    let summary: Value = serde_json::from_str(report.lines().last().context("no summary")?)?;
+    let told = list(&summary["summary"]["exports"])?;
+    ensure!(
+        told.len() == exports.len() && told.iter().all(|one| one["sent"] == 600 && one["balanced"] == true),
+        "{told:?}"
+    );
     for url in &exports {
         let name = url.split('?').next().unwrap_or_default();
         let line = attached

@@ -79,6 +79,7 @@ impl Running {
             sink,
             delivery,
             sink_error,
+            exports: Vec::new(),
         })
     }
 

@@ -10,6 +10,7 @@ use crate::control::{Command, Control, place};
 use crate::feed::Hub;
 use crate::ledger::Ledger;
 use crate::plan::Costs;
+use crate::sink::counts::Counts;
 use crate::sink::{Change, Session, Sink, SinkCounts, SinkError, StageRow};
 use crate::spec::Spec;
 use crate::stats::{Cost, Stats};
@@ -82,6 +83,8 @@ pub struct Finished {
     pub delivery: SinkCounts,
     /// Why the sink failed, if it did.
     pub sink_error: Option<SinkError>,
+    /// What became of the traces in each exporter: for the caller, who ends them, to fill in.
+    pub exports: Vec<(String, Counts)>,
 }
 
 impl Finished {
@@ -101,6 +104,7 @@ impl Finished {
             cost: &self.cost,
             duration_ns: self.duration_ns,
             end: self.end.name(),
+            exports: &self.exports,
         }
     }
 }

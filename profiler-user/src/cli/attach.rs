@@ -82,8 +82,11 @@ pub(super) fn session(
     // All probes are gone. Whoever does not want to wait for the output ends it by one more Ctrl-C.
     signals::restore();
     let lacks = recording.is_some_and(Recording::finish);
-    let lacks = export::conclude(&exports.finish()) || lacks;
-    let code = deliver(finished?, text, out)?;
+    let exported = exports.finish();
+    let lacks = export::conclude(&exported) || lacks;
+    let mut finished = finished?;
+    finished.exports = exported;
+    let code = deliver(finished, text, out)?;
     Ok(if lacks { ExitCode::FAILURE } else { code })
 }
 

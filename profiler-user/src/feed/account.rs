@@ -150,6 +150,8 @@ impl Totals<'_> {
             cost,
             duration_ns: *duration_ns,
             end: account.ended.as_ref().map_or("cut off", |ended| &ended.why),
+            // What others took is not part of the stream that they were sent.
+            exports: &[],
         }
     }
 }

@@ -185,6 +185,8 @@ pub struct Session<'a> {
     pub duration_ns: u64,
     /// Why it ended, in a few words: `duration`, `interrupted`, `target exited`.
     pub end: &'a str,
+    /// What became of the traces in each exporter, by its name.
+    pub exports: &'a [(String, counts::Counts)],
 }
 
 impl Session<'_> {

@@ -2,6 +2,7 @@
 
 use profiler_common::{Outcome, StageCode};
 
+use super::counts::{Counts, DropReason};
 use super::{Change, Session, Setting, Sink, StageRow};
 use crate::ledger::{AgentCounts, Ledger};
 use crate::plan::Class;
@@ -25,6 +26,7 @@ pub(crate) struct Parts {
     pub(crate) ledger: Ledger,
     pub(crate) cost: Cost,
     pub(crate) rate: u64,
+    pub(crate) exports: Vec<(String, Counts)>,
 }
 
 impl Parts {
@@ -42,6 +44,7 @@ impl Parts {
             cost: &self.cost,
             duration_ns: 10_000_000_000,
             end: "duration",
+            exports: &self.exports,
         }
     }
 }
@@ -83,6 +86,7 @@ pub(crate) fn busy() -> Parts {
         ledger: Ledger::new(&kernel, &agent),
         cost: cost(),
         rate: 1000,
+        exports: exports(),
     }
 }
 
@@ -103,6 +107,13 @@ fn written(record: u64) -> Trace {
         wall_ns: 1_700_000_000_000_000_000 + start,
         ..trace(&text, Outcome::Written)
     }
+}
+
+fn exports() -> Vec<(String, Counts)> {
+    let mut http = Counts { received: 980, recovered: 120, sent: 1_050, spooled: 40, ..Counts::default() };
+    http.drop_traces(DropReason::Rejected, 10);
+    let file = Counts { received: 980, sent: 980, ..Counts::default() };
+    vec![("http://collector:9808/ingest".to_owned(), http), ("file:/var/log/stain".to_owned(), file)]
 }
 
 fn cost() -> Cost {
@@ -147,6 +158,7 @@ pub(crate) fn empty() -> Parts {
         ledger: Ledger::default(),
         cost,
         rate: 100_000,
+        exports: Vec::new(),
     }
 }
 

@@ -21,33 +21,36 @@ const LIMIT: Duration = Duration::from_secs(40);
 const MIB: f64 = (1 << 20) as f64;
 
 /// What one run took.
-struct Use {
-    traces_per_second: f64,
+pub(crate) struct Use {
+    pub(crate) traces_per_second: f64,
     /// Percent of one core, while the pipeline ran.
-    running: f64,
+    pub(crate) running: f64,
     /// Attaching, ms of processor time.
     attach_ms: f64,
     /// By the agent's own account, ms of processor time in all.
     own_ms: f64,
-    peak_mib: f64,
+    pub(crate) peak_mib: f64,
     own_peak_mib: f64,
 }
 
 /// See the module.
 pub(crate) fn run() -> Result<Vec<Table>> {
-    let default = measure(1000, 50)?;
-    let heavy = measure(10, 10_000)?;
+    let default = measure(1000, 50, &[])?;
+    let heavy = measure(10, 10_000, &[])?;
     let mut modest = table("at the default budget of 50 traces/s", &default);
     modest.aims.push(Aim::at_most("processor time", default.running, 1.0, " % of a core"));
     modest.aims.push(Aim::at_most("memory", default.peak_mib, 30.0, " MiB"));
     Ok(vec![modest, table("at a budget of 10,000 traces/s", &heavy)])
 }
 
-fn measure(rate: u64, budget: u64) -> Result<Use> {
+/// One run of the pipeline, with these exports besides the JSON lines.
+pub(crate) fn measure(rate: u64, budget: u64, exports: &[String]) -> Result<Use> {
     let folder = TempDir::new()?;
     let mut pipeline = pipeline(folder.path())?;
     let output = folder.path().join("traces.jsonl");
-    let arguments = ["--format", "jsonl", "-o", output.to_str().context("an odd temporary folder")?];
+    let output_path = output.to_str().context("an odd temporary folder")?;
+    let mut arguments = vec!["--format", "jsonl", "-o", output_path];
+    arguments.extend(exports.iter().flat_map(|url| ["--export", url]));
     let spec = spec(rate, budget).toml();
     let agent = Attached::start(pipeline.pid(), &spec, folder.path(), &arguments)?;
     let attach_ns = agent.cpu_ns()?;

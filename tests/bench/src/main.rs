@@ -9,6 +9,7 @@ mod assembly;
 mod attached;
 mod bpftrace;
 mod demo;
+mod export;
 mod hit;
 mod machine;
 mod micro;
@@ -36,7 +37,7 @@ struct Bench {
 }
 
 /// In the order in which they run: from one instruction to whole programs.
-const BENCHES: [Bench; 8] = [
+const BENCHES: [Bench; 9] = [
     Bench { name: "hit", about: "one hit, by the instruction that carries the probe", run: hit::run },
     Bench { name: "site", about: "planned site, naive function entry, and bpftrace", run: site::run },
     Bench { name: "record", about: "a record through six stages, unsampled and sampled", run: record::run },
@@ -47,6 +48,11 @@ const BENCHES: [Bench; 8] = [
         run: throughput::run,
     },
     Bench { name: "agent", about: "processor time and memory of the agent", run: agent::run },
+    Bench {
+        name: "export",
+        about: "processor time and memory of the agent with each destination",
+        run: export::run,
+    },
     Bench { name: "assembly", about: "traces a second that one core assembles", run: assembly::run },
     Bench { name: "sttr", about: "payloads a second that one core encodes and decodes", run: sttr::run },
 ];

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::ledger::Ledger;
+use crate::sink::counts::{Counts, DropReason};
 use crate::sink::{Change, Session, StageRow};
 use crate::stats::cost::class_name;
 use crate::stats::{Cost, Figures, HopFigures, ProbeCost, Series, Stats};
@@ -31,6 +32,7 @@ struct Summary<'a> {
     changes: &'a [Change],
     duration_ns: u64,
     end: &'a str,
+    exports: Vec<Export<'a>>,
 }
 
 impl<'a> Line<'a> {
@@ -48,6 +50,7 @@ impl<'a> Line<'a> {
             cost,
             duration_ns,
             end,
+            exports,
         } = *session;
         let Stats { e2e, queue_wait, transform, sink_write, .. } = stats;
         Self {
@@ -67,8 +70,38 @@ impl<'a> Line<'a> {
                 changes,
                 duration_ns,
                 end,
+                exports: exports.iter().map(Export::new).collect(),
             },
         }
+    }
+}
+
+/// What became of the traces at one destination.
+#[derive(Serialize)]
+struct Export<'a> {
+    name: &'a str,
+    received: u64,
+    recovered: u64,
+    sent: u64,
+    spooled: u64,
+    dropped: Dropped,
+    balanced: bool,
+}
+
+impl<'a> Export<'a> {
+    fn new((name, counts): &'a (String, Counts)) -> Self {
+        let Counts { received, recovered, sent, spooled, .. } = *counts;
+        let (dropped, balanced) = (Dropped(*counts), counts.check().is_ok());
+        Self { name, received, recovered, sent, spooled, dropped, balanced }
+    }
+}
+
+/// Every reason, also those that never came up.
+struct Dropped(Counts);
+
+impl Serialize for Dropped {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(DropReason::ALL.map(|reason| (reason.name(), self.0.dropped(reason))))
     }
 }
 

@@ -37,6 +37,7 @@ pub fn render(session: &Session<'_>, style: Style) -> String {
     hops::section(session, &mut page);
     waterfall::section(session, &mut page);
     tail::ledger(session, &mut page);
+    tail::exports(session, &mut page);
     tail::cost(session, &mut page);
     page.into_text()
 }

@@ -36,6 +36,20 @@ pub(super) fn ledger(session: &Session<'_>, page: &mut Page) {
 }
 
 /// CPU time of target and agent, and the probes' part of it.
+/// What became of the traces at each destination.
+pub(super) fn exports(session: &Session<'_>, page: &mut Page) {
+    if session.exports.is_empty() {
+        return;
+    }
+    page.title("Exports");
+    for (name, counts) in session.exports {
+        page.wrapped("  ", &format!("{name}: {counts}"), Ink::Plain);
+        if let Err(imbalance) = counts.check() {
+            page.wrapped("  ", &format!("NOT BALANCED: {imbalance}."), Ink::Bad);
+        }
+    }
+}
+
 pub(super) fn cost(session: &Session<'_>, page: &mut Page) {
     let cost = session.cost;
     page.title("Cost");
