@@ -13,7 +13,7 @@ use stain_tests::run::{LONG, SHORT, turn};
 use stain_tests::stain::Agent;
 use stain_tests::targets::Flavour;
 use stain_tests::truth::Truth;
-use stain_tests::{ledger, specs};
+use stain_tests::{code, ledger, specs};
 
 const RATE: u64 = 7;
 const FLOW: [&str; 8] =
@@ -255,6 +255,11 @@ fn children_do_no_harm() -> Result<()> {
         target.tell("brood 20 /bin/true")?;
         let twin = (!by_exe).then(|| target.tell("twin 500")).transpose()?;
         if let Some(twin) = twin {
+            // It has inherited the breakpoints, and is rid of them; by perf events at its first hits.
+            if backend == "multi" {
+                code::wait_until_restored(twin, &binary, SHORT)?;
+            }
+            assert_eq!(code::differences(target.pid(), &binary)?.len(), 2, "the target's own");
             target.tell(&format!("wake {twin}"))?;
         }
         target.tell("flow 30")?;

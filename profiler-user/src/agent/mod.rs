@@ -18,6 +18,7 @@ mod registry;
 mod resolve;
 mod run;
 mod session;
+mod strays;
 mod tally;
 mod telling;
 

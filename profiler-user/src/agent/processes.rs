@@ -7,7 +7,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinHandle;
 
-use crate::attach::Links;
+use crate::attach::{Links, Sweep};
 use crate::meter::TargetMeter;
 use crate::target::Identity;
 
@@ -52,6 +52,11 @@ impl Traced {
     /// Probes set in it.
     pub(super) fn probes(&self) -> usize {
         self.links.probes()
+    }
+
+    /// See [`Links::sweep`].
+    pub(super) fn sweep(&self) -> Option<Sweep> {
+        self.links.sweep()
     }
 }
 

@@ -30,6 +30,7 @@ use super::queue::QueuedSink;
 use super::registry::Registry;
 use super::resolve::Resolver;
 use super::run::{Options, Outlets};
+use super::strays::Strays;
 use super::tally::Tally;
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -66,6 +67,8 @@ pub(super) struct Running {
     pub(super) refused: BTreeMap<Identity, (u64, bool)>,
     /// Processes whose libraries are waited for.
     pub(super) awaiting: Awaiting,
+    /// Children that inherited breakpoints.
+    pub(super) strays: Strays,
     /// Who reads the stream of events.
     pub(super) hub: Hub,
     /// Sites that they know.
@@ -125,6 +128,7 @@ impl Running {
             last_number: 0,
             refused: BTreeMap::new(),
             awaiting: Awaiting::default(),
+            strays: Strays::default(),
             guard: Guard::default(),
             next_discovery_ns: 0,
             next_second_ns: 0,
@@ -212,6 +216,7 @@ impl Running {
     ) -> Result<Option<End>, AgentError> {
         let life = self.collect(now_ns).await?;
         let gone = self.follow(&life, now_ns, observer).await?;
+        self.sweep_strays(&life, now_ns).await;
         self.show_log();
         self.traced.iter_mut().for_each(|traced| traced.meter.tick(now_ns));
         if now_ns >= self.next_second_ns {

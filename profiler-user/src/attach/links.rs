@@ -16,6 +16,7 @@ use profiler_common::Role;
 use super::error::AttachError;
 use super::object::chain;
 use super::programs::{self, Kind, Programs};
+use super::sweep::Sweep;
 use super::sys::{self, MultiLink};
 use crate::plan::{Site, Trap};
 
@@ -35,6 +36,7 @@ pub struct Links {
     multi: Vec<OwnedFd>,
     perf: Vec<UProbeLink>,
     probes: usize,
+    sweep: Option<Sweep>,
 }
 
 impl Links {
@@ -42,6 +44,12 @@ impl Links {
     #[must_use]
     pub fn probes(&self) -> usize {
         self.probes
+    }
+
+    /// What takes the breakpoints out of the process's children; `None` where the kernel does it by itself, as with perf events.
+    #[must_use]
+    pub fn sweep(&self) -> Option<Sweep> {
+        self.sweep.clone()
     }
 }
 
@@ -52,7 +60,8 @@ pub(super) fn multi(
     number: u32,
     sites: &[Site],
 ) -> Result<Links, AttachError> {
-    let mut links = Links { multi: Vec::new(), perf: Vec::new(), probes: sites.len() };
+    let sweep = Some(Sweep::new(pid, sites));
+    let mut links = Links { multi: Vec::new(), perf: Vec::new(), probes: sites.len(), sweep };
     for (Group { path, at_return, kind, .. }, sites) in grouped(sites) {
         let offsets: Vec<u64> = sites.iter().map(|site| site.offset.0).collect();
         let cookies: Vec<u64> = sites.iter().map(|site| cookie(number, site.probe)).collect();
@@ -67,7 +76,7 @@ pub(super) fn multi(
 
 /// The same by perf events, for kernels without `uprobe_multi`.
 pub(super) fn perf(ebpf: &mut Ebpf, pid: u32, number: u32, sites: &[Site]) -> Result<Links, AttachError> {
-    let mut links = Links { multi: Vec::new(), perf: Vec::new(), probes: sites.len() };
+    let mut links = Links { multi: Vec::new(), perf: Vec::new(), probes: sites.len(), sweep: None };
     let scope = NonZeroU32::new(pid).map_or(UProbeScope::CallingProcess, UProbeScope::OneProcess);
     let (sources, others): (Vec<&Site>, Vec<&Site>) = sites.iter().partition(|site| is_source(site));
     for site in others.into_iter().chain(sources) {

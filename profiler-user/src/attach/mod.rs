@@ -15,6 +15,7 @@ mod pid_namespace;
 mod programs;
 mod settings;
 mod shared;
+mod sweep;
 mod sys;
 
 pub use bare::{BareProbes, bare_probes};
@@ -27,3 +28,4 @@ pub use multi::{MultiSupport, multi_support};
 pub use object::{BPF_OBJECT, MAX_VERIFIED_INSTRUCTIONS, Verified, verify};
 pub use pid_namespace::own_pid_namespace;
 pub use shared::{Shared, SlotContent};
+pub use sweep::Sweep;

@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use super::Proc;
@@ -117,6 +118,19 @@ impl Proc {
             entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
         threads.sort_unstable();
         Ok(threads)
+    }
+
+    /// The children of a process that run the same executable as it does. None where it cannot be told.
+    pub fn twins(&self, pid: u32) -> Vec<Identity> {
+        let image = |pid| std::fs::metadata(self.path(pid, "exe")).ok().map(|file| (file.dev(), file.ino()));
+        let Some(own) = image(pid) else { return Vec::new() };
+        let children = self.threads(pid).unwrap_or_default().into_iter().flat_map(|tid| {
+            let path = self.path(pid, "task").join(tid.to_string()).join("children");
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            text.split_ascii_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<u32>>()
+        });
+        let twins = children.filter(|child| image(*child) == Some(own));
+        twins.filter_map(|child| self.identity(child).ok()).collect()
     }
 
     /// The process that a thread id belongs to.
