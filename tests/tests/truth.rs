@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use stain_tests::journey::{self, Expect, KeyKind, Violation};
 use stain_tests::run::{Done, Scenario};
-use stain_tests::specs;
+use stain_tests::specs::{self, Spec};
 use stain_tests::targets::Flavour;
 use stain_tests::truth::POP;
 
@@ -119,6 +119,12 @@ fn a_rate_of_one_traces_every_record() -> Result<()> {
     done.assert_true(&Expect::every(1).without_drop())
 }
 
+/// By as many pointers as a key may follow: 16 bytes before what a record's `head` points to lies that very pointer.
+fn by_eight_pointers() -> String {
+    let head = (0..6).fold("*(u64*)({}+32)".to_owned(), |inner, _| format!("*(u64*)({inner}-16)"));
+    format!("*(u64*)({head}+8)")
+}
+
 /// Keys by a value inside the record, by a chain of pointers, and by a hash of its bytes.
 #[test]
 fn keys_by_value_pointer_chain_and_bytes() -> Result<()> {
@@ -126,12 +132,12 @@ fn keys_by_value_pointer_chain_and_bytes() -> Result<()> {
         return Ok(());
     }
     for (key, kind) in [
-        ("*(u64*)({}+24)", KeyKind::Uid),
-        ("*(u64*)(*(u64*)({}+32)+8)", KeyKind::Uid),
-        ("bytes({}+48, 16)", KeyKind::Opaque),
+        ("*(u64*)({}+24)".to_owned(), KeyKind::Uid),
+        ("*(u64*)(*(u64*)({}+32)+8)".to_owned(), KeyKind::Uid),
+        (by_eight_pointers(), KeyKind::Uid),
+        ("bytes({}+48, 16)".to_owned(), KeyKind::Opaque),
     ] {
-        let mut spec = specs::every(Flavour::C, RATE);
-        key.clone_into(&mut spec.key);
+        let spec = Spec { key: key.clone(), ..specs::every(Flavour::C, RATE) };
         let target =
             format!("--records 30000 --sources 2 --drop-percent 30 --reuse shared --truth-sample {RATE}");
         let done = Scenario::new(Flavour::C, &target, spec).run()?;
