@@ -25,3 +25,4 @@ pub mod stats;
 pub mod symbol;
 pub mod target;
 pub mod trace;
+pub mod verdict;

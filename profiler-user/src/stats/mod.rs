@@ -9,6 +9,7 @@ pub mod cost;
 pub mod keep;
 pub mod scale;
 pub mod series;
+pub mod tasks;
 pub mod window;
 
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ pub use cost::{Cost, Measured, ProbeCost, ProbeHits};
 pub use keep::Keep;
 use profiler_common::{Outcome, StageCode};
 pub use series::{Figures, Series};
+pub use tasks::{Task, TaskFigures, Tasks};
 pub use window::{Subject, Windows};
 
 use crate::trace::{Cause, Flags, Trace};
@@ -44,6 +46,8 @@ pub struct Stats {
     pub keep: Keep,
     /// The same durations over time.
     pub windows: Windows,
+    /// The same by task.
+    pub tasks: Tasks,
     /// Sums of the traces' flags.
     pub flags: FlagTotals,
     outcomes: [u64; Outcome::COUNT],
@@ -121,6 +125,7 @@ impl Stats {
         }
         self.keep.add(trace);
         self.windows.add(trace);
+        self.tasks.add(trace);
     }
 
     /// Traces added, of all outcomes.

@@ -1,11 +1,11 @@
-//! One kind of duration over time: the last minutes by the second, and the whole session in slots that grow wider as it grows longer.
+//! One kind of duration over time: the last five minutes by the second, and the whole session in slots that grow wider as it grows longer.
 
 use std::collections::VecDeque;
 
 use super::slot::{Slot, Sum};
 
 /// Seconds that are kept one by one.
-pub(super) const RECENT: u64 = 120;
+pub(super) const RECENT: u64 = 300;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]

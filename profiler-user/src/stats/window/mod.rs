@@ -1,4 +1,4 @@
-//! Durations over time: every hop's, and from end to end, by the second for the last two minutes and in ever wider slots for the whole session.
+//! Durations over time: every hop's, and from end to end, by the second for the last five minutes and in ever wider slots for the whole session.
 //!
 //! Owns: bounded memory however long a session runs, and one division of time for all kinds of durations, so that they can be set against each other. A
 //! journey counts in the second in which it ended; one that is told of late, in the second that is filling.
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use lane::{Lane, RECENT};
 pub use slot::Sum;
-pub use view::{Column, Heat};
+pub use view::{Column, Heat, Load, Parts};
 
 use crate::trace::Trace;
 

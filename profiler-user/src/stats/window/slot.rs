@@ -134,7 +134,7 @@ impl Sum {
     pub fn figures(&self) -> Option<Figures> {
         let count = u128::from(self.count);
         let mean_ns = (self.total_ns + count / 2).checked_div(count)?;
-        let [p50_ns, p95_ns, p99_ns] = [500, 950, 990].map(|permille| self.quantile_ns(permille));
+        let [p50_ns, p95_ns, p99_ns] = self.quantiles_ns([500, 950, 990]);
         Some(Figures {
             count: self.count,
             total_ns: self.total_ns,
@@ -149,18 +149,27 @@ impl Sum {
     /// The duration at rank ceil(permille * count / 1000), ns, as if those of one step lay evenly in it; 0 without any.
     #[must_use]
     pub fn quantile_ns(&self, permille: u64) -> u64 {
-        let rank = (u128::from(permille) * u128::from(self.count)).div_ceil(1000).max(1);
+        let [quantile] = self.quantiles_ns([permille]);
+        quantile
+    }
+
+    /// Several of them, ascending.
+    fn quantiles_ns<const N: usize>(&self, permilles: [u64; N]) -> [u64; N] {
+        let mut quantiles = [self.max_ns; N];
+        let rank = |permille: u64| (u128::from(permille) * u128::from(self.count)).div_ceil(1000).max(1);
+        let mut wanted =
+            permilles.iter().zip(&mut quantiles).map(|(permille, place)| (rank(*permille), place)).peekable();
         let mut before = 0u128;
         for (step, count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
             let here = u128::from(*count);
-            if before + here >= rank {
+            while let Some((rank, place)) = wanted.next_if(|(rank, _)| before + here >= *rank) {
                 let (low, high) = (lowest_ns(step), highest_ns(step).min(self.max_ns));
                 let way = u128::from(high.saturating_sub(low)) * (rank - before) / here;
-                return low.saturating_add(u64::try_from(way).unwrap_or(u64::MAX)).min(self.max_ns);
+                *place = low.saturating_add(u64::try_from(way).unwrap_or(u64::MAX)).min(self.max_ns);
             }
             before += here;
         }
-        self.max_ns
+        quantiles
     }
 }
 

@@ -27,6 +27,9 @@ fn the_last_minutes_are_kept_by_the_second() {
     assert_eq!(counts(&windows, 100, 110, 10), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     assert_eq!(counts(&windows, 100, 110, 5), [3, 7, 11, 15, 19]);
     assert_eq!(counts(&windows, 104, 106, 10), [5, 6]);
+    let loads = windows.loads(HOP, 100 * SECOND_NS, 110 * SECOND_NS, 5);
+    assert_eq!(loads.iter().map(|load| load.count).collect::<Vec<_>>(), [3, 7, 11, 15, 19]);
+    assert_eq!((loads[0].total_ns, loads[0].mean_ns()), (5_000, 1_666));
     assert_eq!(windows.figures(HOP, 105 * SECOND_NS, 107 * SECOND_NS).unwrap().count, 13);
     let last = windows.figures(HOP, 109 * SECOND_NS, 110 * SECOND_NS).unwrap();
     assert_eq!((last.count, last.total_ns, last.max_ns), (10, 100_000, 10_000));

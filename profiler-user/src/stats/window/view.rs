@@ -63,8 +63,61 @@ impl Heat {
     }
 }
 
+/// What went into a part of the time: cheaper than a [`Column`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Journeys.
+    pub count: u64,
+    /// Their durations added up, ns.
+    pub total_ns: u128,
+}
+
+impl Load {
+    /// The mean duration, ns; 0 of nothing.
+    #[must_use]
+    pub fn mean_ns(&self) -> u64 {
+        let mean = self.total_ns.checked_div(u128::from(self.count)).unwrap_or(0);
+        u64::try_from(mean).unwrap_or(u64::MAX)
+    }
+}
+
+/// Parts of the time: where the first begins, how long each is, ns, and how many there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// Where the first begins, monotonic ns.
+    pub from_ns: u64,
+    /// How long each is, ns.
+    pub each_ns: u64,
+    /// How many there are.
+    pub count: usize,
+}
+
 impl Windows {
-    /// The figures of a stretch of monotonic time, from `from_ns` until before `to_ns`, widened to whole seconds, and beyond the last two minutes to
+    /// The parts that [`Windows::columns`] and [`Windows::loads`] divide a stretch into: the same for every subject.
+    #[must_use]
+    pub fn parts(&self, from_ns: u64, to_ns: u64, most: usize) -> Parts {
+        let stretch = self.stretch(from_ns, to_ns);
+        let (origin, each) = stretch.division(most.clamp(1, MOST_COLUMNS) as u64);
+        let ns = |slots: u64| (slots << stretch.shift).saturating_mul(SECOND_NS);
+        let count = usize::try_from((stretch.last - origin) / each + 1).unwrap_or(MOST_COLUMNS);
+        Parts { from_ns: ns(origin), each_ns: ns(each), count }
+    }
+
+    /// As [`Windows::columns`], but only what went into each.
+    #[must_use]
+    pub fn loads(&self, subject: Subject, from_ns: u64, to_ns: u64, most: usize) -> Vec<Load> {
+        let mut loads = vec![Load::default(); self.parts(from_ns, to_ns, most).count];
+        self.each_part(subject, from_ns, to_ns, most, |place, part| {
+            if let Some(load) = loads.get_mut(place) {
+                let (count, total_ns) = part.load();
+                load.count += count;
+                load.total_ns += total_ns;
+            }
+        });
+        loads
+    }
+
+    /// The figures of a stretch of monotonic time, from `from_ns` until before `to_ns`, widened to whole seconds, and beyond the last five minutes to
     /// whole slots (see [`Windows::slot_ns`]).
     #[must_use]
     pub fn figures(&self, subject: Subject, from_ns: u64, to_ns: u64) -> Option<Figures> {
@@ -84,26 +137,38 @@ impl Windows {
         sum
     }
 
-    /// A stretch of monotonic time in columns of the same width, `most` at most. No column is narrower than what is known: a second in the last two
+    /// A stretch of monotonic time in columns of the same width, `most` at most. No column is narrower than what is known: a second in the last five
     /// minutes, [`Windows::slot_ns`] before. The first column may begin earlier and the last end later than asked for.
     #[must_use]
     pub fn columns(&self, subject: Subject, from_ns: u64, to_ns: u64, most: usize) -> Vec<Column> {
-        let stretch = self.stretch(from_ns, to_ns);
-        let (origin, each) = stretch.division(most.clamp(1, MOST_COLUMNS) as u64);
-        let start_ns = |slot: u64| (slot << stretch.shift).saturating_mul(SECOND_NS);
-        let column = |number: u64| Column {
-            from_ns: start_ns(origin + number * each),
-            to_ns: start_ns(origin + (number + 1) * each),
-            sum: Sum::default(),
-        };
-        let mut columns: Vec<Column> = (0..=(stretch.last - origin) / each).map(column).collect();
-        self.each_slot(subject, &stretch, |index, slot| {
-            let column = index.checked_sub(origin).and_then(|slot| usize::try_from(slot / each).ok());
-            if let Some(column) = column.and_then(|place| columns.get_mut(place)) {
-                slot.add_to(&mut column.sum);
+        let Parts { from_ns: first_ns, each_ns, count } = self.parts(from_ns, to_ns, most);
+        let start_ns = |number: usize| first_ns.saturating_add(each_ns.saturating_mul(number as u64));
+        let column =
+            |number| Column { from_ns: start_ns(number), to_ns: start_ns(number + 1), sum: Sum::default() };
+        let mut columns: Vec<Column> = (0..count).map(column).collect();
+        self.each_part(subject, from_ns, to_ns, most, |place, part| {
+            if let Some(column) = columns.get_mut(place) {
+                part.add_to(&mut column.sum);
             }
         });
         columns
+    }
+
+    /// Every slot that lies in a part, with that part's place.
+    fn each_part(
+        &self,
+        subject: Subject,
+        from_ns: u64,
+        to_ns: u64,
+        most: usize,
+        mut with: impl FnMut(usize, &Part<'_>),
+    ) {
+        let stretch = self.stretch(from_ns, to_ns);
+        let (origin, each) = stretch.division(most.clamp(1, MOST_COLUMNS) as u64);
+        self.each_slot(subject, &stretch, |index, part| {
+            let place = index.checked_sub(origin).and_then(|slot| usize::try_from(slot / each).ok());
+            place.into_iter().for_each(|place| with(place, &part));
+        });
     }
 
     fn stretch(&self, from_ns: u64, to_ns: u64) -> Stretch {
@@ -169,6 +234,13 @@ enum Part<'a> {
 }
 
 impl Part<'_> {
+    fn load(&self) -> (u64, u128) {
+        match self {
+            Self::Over(slot) => (slot.count, slot.total_ns),
+            Self::Open(open) => (open.count(), open.total_ns()),
+        }
+    }
+
     fn add_to(&self, sum: &mut Sum) {
         match self {
             Self::Over(slot) => sum.add_slot(slot),

@@ -1,0 +1,200 @@
+//! The verdict: where records lose their time, what limits them there, and whether that is how it always is.
+//!
+//! Owns: the reasoning from durations, their course, and the counts of the stages to one cause. Pure: the same evidence gives the same verdict, live
+//! or recorded. Refuses: certainty that the evidence does not give. What is not known is left out of the words.
+
+mod busy;
+mod course;
+mod flow;
+mod modes;
+mod outliers;
+#[cfg(test)]
+mod tests;
+pub mod words;
+
+pub use course::{Course, CourseKind};
+pub use modes::Modes;
+pub use outliers::{Outlier, outliers};
+
+use crate::stats::{Figures, HopFigures, Stats, Subject};
+use crate::trace::Cause;
+
+/// A hop, by the indices of its stages.
+pub type Hop = (usize, usize);
+
+/// What a verdict is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// The traces' durations.
+    pub stats: &'a Stats,
+    /// The stretch of monotonic time that is judged, ns; the whole session when `None`.
+    pub span_ns: Option<(u64, u64)>,
+    /// Hits of each stage in that time, by its index in the spec. Empty when they are not known.
+    pub hits: &'a [u64],
+    /// How long that time was, ns.
+    pub hits_ns: u64,
+}
+
+/// Why records lose their time there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The hop is the work that takes the time.
+    Work,
+    /// Records wait for the work behind the queue.
+    Behind(Hop),
+    /// The queue is full: records are held back before it, because of the work behind it if that is known.
+    HeldBack(Option<Hop>),
+    /// Records wait, though those who do the work behind the queue are idle most of the time: they come in bursts, or the queue hands them over slowly.
+    Idle(Hop),
+    /// Records wait, and what is behind the queue was not seen.
+    Unseen,
+}
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Where most of the time goes.
+    pub hop: Hop,
+    /// What kind of hop that is.
+    pub cause: Cause,
+    /// Its share of all the records' time, 0..=1.
+    pub share: f64,
+    /// Its durations.
+    pub figures: Figures,
+    /// What is to blame. Of a wait for a transform that is the transform.
+    pub class: Cause,
+    /// Why.
+    pub reason: Reason,
+    /// The durations of the work behind the queue, when that is the reason.
+    pub limit: Option<Figures>,
+    /// What kind of work that is; the hop's own cause otherwise.
+    work_cause: Cause,
+    /// How much of the time those who do the work are busy, 0..=1, when that is known.
+    pub busy: Option<f64>,
+    /// Whether it is always so.
+    pub course: Course,
+    /// Two kinds of durations, where there are.
+    pub modes: Option<Modes>,
+    /// Tasks that are slower than their peers, at the hop or at the one behind it; the slowest first.
+    pub outliers: Vec<Outlier>,
+}
+
+impl Verdict {
+    /// What kind of work [`Verdict::work`] is.
+    #[must_use]
+    pub const fn class_of_work(&self) -> Cause {
+        self.work_cause
+    }
+
+    /// The hop whose work is to blame: the one behind the queue if there is one.
+    #[must_use]
+    pub const fn work(&self) -> Hop {
+        match self.reason {
+            Reason::Behind(hop) | Reason::HeldBack(Some(hop)) | Reason::Idle(hop) => hop,
+            Reason::Work | Reason::HeldBack(None) | Reason::Unseen => self.hop,
+        }
+    }
+}
+
+/// Judges. `None` while nothing takes any time.
+#[must_use]
+pub fn judge(evidence: &Evidence<'_>) -> Option<Verdict> {
+    let hops = hops(evidence);
+    let worst = *flow::worst(&hops)?;
+    let whole: u128 = hops.iter().map(|hop| hop.figures.total_ns).sum();
+    let hop = key(&worst);
+    let course = course::of(evidence, hop);
+    let (reason, busy) = reason(evidence, &hops, &worst, course.kind == CourseKind::Transient);
+    let mut verdict = Verdict {
+        hop,
+        cause: worst.cause(),
+        share: worst.figures.total_ns as f64 / whole as f64,
+        figures: worst.figures,
+        class: worst.cause(),
+        reason,
+        limit: None,
+        work_cause: worst.cause(),
+        busy,
+        course,
+        modes: None,
+        outliers: Vec::new(),
+    };
+    let work = verdict.work();
+    verdict.class = class(&hops, &verdict);
+    verdict.work_cause = find(&hops, work).map_or(worst.cause(), HopFigures::cause);
+    verdict.limit = find(&hops, work).filter(|_| work != hop).map(|hop| hop.figures);
+    verdict.modes = modes::of(evidence, work);
+    verdict.outliers = outliers(evidence.stats, work, evidence.span_ns.is_some());
+    Some(verdict)
+}
+
+/// The hops with their durations in the time that is judged.
+fn hops(evidence: &Evidence<'_>) -> Vec<HopFigures> {
+    let mut hops = evidence.stats.hops();
+    if let Some((from_ns, to_ns)) = evidence.span_ns {
+        let in_span = |hop: &HopFigures| {
+            let figures = evidence.stats.windows.figures(Subject::Hop(hop.from, hop.to), from_ns, to_ns)?;
+            Some(HopFigures { figures, ..*hop })
+        };
+        hops = hops.iter().filter_map(in_span).collect();
+    }
+    hops
+}
+
+/// The time that is judged.
+fn span(evidence: &Evidence<'_>) -> Option<(u64, u64)> {
+    evidence.span_ns.or_else(|| evidence.stats.windows.span_ns())
+}
+
+const fn key(hop: &HopFigures) -> Hop {
+    (hop.from, hop.to)
+}
+
+fn find(hops: &[HopFigures], wanted: Hop) -> Option<&HopFigures> {
+    hops.iter().find(|hop| key(hop) == wanted)
+}
+
+/// Why records lose their time at the worst hop, and how busy those behind it are. Means over all the time say nothing of that while it comes and goes:
+/// a sink that stalls is idle most of the time.
+fn reason(
+    evidence: &Evidence<'_>,
+    hops: &[HopFigures],
+    worst: &HopFigures,
+    is_transient: bool,
+) -> (Reason, Option<f64>) {
+    let busy = |behind: &flow::Behind| busy::of(evidence, behind).filter(|_| !is_transient);
+    if flow::is_wait(worst) {
+        return match flow::behind(hops, worst, busy) {
+            Some(behind) => behind_queue(&behind, busy(&behind)),
+            None => (Reason::Unseen, None),
+        };
+    }
+    if let Some(wait) = flow::queue_after(hops, worst) {
+        let behind = flow::behind(hops, wait, busy);
+        let busy = behind.as_ref().and_then(busy);
+        if flow::is_held_back(worst, wait, busy) {
+            return (Reason::HeldBack(behind.map(|behind| key(&behind.limit))), busy);
+        }
+    }
+    (Reason::Work, busy::of_hop(evidence, hops, worst).filter(|_| !is_transient))
+}
+
+/// Below this, those who do the work are not what records wait for.
+const IDLE: f64 = 0.5;
+
+fn behind_queue(behind: &flow::Behind, busy: Option<f64>) -> (Reason, Option<f64>) {
+    let limit = key(&behind.limit);
+    if busy.is_some_and(|busy| busy < IDLE) {
+        (Reason::Idle(limit), busy)
+    } else {
+        (Reason::Behind(limit), busy)
+    }
+}
+
+fn class(hops: &[HopFigures], verdict: &Verdict) -> Cause {
+    match verdict.reason {
+        Reason::Work => verdict.cause,
+        Reason::Behind(limit) => find(hops, limit).map_or(Cause::Queue, HopFigures::cause),
+        Reason::HeldBack(_) | Reason::Idle(_) | Reason::Unseen => Cause::Queue,
+    }
+}

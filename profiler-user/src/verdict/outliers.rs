@@ -1,0 +1,70 @@
+//! Tasks that are slower than their peers at the same work.
+
+use super::Hop;
+use crate::stats::{Figures, Stats, TaskFigures};
+
+/// Peers, the task itself not counted, that it takes to say what is usual.
+const PEERS: usize = 2;
+
+/// Records of a task that it takes to judge it.
+const RECORDS: u64 = 5;
+
+/// How many times as slow as the usual one.
+const TIMES: f64 = 2.0;
+
+/// How many times as far from the usual as peers are.
+const SPREADS: f64 = 6.0;
+
+/// A task that stands out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outlier {
+    /// Who, with all figures.
+    pub task: TaskFigures,
+    /// Its median, ns.
+    pub p50_ns: u64,
+    /// The median of its peers' medians, ns.
+    pub peers_p50_ns: u64,
+    /// How many peers there are.
+    pub peers: usize,
+}
+
+impl Outlier {
+    /// How many times as long it takes.
+    #[must_use]
+    pub fn times(&self) -> f64 {
+        self.p50_ns as f64 / self.peers_p50_ns.max(1) as f64
+    }
+}
+
+/// The tasks of a hop that stand out, the slowest first: by the whole session, or by the last one to two minutes.
+#[must_use]
+pub fn outliers(stats: &Stats, hop: Hop, recent: bool) -> Vec<Outlier> {
+    let figures = |task: &TaskFigures| if recent { task.recent } else { Some(task.whole) };
+    let judged =
+        |task: TaskFigures| Some((task, figures(&task)?)).filter(|(_, figures)| figures.count >= RECORDS);
+    let tasks: Vec<(TaskFigures, Figures)> = stats.tasks.of(hop).into_iter().filter_map(judged).collect();
+    let mut found: Vec<Outlier> = (0..tasks.len()).filter_map(|place| outlier(&tasks, place)).collect();
+    found.sort_by(|a, b| b.times().total_cmp(&a.times()));
+    found
+}
+
+fn outlier(tasks: &[(TaskFigures, Figures)], place: usize) -> Option<Outlier> {
+    let (task, figures) = *tasks.get(place)?;
+    let others = tasks.iter().enumerate().filter(|(other, _)| *other != place);
+    let mut peers: Vec<u64> = others.map(|(_, (_, figures))| figures.p50_ns).collect();
+    if peers.len() < PEERS {
+        return None;
+    }
+    let usual = median(&mut peers)?;
+    let mut spreads: Vec<u64> = peers.iter().map(|p50| p50.abs_diff(usual)).collect();
+    let spread = median(&mut spreads)?;
+    let p50 = figures.p50_ns as f64;
+    let stands_out = p50 >= TIMES * usual as f64 && p50 - usual as f64 >= SPREADS * spread as f64;
+    let peers = peers.len();
+    stands_out.then_some(Outlier { task, p50_ns: figures.p50_ns, peers_p50_ns: usual, peers })
+}
+
+fn median(values: &mut [u64]) -> Option<u64> {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied()
+}

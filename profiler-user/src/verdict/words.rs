@@ -1,0 +1,149 @@
+//! A verdict in words.
+
+use super::{Course, CourseKind, Hop, Modes, Outlier, Reason, Verdict};
+use crate::sink::units;
+use crate::trace::Cause;
+
+/// How things are called, and which characters there are.
+#[derive(Clone, Copy)]
+pub struct Speech<'a> {
+    /// What a hop is called, for example `Q+ queued → Q- taken`.
+    pub hop: &'a dyn Fn(Hop) -> String,
+    /// ASCII only.
+    pub ascii: bool,
+}
+
+impl Speech<'_> {
+    fn duration(&self, ns: u64) -> String {
+        units::duration(ns, self.ascii)
+    }
+}
+
+/// One line: `81% of the time records wait in Q+ → Q-: the transform behind it is the limit, chronic for 4 min`.
+#[must_use]
+pub fn headline(verdict: &Verdict, speech: &Speech<'_>) -> String {
+    let mut line = format!(
+        "{} of the time records {} {}",
+        units::share(verdict.share),
+        doing(verdict),
+        (speech.hop)(verdict.hop)
+    );
+    if let Some(blame) = blame(verdict) {
+        line += &format!(": {blame}");
+    }
+    if let Some(course) = course(&verdict.course, speech) {
+        line += &format!(", {course}");
+    }
+    line
+}
+
+/// The sentences after the first: what is to blame, how it went, what else is odd. Each with its full stop.
+#[must_use]
+pub fn explanation(verdict: &Verdict, speech: &Speech<'_>) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if let Some(blame) = blame(verdict) {
+        let whose = match (verdict.work() == verdict.hop, verdict.limit) {
+            (false, Some(limit)) => {
+                format!(" ({}, {} at P50)", (speech.hop)(verdict.work()), speech.duration(limit.p50_ns))
+            }
+            _ => String::new(),
+        };
+        sentences.push(capital(&format!("{blame}{whose}.")));
+    }
+    sentences.extend(course(&verdict.course, speech).map(|course| format!("This is {course}.")));
+    sentences.extend(verdict.modes.map(|found| modes(&found, speech)));
+    sentences.extend(verdict.outliers.first().map(|found| outlier(found, speech)));
+    sentences
+}
+
+/// What records do at the hop.
+const fn doing(verdict: &Verdict) -> &'static str {
+    match (verdict.reason, verdict.cause) {
+        (Reason::HeldBack(_), _) => "are held back in",
+        (_, Cause::Queue) => "wait in",
+        (_, Cause::Source) => "are in the source,",
+        (_, Cause::Transform) => "are in a transform,",
+        (_, Cause::SinkWrite) => "are being written,",
+        (_, Cause::Other) => "are in",
+    }
+}
+
+/// Who is to blame; `None` where the hop itself says it.
+fn blame(verdict: &Verdict) -> Option<String> {
+    let limit = match verdict.class_of_work() {
+        Cause::SinkWrite => "the sink",
+        Cause::Transform => "the transform",
+        Cause::Source | Cause::Queue | Cause::Other => "what comes",
+    };
+    let busy = verdict.busy.map(units::share);
+    Some(match (verdict.reason, busy) {
+        (Reason::Behind(_), Some(busy)) => format!("{limit} behind it is the limit, busy {busy} of the time"),
+        (Reason::Behind(_), None) => format!("{limit} behind it is the limit"),
+        (Reason::HeldBack(Some(_)), _) => {
+            format!("the queue behind it is full, and {limit} behind that is the limit")
+        }
+        (Reason::HeldBack(None), _) => "the queue behind it is full".to_owned(),
+        (Reason::Idle(_), Some(busy)) => {
+            format!(
+                "{limit} behind it is busy only {busy} of the time: records come in bursts, or the queue hands them over slowly"
+            )
+        }
+        (Reason::Idle(_), None) | (Reason::Unseen, _) => return None,
+        (Reason::Work, Some(busy)) if verdict.busy >= Some(0.8) => {
+            format!("busy {busy} of the time, it is the limit")
+        }
+        (Reason::Work, _) => return None,
+    })
+}
+
+/// How it went; `None` when it is too early to say.
+fn course(course: &Course, speech: &Speech<'_>) -> Option<String> {
+    let ago = course.now_ns.saturating_sub(course.since_ns);
+    let lasts = rounded(ago);
+    Some(match (course.kind, course.period_ns) {
+        (CourseKind::Early, _) => return None,
+        (CourseKind::Chronic, _) => format!("chronic for {lasts}"),
+        (CourseKind::Improving, _) => format!("improving for {lasts}"),
+        (CourseKind::Transient, Some(period)) => {
+            format!("transient, about every {}", speech.duration(period))
+        }
+        (CourseKind::Transient, None) if course.is_now => format!("transient, now for {lasts}"),
+        (CourseKind::Transient, None) => format!("transient, last seen {lasts} ago"),
+    })
+}
+
+fn modes(modes: &Modes, speech: &Speech<'_>) -> String {
+    let Modes { fast_ns, slow_ns, slow_share } = *modes;
+    format!(
+        "There are two kinds of records: {} take some {}, the others some {}.",
+        units::share(slow_share),
+        speech.duration(slow_ns),
+        speech.duration(fast_ns)
+    )
+}
+
+fn outlier(outlier: &Outlier, speech: &Speech<'_>) -> String {
+    format!(
+        "Task {} of process {} is slow: {} at P50, its {} peers {}.",
+        outlier.task.task.task_id,
+        outlier.task.task.pid,
+        speech.duration(outlier.p50_ns),
+        outlier.peers,
+        speech.duration(outlier.peers_p50_ns)
+    )
+}
+
+/// A long time in one unit: `45 s`, `4 min`, `3 h`.
+fn rounded(ns: u64) -> String {
+    let seconds = (ns + 500_000_000) / 1_000_000_000;
+    match seconds {
+        0..100 => format!("{seconds} s"),
+        100..6000 => format!("{} min", (seconds + 30) / 60),
+        _ => format!("{} h", (seconds + 1800) / 3600),
+    }
+}
+
+fn capital(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
