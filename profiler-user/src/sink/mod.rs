@@ -196,6 +196,16 @@ impl Session<'_> {
         self.stages.get(stage).map_or("", |row| row.name.as_str())
     }
 
+    /// What a hop is called: codes and names of both its stages.
+    #[must_use]
+    pub fn hop_label(&self, (from, to): (usize, usize), arrow: &str) -> String {
+        let side = |stage: usize| {
+            let code = self.stages.get(stage).map(|row| row.code.to_string()).unwrap_or_default();
+            format!("{code} {}", self.stage_title(stage)).trim_end().to_owned()
+        };
+        format!("{} {arrow} {}", side(from), side(to))
+    }
+
     /// What is told of a stage beside its code: its name, unless that is the code again.
     #[must_use]
     pub fn stage_title(&self, stage: usize) -> &str {

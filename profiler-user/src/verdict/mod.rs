@@ -16,6 +16,7 @@ pub use course::{Course, CourseKind};
 pub use modes::Modes;
 pub use outliers::{Outlier, outliers};
 
+use crate::sink::Session;
 use crate::stats::{Figures, HopFigures, Stats, Subject};
 use crate::trace::Cause;
 
@@ -126,6 +127,14 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Verdict> {
     verdict.modes = modes::of(evidence, work);
     verdict.outliers = outliers(evidence.stats, work, evidence.span_ns.is_some());
     Some(verdict)
+}
+
+/// The verdict on a whole session.
+#[must_use]
+pub fn of_session(session: &Session<'_>) -> Option<Verdict> {
+    let hits: Vec<u64> = session.stages.iter().map(|row| row.hits).collect();
+    let hits_ns = session.duration_ns;
+    judge(&Evidence { stats: session.stats, span_ns: None, hits: &hits, hits_ns })
 }
 
 /// The hops with their durations in the time that is judged.

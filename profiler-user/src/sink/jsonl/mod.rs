@@ -7,6 +7,7 @@ mod line;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 use std::io::Write;
 

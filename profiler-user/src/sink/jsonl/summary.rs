@@ -19,6 +19,7 @@ pub(super) struct Line<'a> {
 struct Summary<'a> {
     ledger: Accounts<'a>,
     stages: Vec<Stage<'a>>,
+    verdict: Option<super::verdict::Judged<'a>>,
     hops: Vec<Hop<'a>>,
     e2e: Durations,
     queue_wait: Durations,
@@ -57,6 +58,7 @@ impl<'a> Line<'a> {
             summary: Summary {
                 ledger: Accounts::new(ledger, outcomes),
                 stages: stages.iter().map(Stage::new).collect(),
+                verdict: super::verdict::Judged::new(session),
                 hops: stats.hops().iter().map(|hop| Hop::new(hop, session)).collect(),
                 e2e: Durations::new(e2e),
                 queue_wait: Durations::new(queue_wait),

@@ -86,13 +86,7 @@ fn row(page: &mut Page, layout: &Layout, label: &str, figures: Figures, share: O
 
 /// Codes and names where both fit, codes alone otherwise, unless two stages share a code: then the names tell more.
 pub(super) fn label(session: &Session<'_>, hop: &HopFigures, arrow: &str, width: usize) -> String {
-    let side =
-        |code: profiler_common::StageCode, stage: usize| format!("{code} {}", session.stage_title(stage));
-    let full = format!(
-        "{} {arrow} {}",
-        side(hop.from_code, hop.from).trim_end(),
-        side(hop.to_code, hop.to).trim_end()
-    );
+    let full = session.hop_label((hop.from, hop.to), arrow);
     if full.chars().count() <= width {
         return full;
     }

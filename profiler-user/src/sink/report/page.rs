@@ -111,6 +111,10 @@ impl Page {
         self.style.width
     }
 
+    pub(super) const fn is_ascii(&self) -> bool {
+        self.style.ascii
+    }
+
     pub(super) const fn glyphs(&self) -> &'static Glyphs {
         if self.style.ascii { &ASCII } else { &UNICODE }
     }

@@ -1,42 +1,47 @@
-//! One sentence: where the time goes.
+//! The first sentences: where the time goes, and why.
 
 use profiler_common::Outcome;
 
 use super::page::{Ink, Page};
 use crate::sink::{Session, units};
-use crate::stats::HopFigures;
 use crate::trace::Cause;
+use crate::verdict::words::{Speech, explanation};
+use crate::verdict::{Hop, Reason, Verdict, of_session};
 
-/// Names the hop with the largest share of the time, and its cause. Nothing without a hop.
+/// Names the hop with the largest share of the time, its cause, and what is to blame. Nothing without a hop.
 pub(super) fn section(session: &Session<'_>, page: &mut Page) {
-    let hops = session.stats.hops();
-    // Of equal ones the first in the pipeline: it is where to look first.
-    let worst = hops.iter().rev().max_by_key(|hop| hop.figures.total_ns);
-    if let Some(worst) = worst.filter(|hop| hop.figures.total_ns > 0) {
-        let whole = hops.iter().map(|hop| hop.figures.total_ns).sum();
-        let sentence = sentence(session, worst, whole, page);
+    if let Some(verdict) = of_session(session) {
+        let arrow = page.glyphs().arrow;
+        let label = |hop: Hop| session.hop_label(hop, arrow);
+        let speech = Speech { hop: &label, ascii: page.is_ascii() };
         page.line("");
-        page.wrapped("", &sentence, Ink::Bold);
+        page.wrapped("", &sentences(session, &verdict, &speech, page).join(" "), Ink::Bold);
     }
 }
 
-fn sentence(session: &Session<'_>, worst: &HopFigures, whole: u128, page: &Page) -> String {
-    let share = units::share(units::part(worst.figures.total_ns, whole));
-    let hop = super::hops::label(session, worst, page.glyphs().arrow, usize::MAX);
-    let [p50, p99] = [worst.figures.p50_ns, worst.figures.p99_ns].map(|ns| page.duration(ns));
+fn sentences(session: &Session<'_>, verdict: &Verdict, speech: &Speech<'_>, page: &Page) -> Vec<String> {
+    let share = units::share(verdict.share);
+    let hop = (speech.hop)(verdict.hop);
+    let [p50, p99] = [verdict.figures.p50_ns, verdict.figures.p99_ns].map(|ns| page.duration(ns));
     let records = if session.stats.ended(Outcome::Written) == 0 {
         ", though no record was seen to be written"
     } else {
         ""
     };
-    let cause = match worst.cause() {
-        Cause::Source => "at the source",
-        Cause::Queue => "waiting in a queue",
-        Cause::Transform => "in a transform",
-        Cause::SinkWrite => "in the sink write",
-        Cause::Other => "between two stages",
-    };
-    format!(
-        "{share} of the sampled records' time is spent {cause}: {hop}. Half of them take no more than {p50} there, 99% no more than {p99}{records}."
-    )
+    let first = format!("{share} of the sampled records' time is spent {}: {hop}.", spent(verdict));
+    let last = format!("Half of them take no more than {p50} there, 99% no more than {p99}{records}.");
+    let mut sentences = vec![first, last];
+    sentences.extend(explanation(verdict, speech));
+    sentences
+}
+
+const fn spent(verdict: &Verdict) -> &'static str {
+    match (verdict.reason, verdict.cause) {
+        (Reason::HeldBack(_), _) => "waiting for room in a queue",
+        (_, Cause::Source) => "at the source",
+        (_, Cause::Queue) => "waiting in a queue",
+        (_, Cause::Transform) => "in a transform",
+        (_, Cause::SinkWrite) => "in the sink write",
+        (_, Cause::Other) => "between two stages",
+    }
 }
