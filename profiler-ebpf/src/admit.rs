@@ -5,9 +5,7 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 use profiler_common::budget::{self, Verdict};
 use profiler_common::limits::CAS_TRIES;
 use profiler_common::recipe::{key_hash, key_trace_id};
-use profiler_common::{
-    Config, Counter, Handle, Key, SequenceKey, SequenceMode, SlotState, trace_id,
-};
+use profiler_common::{Config, Counter, Handle, Key, SequenceKey, SequenceMode, SlotState, trace_id};
 
 use crate::count::count;
 use crate::hit::Hit;

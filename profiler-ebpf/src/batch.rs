@@ -75,13 +75,13 @@ const MOVED: u64 = 1 << 63;
 #[inline(never)]
 fn join(key: &Key, handle: u64, place: u64, cookie: u64) -> u64 {
     let key = Key { process: key.process, space: key.space, value: key.value };
-    let (Some(config), Some(batch), Some(journey)) = (CONFIG.get(0), BATCHES.get_ptr_mut(key), Journey::of(handle))
+    let (Some(config), Some(batch), Some(journey)) =
+        (CONFIG.get(0), BATCHES.get_ptr_mut(key), Journey::of(handle))
     else {
         return 0;
     };
     // SAFETY: fields of map values, aligned by their layout, here and below.
-    let (index, serial) =
-        unsafe { (atomic::fetch_add_u32(&raw mut (*batch).members, 1), (*batch).serial) };
+    let (index, serial) = unsafe { (atomic::fetch_add_u32(&raw mut (*batch).members, 1), (*batch).serial) };
     // SAFETY: as above.
     unsafe { atomic::fetch_add_u32(&raw mut (*journey.header).outputs, 1) };
     if index >= MAX_MEMBERS {
@@ -176,7 +176,8 @@ fn member_at(batch: *mut Batch, key: Key, index: u32) -> Option<Journey> {
 #[inline(never)]
 fn member(cookie: u64, key: &Key, index: u32, frame: &Frame) -> u64 {
     let key = Key { process: key.process, space: key.space, value: key.value };
-    let (Some(config), Some(spec), Some(batch)) = (CONFIG.get(0), PROBES.get(cookie as u32), BATCHES.get_ptr_mut(key))
+    let (Some(config), Some(spec), Some(batch)) =
+        (CONFIG.get(0), PROBES.get(cookie as u32), BATCHES.get_ptr_mut(key))
     else {
         return 0;
     };

@@ -45,8 +45,14 @@ fn grow(cookie: u64, value: u64, parent: u64, path: u64, frame: &Frame) -> u64 {
     // SAFETY: fields of a map value that do not change while the trace is in flight.
     let (sequence, trace_id, start_ns) =
         unsafe { ((*parent.header).sequence, (*parent.header).trace_id, (*parent.header).start_ns) };
-    let beginning =
-        Beginning { key, task: hit.task_or_unknown(), sequence, trace_id, now_ns: start_ns, flags: flags(&parent) };
+    let beginning = Beginning {
+        key,
+        task: hit.task_or_unknown(),
+        sequence,
+        trace_id,
+        now_ns: start_ns,
+        flags: flags(&parent),
+    };
     let Some(child) = admit::take_slot(&hit, &beginning) else { return refuse(&parent) };
     let last = hit.config.max_entries.wrapping_sub(1);
     // SAFETY: the child's slot is this program's alone; the parent's count is read as it is at this moment.

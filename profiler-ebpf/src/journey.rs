@@ -30,7 +30,8 @@ pub fn pass(cookie: u64, frame: &Frame) -> u64 {
     }
     let by_scope = spec.flags & (ProbeSpec::KEY_IS_SCOPE | ProbeSpec::BRANCHES) != 0;
     let current = if by_scope { scope::current(cookie, frame) } else { 0 };
-    let found = if spec.flags & ProbeSpec::KEY_IS_SCOPE != 0 { current } else { keyed(cookie, current, frame) };
+    let found =
+        if spec.flags & ProbeSpec::KEY_IS_SCOPE != 0 { current } else { keyed(cookie, current, frame) };
     act(cookie, found, frame)
 }
 

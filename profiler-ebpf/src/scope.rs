@@ -105,7 +105,8 @@ fn is_left(scope: *const ScopeFrame, trampoline: u64, here: u64, opening: u64) -
 /// Takes away the scopes that are over.
 #[inline(never)]
 fn settle(cookie: u64, frame: &Frame, opening: u64) -> u64 {
-    let (Some(stack), Some(here), Some(config)) = (stack(cookie, frame), depth(cookie, frame), CONFIG.get(0)) else {
+    let (Some(stack), Some(here), Some(config)) = (stack(cookie, frame), depth(cookie, frame), CONFIG.get(0))
+    else {
         return 0;
     };
     forget_overflow(stack, here);
