@@ -13,7 +13,7 @@ use crate::count::count;
 use crate::hit::Hit;
 use crate::in_flight::{self, Journey};
 use crate::maps::{BUDGET, OPEN, SEQUENCES, SLOTS};
-use crate::{atomic, free_list, stamp, unseen};
+use crate::{atomic, frame, free_list, stamp, unseen};
 
 /// What a journey begins with, besides the hit.
 pub struct Beginning {
@@ -26,19 +26,31 @@ pub struct Beginning {
     pub flags: u32,
 }
 
-/// A record was emitted by the source. Its trace, if it has one from now on.
+/// Counts a record of the running thread, whatever its key. Its number in the thread's sequence, if that is sampled.
 #[inline(always)]
-pub fn start(hit: &Hit<'_>, key: Key) -> Option<Journey> {
-    let config = hit.config;
+pub fn sample_early(config: &Config, process: u32) -> Option<u64> {
     count(Counter::Records);
+    let (_, tid) = frame::ids(config).unwrap_or_else(frame::kernel_ids);
+    let sequence = next_in_sequence(config, process, u64::from(tid), 0)?;
+    is_sampled(config, sequence).then_some(sequence)
+}
+
+/// A record was emitted by the source. Its trace, if it has one from now on. `taken` is its number in its sequence, if that was taken, and sampled,
+/// already; else 0.
+#[inline(always)]
+pub fn start(hit: &Hit<'_>, key: Key, taken: u64) -> Option<Journey> {
+    let config = hit.config;
+    if taken == 0 {
+        count(Counter::Records);
+    }
     // Before anything else, so that no stage of the new record is ever stamped on the trace of an older one with the same key.
     in_flight::unbind(config, key);
     if config.by_key != 0 {
         return by_key(hit, key, 0);
     }
     let (task, named) = hit.task()?;
-    let sequence = next_in_sequence(config, hit, task, named)?;
-    if config.rate == 0 || sequence % config.rate != 0 {
+    let sequence = if taken == 0 { next_in_sequence(config, hit.process, task, named)? } else { taken };
+    if !is_sampled(config, sequence) {
         return None;
     }
     count(Counter::Sampled);
@@ -95,11 +107,16 @@ fn begin(hit: &Hit<'_>, beginning: &Beginning) -> Option<Journey> {
 }
 
 #[inline(always)]
-fn next_in_sequence(config: &Config, hit: &Hit<'_>, task: u64, named: u32) -> Option<u64> {
+fn is_sampled(config: &Config, sequence: u64) -> bool {
+    config.rate != 0 && sequence % config.rate == 0
+}
+
+#[inline(always)]
+fn next_in_sequence(config: &Config, process: u32, task: u64, named: u32) -> Option<u64> {
     let key = if config.sequence == SequenceMode::Process as u32 {
-        SequenceKey { process: hit.process, named: 0, task: 0 }
+        SequenceKey { process, named: 0, task: 0 }
     } else {
-        SequenceKey { process: hit.process, named, task }
+        SequenceKey { process, named, task }
     };
     let word = match SEQUENCES.get_ptr_mut(key) {
         Some(word) => word,

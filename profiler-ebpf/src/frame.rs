@@ -144,7 +144,7 @@ pub fn ids(config: &Config) -> Option<(u32, u32)> {
 
 /// Process and thread id of the running thread as the initial pid namespace has them: one call for both.
 #[inline(always)]
-fn kernel_ids() -> (u32, u32) {
+pub fn kernel_ids() -> (u32, u32) {
     let both = bpf_get_current_pid_tgid();
     ((both >> 32) as u32, both as u32)
 }

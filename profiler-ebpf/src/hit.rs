@@ -66,12 +66,12 @@ impl<'a> Hit<'a> {
 #[inline(always)]
 pub fn plain(ctx: &ProbeContext) {
     let mut place = MaybeUninit::uninit();
-    let Some((cookie, frame)) = arrive::<true>(ctx, &mut place) else { return };
+    let Some((cookie, frame, sequence)) = arrive::<true>(ctx, &mut place) else { return };
     let Some(hit) = Hit::of(cookie, frame) else { return };
     let Some(value) = value(ctx, cookie, frame) else { return };
     let key = hit.key(value);
     if hit.spec.role == Role::Start as u8 {
-        admit::start(&hit, key);
+        admit::start(&hit, key, sequence);
         return;
     }
     let Some(journey) = in_flight::find_sure(hit.config, key) else { return };
@@ -86,7 +86,7 @@ pub fn plain(ctx: &ProbeContext) {
 #[inline(always)]
 pub fn journey(ctx: &ProbeContext) {
     let mut place = MaybeUninit::uninit();
-    let Some((cookie, frame)) = arrive::<false>(ctx, &mut place) else { return };
+    let Some((cookie, frame, _)) = arrive::<false>(ctx, &mut place) else { return };
     journey::pass(cookie, frame);
 }
 
@@ -94,17 +94,18 @@ pub fn journey(ctx: &ProbeContext) {
 #[inline(always)]
 pub fn batch(ctx: &ProbeContext) {
     let mut place = MaybeUninit::uninit();
-    let Some((cookie, frame)) = arrive::<false>(ctx, &mut place) else { return };
+    let Some((cookie, frame, _)) = arrive::<false>(ctx, &mut place) else { return };
     let Some(value) = value(ctx, cookie, frame) else { return };
     batch::stage(cookie, value, frame);
 }
 
-/// What all hits have in common: whether this one has an effect at all. Its cookie and its frame, if it has. Sites that save arguments are plain ones.
+/// What all hits have in common: whether this one has an effect at all. Its cookie and its frame, if it has; and its number in its sequence, if that
+/// was taken already, or 0. Sites that save arguments are plain ones.
 #[inline(always)]
-fn arrive<'a, const SAVES: bool>(
+fn arrive<'a, const PLAIN: bool>(
     ctx: &ProbeContext,
     place: &'a mut MaybeUninit<Frame>,
-) -> Option<(u64, &'a Frame)> {
+) -> Option<(u64, &'a Frame, u64)> {
     // SAFETY: the context is that of a running program. The cookie was set when attaching.
     let cookie = unsafe { bpf_get_attach_cookie(ctx.as_ptr()) };
     let (probe, process) = (cookie as u32, (cookie >> 32) as u32);
@@ -116,8 +117,12 @@ fn arrive<'a, const SAVES: bool>(
     if is_idle(spec) {
         return None;
     }
+    let mut sequence = 0;
+    if PLAIN && is_simple_source(spec, config) {
+        sequence = admit::sample_early(config, process)?;
+    }
     let frame = Frame::of(ctx, config, place);
-    if SAVES && spec.role == Role::Save as u8 {
+    if PLAIN && spec.role == Role::Save as u8 {
         save(spec, process, frame);
         return None;
     }
@@ -138,7 +143,7 @@ fn arrive<'a, const SAVES: bool>(
             }
         }
     }
-    Some((cookie, frame))
+    Some((cookie, frame, sequence))
 }
 
 /// The value of the site's key; one that cannot be read is counted.
@@ -182,6 +187,18 @@ fn is_idle(spec: &ProbeSpec) -> bool {
     let looks_up = spec.role != Role::Start as u8 && spec.role != Role::Save as u8;
     let in_register = spec.key.kind == KeyRecipe::VALUE && spec.key.value.steps == 0;
     looks_up && in_register && spec.flags & ALWAYS_LOOKED_AT == 0 && in_flight::nothing_open()
+}
+
+/// Whether it is known beforehand, for a hit at a source, that it is a record, and that no older trace has its key: then nearly all of them, which are
+/// not sampled, need not be looked at any closer than to be counted.
+#[inline(always)]
+fn is_simple_source(spec: &ProbeSpec, config: &Config) -> bool {
+    spec.role == Role::Start as u8
+        && spec.key.kind == KeyRecipe::VALUE
+        && spec.key.value.steps == 0
+        && spec.flags & (ALWAYS_LOOKED_AT | ProbeSpec::HAS_PREDICATE | ProbeSpec::HAS_TASK) == 0
+        && config.by_key == 0
+        && in_flight::nothing_open()
 }
 
 /// What is done, or can be unreadable, though no trace is in flight.
