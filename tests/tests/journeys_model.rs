@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use stain_tests::expected::{self, Expected};
+use stain_tests::expected::{self, Expected, Violation};
 use stain_tests::model::{Bounds, Mix, Model, Step, script, spec};
-use stain_tests::run::Running;
+use stain_tests::report::Trace;
+use stain_tests::run::{Done, Running};
 use stain_tests::targets::Flavour;
+use stain_tests::truth::Row;
 
 const THREADS: u32 = 4;
 
@@ -41,9 +43,38 @@ impl Play {
         let done = running.finish()?;
         let expected: Expected = self.model.expected(&self.steps, &done.truth);
         let violations = expected::check(&done.report, &expected);
-        ensure!(violations.is_empty(), "{what}: {}\n{}", expected::show(&violations), done.report.summary);
+        let told = || format!("{}\n{}", expected::show(&violations), at_steps(&done, &violations));
+        ensure!(violations.is_empty(), "{what}: {}\n{}", told(), done.report.summary);
         Ok(())
     }
+}
+
+/// At which steps, counted from 0, the stamps of the first few traces that are wrong were taken.
+fn at_steps(done: &Done, violations: &[Violation]) -> String {
+    let mut rows: Vec<&Row> = done.truth.records().flatten().collect();
+    rows.sort_unstable_by_key(|row| row.before_ns);
+    let step = |ts_ns: u64| rows.partition_point(|row| row.before_ns <= ts_ns).saturating_sub(1);
+    let is_wrong = |trace: &&Trace| violations.iter().any(|v| v.of.contains(&trace.trace_id));
+    let in_words = |trace: &Trace| {
+        let at: Vec<_> =
+            trace.entries.iter().map(|entry| format!("{}:{}", step(entry.ts_ns), entry.name)).collect();
+        format!("  trace {} branch {:?}: {}", trace.trace_id, trace.branch, at.join(" "))
+    };
+    done.report.traces.iter().filter(is_wrong).take(8).map(in_words).collect::<Vec<_>>().join("\n")
+}
+
+/// Every script of a list; all that disagree are told.
+fn assert_all_agree(scripts: impl Iterator<Item = (u64, Flavour, Bounds)>) -> Result<()> {
+    let mut wrong = Vec::new();
+    for (seed, flavour, bounds) in scripts {
+        let mix = Mix::ALL[seed as usize % Mix::ALL.len()];
+        let what = format!("seed {seed}, {mix:?}, {bounds:?}");
+        if let Err(error) = play(seed, 10_000, mix, bounds)?.assert_agrees(flavour, &what) {
+            wrong.push(format!("{error:#}"));
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
 }
 
 #[test]
@@ -51,13 +82,12 @@ fn random_scripts_agree_with_the_model() -> Result<()> {
     if !stain_tests::tally::privileged("journeys_model::random_scripts_agree_with_the_model").open() {
         return Ok(());
     }
-    for seed in 0..12 {
-        let mix = Mix::ALL[seed as usize % Mix::ALL.len()];
-        let (flavour, rate) = if seed % 2 == 0 { (Flavour::CProtected, 1) } else { (Flavour::C, 3) };
-        let what = format!("seed {seed}, {mix:?}, one in {rate}");
-        play(seed, 10_000, mix, Bounds::wide(rate))?.assert_agrees(flavour, &what)?;
-    }
-    Ok(())
+    let flavours = [(Flavour::CProtected, 1), (Flavour::C, 3)];
+    let only = std::env::var("SEED").ok().and_then(|s| s.parse::<u64>().ok());
+    assert_all_agree((0..12).filter(|s| only.is_none_or(|o| o == *s)).map(|seed| {
+        let (flavour, rate) = flavours[seed as usize / 4 % 2];
+        (seed, flavour, Bounds::wide(rate))
+    }))
 }
 
 #[test]
@@ -65,11 +95,87 @@ fn at_every_bound_the_model_agrees_still() -> Result<()> {
     if !stain_tests::tally::privileged("journeys_model::at_every_bound_the_model_agrees_still").open() {
         return Ok(());
     }
-    for seed in 100..108 {
-        let mix = Mix::ALL[seed as usize % Mix::ALL.len()];
-        let bounds = Bounds { rate: 1 + seed % 2, keys: 2, branches: 2, members: 3 };
-        play(seed, 10_000, mix, bounds)?
-            .assert_agrees(Flavour::CProtected, &format!("seed {seed}, {mix:?}"))?;
+    assert_all_agree((100..108).map(|seed| {
+        let bounds = Bounds { rate: 1 + seed % 2, keys: 2, branches: 2, members: 64 };
+        (seed, Flavour::CProtected, bounds)
+    }))
+}
+
+#[test]
+fn zz_mini() -> Result<()> {
+    use stain_tests::model::Code;
+    let text = std::env::var("MINI")?;
+    let mut steps = Vec::new();
+    for part in text.split(';') {
+        let words: Vec<&str> = part.split_whitespace().collect();
+        let code = Code::ALL.into_iter().find(|code| format!("{code:?}") == words[1]).context("code")?;
+        steps.push(Step { thread: words[0].parse()?, code, object: words[2].parse()?, second: words[3].parse()? });
     }
+    let bounds = Bounds::wide(1);
+    let mut model = Model::new(THREADS, bounds);
+    steps.iter().for_each(|step| model.step(step));
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("script");
+    std::fs::write(&file, Step::encode(&steps))?;
+    Play { steps, model, bounds, _folder: folder, file }.assert_agrees(Flavour::C, "mini")
+}
+
+#[test]
+fn zz_shrink() -> Result<()> {
+    use stain_tests::model::Code;
+    let seed: u64 = std::env::var("SEED")?.parse()?;
+    let mix = Mix::ALL[seed as usize % 4];
+    let (flavour, rate) = [(Flavour::CProtected, 1), (Flavour::C, 3)][seed as usize / 4 % 2];
+    let bounds = Bounds::wide(rate);
+    let mut model = Model::new(THREADS, bounds);
+    let mut steps = script(seed, 10_000, mix, &mut model);
+    // Only what can be done.
+    let tidy = |steps: &[Step]| -> Vec<Step> {
+        let mut depth = [0_usize; 4];
+        let mut out = Vec::new();
+        for step in steps {
+            let d = &mut depth[step.thread as usize];
+            let mut step = *step;
+            match step.code {
+                Code::Call | Code::KeepCall | Code::PlainCall => *d += 1,
+                Code::Return if *d == 0 => continue,
+                Code::Return => *d -= 1,
+                Code::Leave if *d == 0 => continue,
+                Code::Leave => { step.object = step.object.min(*d as u32); *d -= step.object as usize; }
+                Code::Die => *d = 0,
+                _ => {}
+            }
+            out.push(step);
+        }
+        for (thread, d) in depth.into_iter().enumerate() {
+            for _ in 0..d { out.push(Step { thread: thread as u32, code: Code::Return, object: 0, second: 0 }); }
+        }
+        out
+    };
+    let fails = |steps: &[Step]| -> Result<Option<String>> {
+        let steps = tidy(steps);
+        let mut model = Model::new(THREADS, bounds);
+        steps.iter().for_each(|step| model.step(step));
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("script");
+        std::fs::write(&file, Step::encode(&steps))?;
+        Ok(Play { steps, model, bounds, _folder: folder, file }.assert_agrees(flavour, "x").err().map(|e| format!("{e:#}")).filter(|e| e.contains("Stages of")))
+    };
+    let started = std::time::Instant::now();
+    let mut size = steps.len() / 2;
+    let mut last = String::new();
+    while size >= 1 && started.elapsed().as_secs() < 540 {
+        let mut at = 0;
+        while at < steps.len() && started.elapsed().as_secs() < 540 {
+            let mut fewer = steps.clone();
+            fewer.drain(at..(at + size).min(steps.len()));
+            if let Some(why) = fails(&fewer)? { steps = fewer; last = why; } else { at += size; }
+        }
+        println!("size {size}: {} steps left", steps.len());
+        size /= 2;
+    }
+    for step in tidy(&steps) { print!("{} {:?} {} {};", step.thread, step.code, step.object, step.second); }
+    println!();
+    println!("{last}");
     Ok(())
 }

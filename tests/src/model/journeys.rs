@@ -52,6 +52,7 @@ impl Model {
         let Some(batch) = self.batches.get(&key).cloned() else { return };
         for id in self.members(&batch) {
             self.stamp(id, code);
+            // The last one: those before it, or those of a parent, were others.
             if let Some(stay) = self.traces[id].stays.last_mut() {
                 stay.size.get_or_insert(u64::from(batch.size));
             }

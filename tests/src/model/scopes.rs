@@ -1,5 +1,7 @@
 //! Scopes, by the depth of calls.
 //!
+//! How deep in the stack a stage function is entered is its *place*: those that a call makes are a little deeper than the others of the same function.
+//!
 //! A scope that is a call is open as long as the call is, however it ends. One that a stage opened is open until a stage closes it, until a call around it
 //! ends, or until the thread opens another scope from further out, or from the same place in the program: then the first was left.
 
@@ -15,20 +17,48 @@ const MAX_SCOPES: usize = 8;
 pub(super) struct Thread {
     /// Records it has emitted.
     pub emitted: u64,
-    /// The calls it is in: for each, whether it opened a scope, and which: the number of scopes below it.
-    pub calls: Vec<Option<usize>>,
+    pub calls: Vec<Call>,
     pub frames: Vec<Frame>,
-    /// The depth at which a scope found no room; until the thread is back there, no scope is certain.
+    /// Scopes it has opened.
+    opened: u64,
+    /// The place at which a scope found no room; until a stage is entered there, or further out, no scope is certain.
     pub overflow: Option<usize>,
+}
+
+impl Thread {
+    /// The place of a stage function.
+    fn place(&self, is_call: bool) -> usize {
+        2 * self.calls.len() + usize::from(is_call)
+    }
+
+    /// Where a scope that it opened is now, if it is still there.
+    fn find(&self, serial: u64) -> Option<usize> {
+        self.frames.iter().position(|frame| frame.serial == serial)
+    }
+
+    /// A stage that has to do with scopes is entered at this place.
+    fn forget_overflow(&mut self, place: usize) {
+        self.overflow = self.overflow.filter(|&at| at < place);
+    }
+}
+
+/// A call that a thread is in.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Call {
+    /// Of no stage.
+    Plain,
+    /// Of a stage that opens a scope: which one, if there was room for it and a need.
+    Scope(Option<u64>),
 }
 
 /// An open scope.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Frame {
+    /// Which scope of its thread it is.
+    pub serial: u64,
     /// `None` for a record that is not traced.
     pub trace: Option<Id>,
-    /// How many calls the thread was in.
-    pub depth: usize,
+    pub place: usize,
     pub is_call: bool,
     /// Whether it may close without an output.
     pub keeps: bool,
@@ -40,8 +70,8 @@ pub(super) struct Frame {
 impl Model {
     /// The record that a thread is at.
     pub(super) fn current(&mut self, thread: u32) -> Option<Id> {
-        self.forget_overflow(thread);
         let of_thread = self.thread(thread);
+        of_thread.forget_overflow(of_thread.place(false));
         if of_thread.overflow.is_some() {
             return None;
         }
@@ -49,47 +79,42 @@ impl Model {
         self.is_alive(id).then_some(id)
     }
 
-    fn forget_overflow(&mut self, thread: u32) {
-        let of_thread = self.thread(thread);
-        let depth = of_thread.calls.len();
-        of_thread.overflow = of_thread.overflow.filter(|&at| at < depth);
-    }
-
     pub(super) fn open(&mut self, thread: u32, trace: Option<Id>, code: Code) {
-        self.forget_overflow(thread);
         let is_call = code != Code::Open;
-        let depth = self.thread(thread).calls.len();
-        let is_left =
-            |frame: &Frame| frame.depth > depth || frame.depth == depth && !frame.is_call && !is_call;
-        if let Some(first) = self.frames(thread).iter().position(is_left) {
+        let of_thread = self.thread(thread);
+        let place = of_thread.place(is_call);
+        of_thread.forget_overflow(place);
+        // At the same place there can only be one that the same stage opened.
+        if let Some(first) = of_thread.frames.iter().position(|frame| frame.place >= place) {
             self.cut(thread, first);
         }
-        let below = self.frames(thread).len();
         let mut opened = None;
-        if trace.is_some() || below > 0 {
-            opened = self.push(thread, trace, is_call, code == Code::KeepCall).then_some(below);
+        if trace.is_some() || !self.frames(thread).is_empty() {
+            opened = self.push(thread, trace, is_call, code == Code::KeepCall);
         }
         if is_call {
-            self.thread(thread).calls.push(opened);
+            self.thread(thread).calls.push(Call::Scope(opened));
         }
     }
 
-    /// False when there is no room.
-    fn push(&mut self, thread: u32, trace: Option<Id>, is_call: bool, keeps: bool) -> bool {
-        let depth = self.thread(thread).calls.len();
+    /// Its serial number; `None` when there is no room.
+    fn push(&mut self, thread: u32, trace: Option<Id>, is_call: bool, keeps: bool) -> Option<u64> {
         let of_thread = self.thread(thread);
+        let place = of_thread.place(is_call);
         if of_thread.frames.len() >= MAX_SCOPES || of_thread.overflow.is_some() {
-            of_thread.overflow.get_or_insert(depth);
+            of_thread.overflow.get_or_insert(place);
             self.bound("scopes_full");
-            return false;
+            return None;
         }
+        of_thread.opened += 1;
+        let serial = of_thread.opened;
         let (outputs, children) =
             trace.map_or((0, 0), |id| (self.traces[id].outputs, self.traces[id].children));
         if let Some(id) = trace {
             self.traces[id].leads += 1;
         }
-        self.frames(thread).push(Frame { trace, depth, is_call, keeps, outputs, children });
-        true
+        self.frames(thread).push(Frame { serial, trace, place, is_call, keeps, outputs, children });
+        Some(serial)
     }
 
     /// Takes away the scopes from the one at `first` on: they were left, which says nothing of their records.
@@ -118,20 +143,23 @@ impl Model {
     }
 
     pub(super) fn return_from(&mut self, thread: u32) {
-        if let Some(Some(index)) = self.thread(thread).calls.pop() {
+        let of_thread = self.thread(thread);
+        let Some(Call::Scope(opened)) = of_thread.calls.pop() else { return };
+        of_thread.forget_overflow(of_thread.place(true));
+        if let Some(index) = opened.and_then(|serial| of_thread.find(serial)) {
             self.close_at(thread, index);
         }
-        self.forget_overflow(thread);
     }
 
     pub(super) fn leave(&mut self, thread: u32, calls: u32) {
         let of_thread = self.thread(thread);
         let depth = of_thread.calls.len().saturating_sub(calls as usize);
         let left = of_thread.calls.split_off(depth);
-        if let Some(first) = left.into_iter().flatten().next() {
+        let opened =
+            left.iter().filter_map(|call| if let Call::Scope(opened) = call { *opened } else { None });
+        if let Some(first) = opened.filter_map(|serial| of_thread.find(serial)).min() {
             self.cut(thread, first);
         }
-        self.forget_overflow(thread);
     }
 
     /// A stage closes the scope of the record that the thread is at; of one that is not traced, or is over, no more than the innermost.
@@ -141,7 +169,7 @@ impl Model {
             self.stamp(id, Code::Close);
         }
         let frames = self.frames(thread).clone();
-        let ended = |frame: &Frame| frame.trace.is_none_or(|id| !self.is_alive(id));
+        let ended = |frame: &Frame| frame.trace.is_none();
         let index = match current {
             Some(_) => frames.iter().rposition(|frame| !frame.is_call && frame.trace == current),
             None => frames.last().filter(|frame| !frame.is_call && ended(frame)).map(|_| frames.len() - 1),

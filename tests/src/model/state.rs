@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::scopes::{Frame, Thread};
+use super::scopes::{Call, Frame, Thread};
 use super::{Bounds, Code, Step};
 use crate::expected::End;
 
@@ -110,7 +110,7 @@ impl Model {
                 let trace = self.stage_of(row, code);
                 self.open(thread, trace, code);
             }
-            Code::PlainCall => self.thread(thread).calls.push(None),
+            Code::PlainCall => self.thread(thread).calls.push(Call::Plain),
             Code::Close => self.close(thread),
             Code::Return => self.return_from(thread),
             Code::Leave => self.leave(thread, object),
@@ -256,15 +256,16 @@ impl Model {
         self.birth((Space::Row, row));
         let Some(parent) = parent else { return };
         self.traces[parent].children += 1;
-        let Trace { who, path, children, ref stamps, .. } = self.traces[parent];
+        let Trace { who, path, children, ref stamps, ref stays, .. } = self.traces[parent];
         if children > self.bounds.branches || children > 255 || path >> 56 != 0 {
             self.bound("branches_full");
             self.flag(parent, "branches_dropped");
             return;
         }
-        let stamps = stamps.clone();
+        let (stamps, stays) = (stamps.clone(), stays.clone());
         self.traces[parent].branches += 1;
         let id = self.begin(who, path << 8 | u64::from(children), row, stamps);
+        self.traces[id].stays = stays;
         self.stamp(id, Code::Fork);
     }
 

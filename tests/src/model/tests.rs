@@ -220,3 +220,72 @@ fn any_script_makes_whole_families() {
         }
     }
 }
+
+#[test]
+fn zz_debug() {
+    let seed: u64 = std::env::var("SEED").unwrap_or("0".into()).parse().unwrap();
+    let want = std::env::var("WANT").unwrap_or_default();
+    let mix = Mix::ALL[seed as usize % 4];
+    let rate = if seed / 4 % 2 == 0 { 1 } else { 3 };
+    let mut model = Model::new(4, Bounds::wide(rate));
+    let steps = script(seed, 10_000, mix, &mut model);
+    let found = model
+        .traces
+        .iter()
+        .position(|t| {
+            let names: Vec<_> = t.stamps.iter().map(|&at| steps[at].code.stage().unwrap().1).collect();
+            names.join(" ").starts_with(&want)
+        })
+        .unwrap();
+    let t = &model.traces[found];
+    println!("trace {found} {:?}", t);
+    let thread = steps[*t.stamps.last().unwrap()].thread;
+    let (first, last) = (t.stamps[0], *t.stamps.last().unwrap() + 6);
+    let mut again = Model::new(4, Bounds::wide(rate));
+    for (at, step) in steps.iter().enumerate() {
+        again.step(step);
+        if at + 40 >= first && at <= last {
+            let th = again.threads[step.thread as usize].clone();
+            let frames: Vec<_> = th
+                .frames
+                .iter()
+                .map(|f| {
+                    format!(
+                        "{}{}@{}",
+                        if f.is_call { "c" } else { "e" },
+                        f.trace.map_or("-".into(), |t| format!(
+                            "{t}{}",
+                            if again.is_alive(t) { "" } else { "x" }
+                        )),
+                        f.place
+                    )
+                })
+                .collect();
+            println!(
+                "{at} t{} {:?} {} {} | level {} of {:?} [{}]{}",
+                step.thread,
+                step.code,
+                step.object,
+                step.second,
+                th.calls.len(),
+                th.overflow,
+                frames.join(" "),
+                if t.stamps.contains(&at) { " <===" } else { "" }
+            );
+        }
+    }
+    let _ = thread;
+}
+#[test]
+fn zz_trace() {
+    let seed: u64 = std::env::var("SEED").unwrap_or("0".into()).parse().unwrap();
+    let want: usize = std::env::var("WANT").unwrap().parse().unwrap();
+    let mix = Mix::ALL[seed as usize % 4];
+    let rate = if seed / 4 % 2 == 0 { 1 } else { 3 };
+    let mut model = Model::new(4, Bounds::wide(rate));
+    let steps = script(seed, 10_000, mix, &mut model);
+    let t = &model.traces[want];
+    let names: Vec<_> =
+        t.stamps.iter().map(|&at| format!("{at}:{}", steps[at].code.stage().unwrap().1)).collect();
+    println!("trace {want} {:?} path {} {} end {:?}", t.who, t.path, names.join(" "), t.end);
+}
