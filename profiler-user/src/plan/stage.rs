@@ -60,7 +60,7 @@ impl Work<'_> {
     fn uses(&self) -> Uses {
         let task = self.stage.task.as_ref().map_or_else(Uses::default, Uses::of);
         let when = self.stage.when.as_ref().map_or_else(Uses::default, predicate::uses);
-        Uses::of(&self.stage.key).with(task).with(when)
+        self.stage.key.value().map_or_else(Uses::default, Uses::of).with(task).with(when)
     }
 
     /// The offset of the instruction that the user chose, if he chose one.
@@ -75,7 +75,14 @@ impl Work<'_> {
     /// What the kernel program does at the stage, wherever that is.
     fn probe_spec(&self) -> Result<(ProbeSpec, Option<Box<Predicate>>), Vec<Problem>> {
         let moment = if self.stage.point.at_return { Moment::Return } else { Moment::Entry };
-        let key = recipe::key(&self.stage.key, self.abi(), moment).map_err(Problem::Key);
+        let key = self
+            .stage
+            .key
+            .value()
+            .map(|key| recipe::key(key, self.abi(), moment))
+            .transpose()
+            .map(Option::unwrap_or_default)
+            .map_err(Problem::Key);
         // The thread is what the kernel program takes by itself.
         let named = self.stage.task.as_ref().filter(|task| **task != Expr::Thread);
         let task =

@@ -10,6 +10,7 @@ use super::{
     Target, defaults, load,
 };
 
+mod journeys;
 mod mistakes;
 
 const ISSUE: &str = r#"[target]                       # one of pid, pids, process, exe; --pid overrides
@@ -55,11 +56,19 @@ fn stage(code: StageCode, name: &str, point: Point, key: &str) -> Stage {
         name: name.to_owned(),
         point,
         key: key.parse().unwrap(),
-        task: None,
         space: 0,
+        also: None,
+        scope: None,
+        branch: false,
+        batch: None,
+        task: None,
         outcome: super::code::outcome(code),
         when: None,
+        attributes: Vec::new(),
+        event_time: None,
+        ttl: None,
         level: Level::Info,
+        begins: code == StageCode::SOURCE,
     }
 }
 
@@ -74,6 +83,7 @@ fn the_shape_of_the_issue() {
         max_entries_per_trace: 64,
         trace_ttl: Duration::from_secs(90),
         max_open_traces: 100,
+        ..defaults::sampling()
     };
     assert_eq!(spec.sampling, sampling);
     let source = stage(StageCode::SOURCE, "request", function("ngx_http_process_request"), "arg0");
@@ -232,6 +242,7 @@ fn flags_override_the_file() {
         max_entries_per_trace: 2,
         trace_ttl: Duration::from_secs(5),
         max_open_traces: 1,
+        ..defaults::sampling()
     };
     assert_eq!(spec.sampling, sampling);
     let codes: Vec<StageCode> = spec.stages.iter().map(|stage| stage.code).collect();
@@ -416,9 +427,12 @@ fn spaces_are_one_until_one_is_named() {
         (&[("S0", "thread", "row"), ("W!", "thread", "")], "keys that are threads have a space of their own"),
         (
             &[("S0", "arg0", "row"), ("W!", "arg0", "")],
-            "no S0 puts a key into the space of keys written `arg0`",
+            "no S0, `also`, branch or `batch` puts a key into the space of keys written `arg0`",
         ),
-        (&[("S0", "arg0", "row"), ("W!", "thread", "")], "no S0 puts a key into the space of threads"),
+        (
+            &[("S0", "arg0", "row"), ("W!", "thread", "")],
+            "no S0, `also`, branch or `batch` puts a key into the space of threads",
+        ),
     ] {
         let shown = spaces(stages).unwrap_err().to_string();
         assert!(shown.contains(part) && shown.lines().count() == 1, "{shown}");
