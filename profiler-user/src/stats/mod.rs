@@ -7,6 +7,7 @@
 
 pub mod cost;
 pub mod keep;
+pub mod latency;
 pub mod scale;
 pub mod series;
 pub mod window;
@@ -15,6 +16,7 @@ use std::collections::HashMap;
 
 pub use cost::{Cost, Measured, ProbeCost, ProbeHits};
 pub use keep::Keep;
+pub use latency::{Latencies, LatencyFigures, RecordLatency};
 use profiler_common::{Outcome, StageCode};
 pub use series::{Figures, Series};
 pub use window::{Subject, Windows};
@@ -40,6 +42,8 @@ pub struct Stats {
     pub transform: Series,
     /// See [`Trace::sink_write_ns`].
     pub sink_write: Series,
+    /// How old records were, by their own time.
+    pub record_latency: RecordLatency,
     /// Traces kept whole.
     pub keep: Keep,
     /// The same durations over time.
@@ -119,6 +123,7 @@ impl Stats {
         ] {
             ns.into_iter().for_each(|ns| series.add(ns));
         }
+        self.record_latency.add(trace);
         self.keep.add(trace);
         self.windows.add(trace);
     }
