@@ -60,6 +60,12 @@ impl Reading {
         }
     }
 
+    /// Whether it is a number that was last read, or cast, as a signed one.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        matches!(self, Self::Number(Expr::Deref { signed: true, .. } | Expr::Cast { signed: true, .. }))
+    }
+
     /// Whether memory is read.
     #[must_use]
     pub fn reads_memory(&self) -> bool {

@@ -116,6 +116,36 @@ impl Spec {
         self.stages.iter().filter_map(|stage| stage.batch.as_ref()).any(|batch| batch.space == space)
     }
 
+    /// Whether any stage, of whatever level, puts records into batches.
+    #[must_use]
+    pub fn has_batches(&self) -> bool {
+        self.stages.iter().any(|stage| stage.batch.is_some())
+    }
+
+    /// Whether any stage, of whatever level, opens a scope.
+    #[must_use]
+    pub fn has_scopes(&self) -> bool {
+        self.stages.iter().filter_map(|stage| stage.scope).any(|scope| scope.kind.opens())
+    }
+
+    /// Whether a stage can begin a trace: an S0, or, where the key decides, any stage whose key is in the space of one; of the first stage where there
+    /// is no S0.
+    #[must_use]
+    pub fn begins(&self, stage: &Stage) -> bool {
+        if stage.code == StageCode::SOURCE {
+            return true;
+        }
+        if self.sampling.mode == SamplingMode::Sequence || stage.key.value().is_none() {
+            return false;
+        }
+        let keyed = || self.stages.iter().filter(|one| self.is_probed(one) && one.key.value().is_some());
+        let mut sources = keyed().filter(|one| one.code == StageCode::SOURCE).peekable();
+        match sources.peek() {
+            Some(_) => sources.any(|source| source.space == stage.space),
+            None => keyed().next().is_some_and(|first| first.space == stage.space),
+        }
+    }
+
     fn own_space(&self, space: u32) -> Option<&Space> {
         self.spaces.get(space.checked_sub(ProbeSpec::SPACE_OWN)? as usize)
     }
@@ -250,6 +280,4 @@ pub struct Stage {
     pub ttl: Option<Duration>,
     /// From which level on it is probed.
     pub level: Level,
-    /// Whether it can begin a trace: an S0, or, where the key decides, any stage whose key is in the space of one.
-    pub begins: bool,
 }

@@ -3,7 +3,7 @@
 //! A key value is known to the kernel program once a stage has bound it: an S0, `also`, a branch, or `batch`. A stage in whose space
 //! nothing is ever bound can never be hit, and is a slip of the pen.
 
-use profiler_common::{ProbeSpec, StageCode};
+use profiler_common::StageCode;
 
 use super::spaces::Spaces;
 use super::stage::Located;
@@ -48,12 +48,6 @@ fn beginning<'a>(stages: &[&'a Located], mode: SamplingMode) -> Vec<&'a Located>
     }
     let has_key = |stage: &&Located| matches!(stage.key, Some(StageKey::Value(_)));
     stages.iter().copied().find(has_key).into_iter().collect()
-}
-
-/// The spaces in which records begin when their key decides.
-pub(super) fn beginning_spaces(stages: &[&Located], spaces: &mut Spaces, mode: SamplingMode) -> Vec<u32> {
-    let of = |stage: &Located| stage.key.as_ref().map(|key| spaces.of_key(key, stage.space.as_ref()));
-    beginning(stages, mode).into_iter().filter_map(of).collect()
 }
 
 /// Every stage's space has keys, and none has both records and batches. Said only of stages that are right so far.
@@ -158,24 +152,15 @@ pub(super) fn check_threads(stages: &[&Located], mode: SamplingMode, mistakes: &
 }
 
 /// Where the key decides, it must be the record's own.
-pub(super) fn check_mode(
-    stages: &[&Located],
-    spaces: &mut Spaces,
-    mode: SamplingMode,
-    mistakes: &mut Mistakes,
-) {
+pub(super) fn check_mode(stages: &[&Located], mode: SamplingMode, mistakes: &mut Mistakes) {
+    let of_threads = |stage: &&Located| stage.key.as_ref().is_some_and(StageKey::is_thread);
     if mode == SamplingMode::Sequence {
         return;
     }
-    if !beginning_spaces(stages, spaces, mode).contains(&ProbeSpec::SPACE_THREAD) {
-        return;
-    }
-    for stage in beginning(stages, mode) {
-        if stage.key.as_ref().is_some_and(StageKey::is_thread) {
-            mistakes.wrong(
-                stage.key_locus.as_ref().unwrap_or(&stage.locus),
-                "sampling.mode = \"key\" takes records by their key, and `thread` is the same for all records of a thread; use a key of the record's own, or mode = \"sequence\"",
-            );
-        }
+    for stage in beginning(stages, mode).into_iter().filter(of_threads) {
+        mistakes.wrong(
+            stage.key_locus.as_ref().unwrap_or(&stage.locus),
+            "sampling.mode = \"key\" takes records by their key, and `thread` is the same for all records of a thread; use a key of the record's own, or mode = \"sequence\"",
+        );
     }
 }

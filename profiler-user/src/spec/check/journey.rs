@@ -2,7 +2,7 @@
 
 use profiler_common::StageCode;
 
-use super::births::{beginning_spaces, check_births, check_mode, check_threads};
+use super::births::{check_births, check_mode, check_threads};
 use super::outcome::Outcomes;
 use super::scope::check_scopes;
 use super::spaces::{Spaces, check_declared};
@@ -47,17 +47,11 @@ pub(in crate::spec) fn check_journey(
     if !spaces.are_apart() {
         check_threads(&probed, mode, mistakes);
     }
-    check_mode(&probed, &mut spaces, mode, mistakes);
-    let beginnings = beginning_spaces(&probed, &mut spaces, mode);
+    check_mode(&probed, mode, mistakes);
     let shared = check_declared(declared, &stages, &spaces, mistakes);
     let mut outcomes = Outcomes::default();
     let into_stage = |stage: Located| stage.into_stage(&mut outcomes, &mut spaces, mistakes);
-    let mut stages: Vec<Stage> = stages.into_iter().filter_map(into_stage).collect();
-    for stage in &mut stages {
-        let by_key =
-            mode == SamplingMode::Key && beginnings.contains(&stage.space) && stage.key.value().is_some();
-        stage.begins = by_key || stage.code == StageCode::SOURCE;
-    }
+    let stages = stages.into_iter().filter_map(into_stage).collect();
     Journey { stages, outcomes: outcomes.into_names(), spaces: spaces.into_list(&shared) }
 }
 

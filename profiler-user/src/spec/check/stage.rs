@@ -248,7 +248,6 @@ impl Located {
             event_time: self.event_time,
             ttl: self.ttl,
             level: self.level,
-            begins: false,
         })
     }
 }

@@ -106,7 +106,7 @@ fn all_of_it_is_read() {
     assert_eq!(found, expected);
     let read: Vec<&str> = spec.attributes(transform).map(|(_, attribute)| attribute.name.as_str()).collect();
     assert_eq!(read, ["table"]);
-    assert!(spec.stages.iter().all(|stage| stage.begins == (stage.code == StageCode::SOURCE)));
+    assert!(spec.stages.iter().all(|stage| spec.begins(stage) == (stage.code == StageCode::SOURCE)));
 }
 
 #[test]
@@ -125,8 +125,10 @@ fn attributes_of_the_level_keep_their_numbers() {
 
 #[test]
 fn where_the_key_decides_any_stage_of_its_space_begins_a_trace() {
-    let begins =
-        |text: &str| -> Vec<bool> { read(text).unwrap().stages.iter().map(|stage| stage.begins).collect() };
+    let begins = |text: &str| -> Vec<bool> {
+        let spec = read(text).unwrap();
+        spec.stages.iter().map(|stage| spec.begins(stage)).collect()
+    };
     let by_key = JOURNEY.replace("target.pid = 1", "target.pid = 1\nsampling.mode = \"key\"");
     assert_eq!(read(&by_key).unwrap().sampling.mode, SamplingMode::Key);
     assert_eq!(begins(&by_key), [true, true, false, false, true, true, false]);

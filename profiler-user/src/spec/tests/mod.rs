@@ -68,7 +68,6 @@ fn stage(code: StageCode, name: &str, point: Point, key: &str) -> Stage {
         event_time: None,
         ttl: None,
         level: Level::Info,
-        begins: code == StageCode::SOURCE,
     }
 }
 

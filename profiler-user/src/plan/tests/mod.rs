@@ -8,6 +8,8 @@ use super::*;
 use crate::spec::{Expr, Level, Place, Point, Sampling, StageCode, StageKey, Target, defaults};
 use crate::symbol::{ElfAddress, Segment, Sources};
 
+mod journeys;
+
 const KERNEL: KernelTraits =
     KernelTraits { safe_five_byte_nop: false, emulates_long_nops: true, seccomp: false };
 /// `push %rbp; mov %rdi, %rbp; .. ; pop %rbp; ret`
@@ -75,7 +77,6 @@ fn stage(code: StageCode, name: &str, point: &str, key: Expr) -> Stage {
         event_time: None,
         ttl: None,
         level: Level::Info,
-        begins: code == StageCode::SOURCE,
     }
 }
 
