@@ -173,7 +173,11 @@ impl Running {
             closed: 1,
             watch_new: u32::from(!self.is_by_pid()),
             by_key: u32::from(sampling.mode == SamplingMode::Key),
-            max_keys: if spec.stages.iter().any(|stage| stage.also.is_some()) { sampling.max_keys_per_trace } else { 1 },
+            max_keys: if spec.stages.iter().any(|stage| stage.also.is_some()) {
+                sampling.max_keys_per_trace
+            } else {
+                1
+            },
             max_branches: sampling.max_branches_per_trace,
             max_extras: extras(spec),
             zero: 0,

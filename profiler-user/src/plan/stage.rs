@@ -152,6 +152,7 @@ impl Work<'_> {
         Ok(Draft::stage(address, verdict.class, self.annotated(notes), lowered))
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "the drafts are made of it")]
     fn at_return(&self, scan: &Scan, lowered: Lowered) -> Result<Vec<Draft>, Problem> {
         if !self.known {
             return Err(Problem::NoReturn("no symbol says where the function is".to_owned()));

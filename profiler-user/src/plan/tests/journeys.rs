@@ -75,7 +75,7 @@ fn all_that_a_stage_does_is_lowered_and_shown() {
     assert_eq!((site.spec.flags, site.spec.frame_adjust, site.spec.call), (expected, 0, 0));
     let more = site.more.as_deref().unwrap();
     let own = ProbeSpec::SPACE_OWN;
-    assert_eq!((more.also_space, more.batch_space, more.attributes), (own + 1 | Key::SHARED, own + 2, 4));
+    assert_eq!((more.also_space, more.batch_space, more.attributes), ((own + 1) | Key::SHARED, own + 2, 4));
     let read: Vec<(u8, u8)> = more.attribute.iter().take(4).map(|one| (one.kind, one.index)).collect();
     // A text, bytes of a known length, a number; the one of another level is left out and keeps its number.
     assert_eq!(read, [(1, 0), (2, 1), (0, 3), (3, 0)]);
