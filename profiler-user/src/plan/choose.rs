@@ -95,25 +95,6 @@ pub fn entry(
     Ok(choice)
 }
 
-/// What added to the stack pointer at an instruction gives the one at the function's entry, where the code up to there says so. Compilers keep the stack
-/// as deep at an instruction whichever way leads to it.
-pub fn frame_adjust(code: &FunctionCode<'_>, scan: &Scan, at: u64) -> Option<i32> {
-    let mut depth = 0i32;
-    for (address, shape) in &scan.instructions {
-        if *address == at {
-            return depth.checked_neg();
-        }
-        let change = match shape.flow {
-            Flow::Next | Flow::Branch(_) => insn::effects(code.arch, *address, code.from(*address)).stack?,
-            // What is called has put the stack back when it returns.
-            Flow::Call => 0,
-            Flow::Jump(_) | Flow::JumpIndirect(_) | Flow::Return | Flow::Stop => return None,
-        };
-        depth = depth.checked_add(change)?;
-    }
-    None
-}
-
 /// All instructions that may carry the probe, in order, and what ends the search.
 fn candidates(
     code: &FunctionCode<'_>,

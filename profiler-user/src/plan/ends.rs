@@ -4,6 +4,7 @@ use profiler_common::{ProbeSpec, Role};
 
 use super::Trap;
 use super::code::Scan;
+use super::depth::Depths;
 use super::error::Problem;
 use super::exit::{self, Method};
 use super::stage::{Draft, Work};
@@ -64,12 +65,19 @@ fn tails(work: &Work<'_>, scan: &Scan) -> Vec<Draft> {
     const NOTE: &str =
         "goes over into another function: the scope goes on there, and closes without a verdict";
     let class = |address: u64| insn::verdict(work.code.arch, work.code.from(address), work.kernel).class;
-    let spec = ProbeSpec { role: Role::Tail as u8, call: work.call, ..ProbeSpec::default() };
+    let depths = Depths::of(&work.code, scan);
+    // Where the depth is not known the stack is taken to be unwound, as before a jump into another function. The kernel program compares.
+    let spec = |address| ProbeSpec {
+        role: Role::Tail as u8,
+        call: work.call,
+        frame_adjust: depths.at(address).unwrap_or(0),
+        ..ProbeSpec::default()
+    };
     exit::tail_calls(&work.code, scan)
         .into_iter()
         .map(|address| (address, class(address)))
         .filter(|(_, class)| *class != Class::Refused)
-        .map(|(address, class)| Draft::instruction(address, class, vec![NOTE.to_owned()], spec))
+        .map(|(address, class)| Draft::instruction(address, class, vec![NOTE.to_owned()], spec(address)))
         .collect()
 }
 

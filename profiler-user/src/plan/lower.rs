@@ -9,9 +9,7 @@ use profiler_common::{
 use super::error::Problem;
 use super::predicate;
 use super::recipe::{self, Abi, Moment, RecipeError, Uses};
-use crate::spec::{
-    AttributeSpec, Binding, Empty, Expr, Reading, SamplingMode, ScopeKind, Spec, Stage, StageKey,
-};
+use crate::spec::{AttributeSpec, Binding, Empty, Expr, Reading, ScopeKind, Spec, Stage, StageKey};
 
 /// What a stage comes to.
 #[derive(Clone, Debug, Default)]
@@ -150,7 +148,6 @@ fn flags(subject: Subject<'_>, moment: Moment, task: Option<&Value>, when: Optio
     let scope = stage.scope;
     let opens = scope.is_some_and(|scope| scope.kind.opens());
     let is_batch = stage.key.value().is_some() && spec.holds_batches(stage.space);
-    let by_key = spec.sampling.mode == SamplingMode::Key;
     [
         (ProbeSpec::HAS_TASK, task.is_some()),
         (ProbeSpec::USES_SAVED, moment == Moment::Return && subject.uses().arguments != 0),
@@ -166,8 +163,8 @@ fn flags(subject: Subject<'_>, moment: Moment, task: Option<&Value>, when: Optio
         (ProbeSpec::HAS_BATCH, stage.batch.is_some()),
         (ProbeSpec::KEY_IS_BATCH, is_batch),
         (ProbeSpec::HAS_ATTRIBUTES, stage.event_time.is_some() || subject.attributes().next().is_some()),
-        (ProbeSpec::IS_OUTPUT, is_output(stage.code) && spec.has_scopes()),
-        (ProbeSpec::CAN_BEGIN, by_key && spec.begins(stage) && stage.code != StageCode::SOURCE),
+        (ProbeSpec::IS_OUTPUT, is_output(stage.code) && spec.has_scopes() && !is_batch),
+        (ProbeSpec::CAN_BEGIN, spec.begins(stage) && stage.code != StageCode::SOURCE),
     ]
     .into_iter()
     .filter(|(_, is)| *is)

@@ -7,6 +7,7 @@ mod beside;
 pub mod choose;
 pub mod code;
 pub mod cost;
+mod depth;
 mod ends;
 pub mod error;
 pub mod exit;

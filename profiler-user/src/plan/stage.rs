@@ -4,6 +4,7 @@ use profiler_common::{Predicate, ProbeMore, ProbeSpec, Role, Value};
 
 use super::choose::{self, Choice, Needs};
 use super::code::{FunctionCode, Scan};
+use super::depth::Depths;
 use super::ends::{self, Ends};
 use super::error::Problem;
 use super::exit::{self, Leaving, Method};
@@ -148,7 +149,7 @@ impl Work<'_> {
         if verdict.class == Class::Stepped {
             notes.push("dear: the kernel must single-step it".to_owned());
         }
-        let lowered = self.on_stack(lowered, || choose::frame_adjust(&self.code, scan, address))?;
+        let lowered = self.on_stack(lowered, || Depths::of(&self.code, scan).at(address))?;
         Ok(Draft::stage(address, verdict.class, self.annotated(notes), lowered))
     }
 

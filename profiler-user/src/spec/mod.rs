@@ -128,22 +128,23 @@ impl Spec {
         self.stages.iter().filter_map(|stage| stage.scope).any(|scope| scope.kind.opens())
     }
 
-    /// Whether a stage can begin a trace: an S0, or, where the key decides, any stage whose key is in the space of one; of the first stage where there
-    /// is no S0.
+    /// Whether a stage can begin a trace: an S0. Where the key decides and no S0 is probed, any stage whose key is in the space of the first one; but not one
+    /// that ends traces: what comes there unknown has most likely ended before.
     #[must_use]
     pub fn begins(&self, stage: &Stage) -> bool {
         if stage.code == StageCode::SOURCE {
             return true;
         }
-        if self.sampling.mode == SamplingMode::Sequence || stage.key.value().is_none() {
+        let mut probed = self.stages.iter().filter(|one| self.is_probed(one));
+        if self.sampling.mode == SamplingMode::Sequence
+            || stage.outcome.is_some()
+            || stage.branch
+            || stage.key.value().is_none()
+            || probed.clone().any(|one| one.code == StageCode::SOURCE)
+        {
             return false;
         }
-        let keyed = || self.stages.iter().filter(|one| self.is_probed(one) && one.key.value().is_some());
-        let mut sources = keyed().filter(|one| one.code == StageCode::SOURCE).peekable();
-        match sources.peek() {
-            Some(_) => sources.any(|source| source.space == stage.space),
-            None => keyed().next().is_some_and(|first| first.space == stage.space),
-        }
+        probed.find(|one| one.key.value().is_some()).is_some_and(|first| first.space == stage.space)
     }
 
     fn own_space(&self, space: u32) -> Option<&Space> {

@@ -96,6 +96,12 @@ fn check_batch_stage(stage: &Located, locus: &Locus, mistakes: &mut Mistakes) {
         mistakes
             .wrong(&also.locus, "the stage's key is that of a batch, and a batch has one key; take this out");
     }
+    if let Some(read) = &stage.reads {
+        mistakes.wrong(
+            read,
+            "the stage's key is that of a batch, and nothing is read of its records there; read it at a stage of the record's own",
+        );
+    }
     if let Some(scope) = &stage.scope {
         mistakes.wrong(
             &scope.locus,

@@ -46,6 +46,8 @@ pub(in crate::spec) struct Located {
     pub(super) outcome: Option<At<String>>,
     pub(super) when: Option<Condition>,
     attributes: Vec<AttributeSpec>,
+    /// Where it first says that it reads something of the record.
+    pub(super) reads: Option<Locus>,
     event_time: Option<EventTime>,
     ttl: Option<Duration>,
     pub(super) level: Level,
@@ -105,6 +107,8 @@ fn check_stage(raw: RawStage, mistakes: &mut Mistakes) -> Located {
     let task = check_value(task.as_ref(), at_point, mistakes, check_task);
     let outcome = outcome.and_then(|at| check_outcome(at, code, mistakes));
     let when = check_when(when.as_ref(), at_point, mistakes);
+    let reads = attributes.first().map(|one| &one.name.locus).or(event_time.as_ref().map(|at| &at.locus));
+    let reads = reads.cloned();
     let attributes = check_attributes(attributes, at_point, mistakes);
     let event_time = check_event_time(event_time.as_ref(), event_time_unit.as_ref(), at_point, mistakes);
     let ttl = goes_on(ttl, code, "a time to live", mistakes).and_then(|at| check_ttl(at, mistakes));
@@ -126,6 +130,7 @@ fn check_stage(raw: RawStage, mistakes: &mut Mistakes) -> Located {
         outcome,
         when,
         attributes,
+        reads,
         event_time,
         ttl: ttl.map(|at| at.value),
         level,

@@ -42,6 +42,8 @@ attr.status = { value = "*(i32*)(arg0+8)", names = { "0" = "ok", "-5" = "bad" },
 code = "T-"
 point = "emit"
 key = "scope"
+event_time = "*(u64*)(arg0+24)"
+event_time_unit = "us"
 [[stage]]
 code = "T-"
 point = "emit_row"
@@ -60,8 +62,6 @@ code = "W!"
 point = "batch_flush"
 key = "arg0"
 space = "batch"
-event_time = "*(u64*)(arg0+24)"
-event_time_unit = "us"
 "#;
 
 fn journey() -> Spec {
@@ -84,7 +84,7 @@ fn all_of_it_is_read() {
     };
     let event_time = |text: &str, unit| Some(EventTime { value: text.parse().unwrap(), unit });
     assert_eq!(source.event_time, event_time("*(u64*)(arg1+24)", TimeUnit::Milliseconds));
-    assert_eq!(flush.event_time, event_time("*(u64*)(arg0+24)", TimeUnit::Microseconds));
+    assert_eq!(current.event_time, event_time("*(u64*)(arg0+24)", TimeUnit::Microseconds));
     let binding = |text: &str, space| Some(Binding { expr: text.parse().unwrap(), space });
     assert_eq!((&enqueue.also, enqueue.ttl), (&binding("arg0", own + 1), Some(Duration::from_secs(5))));
     assert_eq!(add.batch, binding("arg0", own + 2));
@@ -124,16 +124,18 @@ fn attributes_of_the_level_keep_their_numbers() {
 }
 
 #[test]
-fn where_the_key_decides_any_stage_of_its_space_begins_a_trace() {
+fn where_the_key_decides_and_there_is_no_source_any_stage_of_its_space_begins_a_trace() {
     let begins = |text: &str| -> Vec<bool> {
         let spec = read(text).unwrap();
         spec.stages.iter().map(|stage| spec.begins(stage)).collect()
     };
     let by_key = JOURNEY.replace("target.pid = 1", "target.pid = 1\nsampling.mode = \"key\"");
     assert_eq!(read(&by_key).unwrap().sampling.mode, SamplingMode::Key);
-    assert_eq!(begins(&by_key), [true, true, false, false, true, true, false]);
+    assert_eq!(begins(&by_key), [true, false, false, false, false, false, false]);
     let no_source = by_key.replacen("code = \"S0\"", "code = \"Q-\"", 1);
-    assert_eq!(begins(&no_source), [true, true, false, false, true, true, false]);
+    assert_eq!(begins(&no_source), [true, true, false, false, false, true, false]);
+    let ends = no_source.replace("key = \"arg0\"\nspace = \"batch\"", "key = \"arg0\"\nspace = \"row\"");
+    assert_eq!(begins(&ends)[6], false, "what ends traces begins none");
     let message = read(&JOURNEY.replacen("code = \"S0\"", "code = \"Q-\"", 1)).unwrap_err().to_string();
     assert!(message.contains("no stage has the code S0"), "{message}");
 }
@@ -302,34 +304,34 @@ const MISTAKES: &[Mistake] = &[
     (31, "key = \"scope\"\nscope = \"call\"", (32, 9), "stage[3].scope", "is open already"),
     (31, "key = \"scope\"\nempty = \"keep\"", (32, 9), "stage[3].empty", "only a stage that opens a scope"),
     (31, "key = \"scope\"\nscope = \"close\"", (32, 9), "stage[3].scope", "no stage has scope = \"open\""),
-    (35, "key = \"scope\"", (37, 10), "stage[4].branch", "`scope` is its parent"),
-    (37, "branch = \"yes\"", (37, 10), "stage[4].branch", "true or false is wanted"),
-    (43, "batch = \"thread\"", (43, 9), "stage[5].batch", "a thread is no batch"),
-    (44, "batch_space = \"other\"", (48, 7), "stage[6].key", "puts a key into the space `batch`"),
-    (49, "space = \"batch\"\nscope = \"call\"", (50, 9), "stage[6].scope", "the stage ends its trace"),
+    (37, "key = \"scope\"", (39, 10), "stage[4].branch", "`scope` is its parent"),
+    (39, "branch = \"yes\"", (39, 10), "stage[4].branch", "true or false is wanted"),
+    (45, "batch = \"thread\"", (45, 9), "stage[5].batch", "a thread is no batch"),
+    (46, "batch_space = \"other\"", (50, 7), "stage[6].key", "puts a key into the space `batch`"),
+    (51, "space = \"batch\"\nscope = \"call\"", (52, 9), "stage[6].scope", "the stage ends its trace"),
     (
-        49,
+        51,
         "space = \"batch\"\nbatch = \"arg2\"",
-        (50, 9),
+        (52, 9),
         "stage[6].batch",
         "the stage ends its trace, so a batch is of no use",
     ),
     (
-        49,
+        51,
         "space = \"batch\"\nalso = \"arg2\"",
-        (50, 8),
+        (52, 8),
         "stage[6].also",
         "the stage ends its trace, so a further key",
     ),
     (
-        49,
+        51,
         "space = \"batch\"\nttl = \"5s\"",
-        (50, 7),
+        (52, 7),
         "stage[6].ttl",
         "the stage ends its trace, so a time to live",
     ),
-    (51, "event_time_unit = \"m\"", (51, 19), "stage[6].event_time_unit", "did you mean \"s\"?"),
-    (51, "event_time_unit = \"min\"", (51, 19), "stage[6].event_time_unit", "there is no unit of time `min`"),
+    (33, "event_time_unit = \"m\"", (33, 19), "stage[3].event_time_unit", "did you mean \"s\"?"),
+    (33, "event_time_unit = \"min\"", (33, 19), "stage[3].event_time_unit", "there is no unit of time `min`"),
 ];
 
 fn with(line: usize, replaced: &str) -> String {
@@ -414,6 +416,8 @@ fn a_batch_is_no_record() {
     for (last, part) in [
         ("also = \"arg1\"\nalso_space = \"node\"", "a batch has one key"),
         ("scope = \"call\"", "only a record can be current on a thread"),
+        ("attr.a = \"arg1\"", "nothing is read of its records there"),
+        ("event_time = \"arg1\"", "nothing is read of its records there"),
         ("branch = true", "the space `batch` holds records"),
     ] {
         let message = read(&text(last)).unwrap_err().to_string();
@@ -447,12 +451,12 @@ fn scopes_and_branches_need_an_opener() {
             without,
             [
                 "p.toml:29:7: stage[3].key: no stage opens a scope, so no record is ever current here".to_owned(),
-                "p.toml:35:10: stage[4].branch: no stage opens a scope, so nobody knows what this is a branch of".to_owned(),
+                "p.toml:37:10: stage[4].branch: no stage opens a scope, so nobody knows what this is a branch of".to_owned(),
             ],
         ),
         (
             with(27, "level = \"debug\""),
-            [format!("p.toml:31:7: stage[3].key: {level}"), format!("p.toml:37:10: stage[4].branch: {level}")],
+            [format!("p.toml:31:7: stage[3].key: {level}"), format!("p.toml:39:10: stage[4].branch: {level}")],
         ),
     ] {
         let message = read(&text).unwrap_err().to_string();
