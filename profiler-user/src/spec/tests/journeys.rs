@@ -79,9 +79,7 @@ fn all_of_it_is_read() {
     assert_eq!(names, [("row", true), ("node", false), ("batch", false)]);
     assert_eq!([own, own + 1, 0, 1].map(|space| spec.is_shared(space)), [true, false, false, false]);
     assert_eq!([own, own + 1, own + 2].map(|space| spec.holds_batches(space)), [false, false, true]);
-    let [source, enqueue, transform, current, branch, add, flush] = &spec.stages[..] else {
-        panic!("{spec:?}")
-    };
+    let [source, enqueue, transform, current, branch, add, _] = &spec.stages[..] else { panic!("{spec:?}") };
     let event_time = |text: &str, unit| Some(EventTime { value: text.parse().unwrap(), unit });
     assert_eq!(source.event_time, event_time("*(u64*)(arg1+24)", TimeUnit::Milliseconds));
     assert_eq!(current.event_time, event_time("*(u64*)(arg0+24)", TimeUnit::Microseconds));
@@ -135,7 +133,7 @@ fn where_the_key_decides_and_there_is_no_source_any_stage_of_its_space_begins_a_
     let no_source = by_key.replacen("code = \"S0\"", "code = \"Q-\"", 1);
     assert_eq!(begins(&no_source), [true, true, false, false, false, true, false]);
     let ends = no_source.replace("key = \"arg0\"\nspace = \"batch\"", "key = \"arg0\"\nspace = \"row\"");
-    assert_eq!(begins(&ends)[6], false, "what ends traces begins none");
+    assert!(!begins(&ends)[6], "what ends traces begins none");
     let message = read(&JOURNEY.replacen("code = \"S0\"", "code = \"Q-\"", 1)).unwrap_err().to_string();
     assert!(message.contains("no stage has the code S0"), "{message}");
 }
