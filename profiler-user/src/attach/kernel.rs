@@ -85,7 +85,7 @@ impl Kernel {
         let shared = share(&ebpf, &config)?;
         let live = LiveSettings::new(map_fd(&ebpf, "CONFIG")?)?;
         load_watches(&mut ebpf)?;
-        let mut programs = Programs::new(backend);
+        let mut programs = Programs::new(backend, &ebpf)?;
         // The kernel's word on it comes before anything is done to a target.
         programs.load(&mut ebpf, Kind::Plain)?;
         let mut kernel = Self {
