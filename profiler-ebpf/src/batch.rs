@@ -84,7 +84,7 @@ fn join(key: &Key, handle: u64, place: u64, cookie: u64) -> u64 {
         unsafe { (atomic::fetch_add_u32(&raw mut (*batch).members, 1), (*batch).serial) };
     // SAFETY: as above.
     unsafe { atomic::fetch_add_u32(&raw mut (*journey.header).outputs, 1) };
-    if index >= MAX_MEMBERS {
+    if index >= MAX_MEMBERS || index >= config.max_members {
         count(Counter::MembersFull);
         return miss(handle);
     }

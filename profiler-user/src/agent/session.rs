@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use profiler_common::Config;
-use profiler_common::limits::{MAX_EXTRAS, MAX_SCOPE_THREADS};
+use profiler_common::limits::MAX_SCOPE_THREADS;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 
@@ -179,7 +179,9 @@ impl Running {
                 1
             },
             max_branches: sampling.max_branches_per_trace,
-            max_extras: extras(spec),
+            max_extras: spec.max_extras(),
+            max_members: sampling.max_batch_members,
+            level: spec.level as u32,
             zero: 0,
             pid_ns_inode,
             pid_ns_device,
@@ -281,13 +283,4 @@ impl Running {
 fn has_more(stage: &Stage) -> bool {
     let reads = !stage.attributes.is_empty() || stage.event_time.is_some();
     reads || stage.also.is_some() || stage.batch.is_some()
-}
-
-/// What a trace may have beside its stamps: attributes and record times, and two notes for each batch on its way.
-fn extras(spec: &Spec) -> u32 {
-    let reads = spec.stages.iter().any(|stage| !stage.attributes.is_empty() || stage.event_time.is_some());
-    let batches = spec.stages.iter().filter(|stage| stage.batch.is_some()).count();
-    let attributes = if reads { spec.sampling.max_attributes_per_trace } else { 0 };
-    let notes = u32::try_from(batches).unwrap_or(MAX_EXTRAS).saturating_mul(2);
-    attributes.saturating_add(notes).min(MAX_EXTRAS)
 }

@@ -140,6 +140,11 @@ impl Kernel {
         self.live.set_paused(paused);
     }
 
+    /// Makes sites that sleep at this level do nothing, and all others count, from the next hit on.
+    pub fn set_level(&mut self, level: u32) {
+        self.live.set_level(level);
+    }
+
     /// The settings that the kernel program has, read back from its map.
     ///
     /// # Errors

@@ -38,6 +38,7 @@ use std::time::Duration;
 
 use profiler_common::ProbeSpec;
 pub use profiler_common::config::SequenceMode;
+use profiler_common::limits::MAX_EXTRAS;
 pub use profiler_common::{Outcome, StageCode};
 
 pub use attribute::{AttributeSpec, Reading};
@@ -122,6 +123,13 @@ impl Spec {
         self.stages.iter().any(|stage| stage.batch.is_some())
     }
 
+    /// What a trace may have beside its stamps: attributes and record times, and two notes for each batch on its way. 0 where no stage, of whatever level, has any
+    /// of it.
+    #[must_use]
+    pub fn max_extras(&self) -> u32 {
+        extras(&self.stages, &self.sampling)
+    }
+
     /// Whether any stage, of whatever level, opens a scope.
     #[must_use]
     pub fn has_scopes(&self) -> bool {
@@ -162,6 +170,17 @@ impl Spec {
     pub fn is_probed(&self, stage: &Stage) -> bool {
         stage.level <= self.level
     }
+}
+
+/// See [`Spec::max_extras`].
+fn extras(stages: &[Stage], sampling: &Sampling) -> u32 {
+    let reads = |stage: &Stage| !stage.attributes.is_empty() || stage.event_time.is_some();
+    let batches = stages.iter().filter(|stage| stage.batch.is_some()).count();
+    if batches == 0 && !stages.iter().any(reads) {
+        return 0;
+    }
+    let notes = u32::try_from(batches).unwrap_or(MAX_EXTRAS).saturating_mul(2);
+    sampling.max_attributes_per_trace.saturating_add(notes).min(MAX_EXTRAS)
 }
 
 /// The processes to attach to.

@@ -15,7 +15,7 @@ use crate::spec::error::{ParseError, quote};
 use crate::spec::locus::{At, Locus, Mistakes};
 use crate::spec::raw::RawSampling;
 use crate::spec::words::one_of;
-use crate::spec::{Sampling, SamplingMode, Stage};
+use crate::spec::{Sampling, SamplingMode, Stage, extras};
 
 /// Longest duration text, in bytes.
 const MAX_DURATION_BYTES: usize = 64;
@@ -211,12 +211,10 @@ pub(in crate::spec) fn check_extras(
     locus: &Locus,
     mistakes: &mut Mistakes,
 ) {
-    let reads =
-        |stage: &Stage| !stage.attributes.is_empty() || stage.event_time.is_some() || stage.batch.is_some();
-    let (open, each) = (sampling.max_open_traces, sampling.max_attributes_per_trace);
-    if stages.iter().any(reads) && u64::from(open) * u64::from(each) > MAX_OPEN_EXTRAS {
+    let (open, each) = (sampling.max_open_traces, extras(stages, sampling));
+    if u64::from(open) * u64::from(each) > MAX_OPEN_EXTRAS {
         let message = format!(
-            "{open} open traces of {each} attributes would take more than 1 GiB; lower max_open_traces or max_attributes_per_trace"
+            "{open} open traces with {each} attributes and notes on batches would take more than 1 GiB; lower max_open_traces or max_attributes_per_trace"
         );
         mistakes.wrong(locus, message);
     }
