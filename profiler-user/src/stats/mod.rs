@@ -152,6 +152,14 @@ impl Stats {
         hops
     }
 
+    /// Every kind of hop, by the indices of its two stages, with the number of its durations, in the order of the spec's stages.
+    #[must_use]
+    pub fn hop_counts(&self) -> Vec<((usize, usize), u64)> {
+        let mut counts: Vec<_> = self.hops.iter().map(|(hop, of)| (*hop, of.series.count())).collect();
+        counts.sort_unstable();
+        counts
+    }
+
     fn add_hop(&mut self, hop: crate::trace::Hop<'_>) {
         if hop.has_gap {
             self.gaps += 1;
