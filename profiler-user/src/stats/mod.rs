@@ -7,6 +7,7 @@
 
 pub mod cost;
 pub mod keep;
+pub mod overhead;
 pub mod scale;
 pub mod series;
 pub mod tasks;
@@ -16,6 +17,7 @@ use std::collections::HashMap;
 
 pub use cost::{Cost, Measured, ProbeCost, ProbeHits};
 pub use keep::Keep;
+pub use overhead::Prices;
 use profiler_common::{Outcome, StageCode};
 pub use series::{Figures, Series};
 pub use tasks::{Task, TaskFigures, Tasks};
@@ -82,6 +84,7 @@ pub struct FlagTotals {
 struct HopSeries {
     codes: (StageCode, StageCode),
     series: Series,
+    pairs: overhead::Pairs,
 }
 
 /// One kind of hop.
@@ -152,6 +155,12 @@ impl Stats {
         hops
     }
 
+    /// What probes take of a kind of hop on average, ns: see [`overhead`].
+    #[must_use]
+    pub fn overhead_ns(&self, hop: (usize, usize), prices: &Prices) -> u64 {
+        self.hops.get(&hop).map_or(0, |kind| kind.pairs.mean_ns(prices))
+    }
+
     fn add_hop(&mut self, hop: crate::trace::Hop<'_>) {
         if hop.has_gap {
             self.gaps += 1;
@@ -162,8 +171,11 @@ impl Stats {
             self.hops_overflowed += 1;
             return;
         }
-        let fresh = || HopSeries { codes: (hop.from.code, hop.to.code), series: Series::default() };
-        self.hops.entry(key).or_insert_with(fresh).series.add(hop.ns);
+        let codes = (hop.from.code, hop.to.code);
+        let fresh = || HopSeries { codes, series: Series::default(), pairs: overhead::Pairs::default() };
+        let kind = self.hops.entry(key).or_insert_with(fresh);
+        kind.series.add(hop.ns);
+        kind.pairs.add(hop.from.probe, hop.to.probe);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::ledger::Ledger;
 use crate::sink::counts::{Counts, DropReason};
 use crate::sink::{Change, Session, StageRow};
 use crate::stats::cost::class_name;
-use crate::stats::{Cost, Figures, HopFigures, ProbeCost, Series, Stats};
+use crate::stats::{Cost, Figures, HopFigures, Prices, ProbeCost, Series, Stats};
 
 /// The summary's line.
 #[derive(Serialize)]
@@ -237,6 +237,7 @@ struct Hop<'a> {
     from_name: &'a str,
     to_name: &'a str,
     cause: &'static str,
+    probe_ns: u64,
     #[serde(flatten)]
     durations: Durations,
 }
@@ -249,6 +250,7 @@ impl<'a> Hop<'a> {
             from_name: session.stage_name(hop.from),
             to_name: session.stage_name(hop.to),
             cause: hop.cause().name(),
+            probe_ns: session.stats.overhead_ns((hop.from, hop.to), &Prices::of_cost(session.cost)),
             durations: Durations::of(Some(hop.figures)),
         }
     }
