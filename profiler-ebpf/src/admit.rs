@@ -177,15 +177,14 @@ pub fn open(config: &Config, journey: &Journey, key: Key) -> bool {
         return true;
     }
     add_open(u64::MAX);
-    // SAFETY: ended by nobody else, so still this program's alone; the agent takes it back from here.
-    unsafe { (&raw mut (*journey.header).state).write_volatile(SlotState::Returned as u32) };
+    give_back(journey);
     false
 }
 
-/// Gives a slot back that was filled and never opened.
+/// Gives a slot back whose trace nobody has found.
 #[inline(always)]
 pub fn give_back(journey: &Journey) {
-    // SAFETY: never opened, so still this program's alone; the agent takes it from here.
+    // SAFETY: found by nobody, so still this program's alone; the agent takes it from here.
     unsafe {
         (*journey.header).life = Handle::ENDED.0;
         (&raw mut (*journey.header).state).write_volatile(SlotState::Returned as u32);

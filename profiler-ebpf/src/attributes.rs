@@ -4,10 +4,9 @@ use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_probe_read_user_str}
 use profiler_common::limits::{MAX_ATTRIBUTES, MAX_TEXT_BYTES};
 use profiler_common::{AttributeRecipe, Config, Counter, Extra, ExtraKind, Handle};
 
-use crate::atomic;
 use crate::count::count;
 use crate::frame::Frame;
-use crate::in_flight::Journey;
+use crate::in_flight::{Journey, add_to};
 use crate::key;
 use crate::maps::{CONFIG, EXTRAS, MORE};
 
@@ -40,8 +39,7 @@ fn one(cookie: u64, handle: u64, which: u64, frame: &Frame) -> u64 {
     }
     let Some(len) = fill(recipe, extra, frame) else {
         count(Counter::AttributesUnreadable);
-        // SAFETY: a field of a map value, 4-byte aligned by its layout.
-        unsafe { atomic::fetch_add_u32(&raw mut (*journey.header).extras_unreadable, 1) };
+        add_to!(journey, extras_unreadable, 1);
         return 0;
     };
     complete(extra, journey.handle, len);
@@ -51,8 +49,7 @@ fn one(cookie: u64, handle: u64, which: u64, frame: &Frame) -> u64 {
 /// A place for one more extra of the journey.
 #[inline(always)]
 pub fn place(config: &Config, journey: &Journey) -> Option<*mut Extra> {
-    // SAFETY: a field of a map value, 4-byte aligned by its layout.
-    let index = unsafe { atomic::fetch_add_u32(&raw mut (*journey.header).extras, 1) };
+    let index = add_to!(journey, extras, 1);
     if index >= config.max_extras {
         count(Counter::AttributesFull);
         return None;

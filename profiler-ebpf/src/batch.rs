@@ -9,9 +9,9 @@ use profiler_common::{Batch, Counter, Extra, ExtraKind, Key, ProbeSpec, Role, Sl
 
 use crate::atomic;
 use crate::attributes;
-use crate::count::{SiteCount, count};
+use crate::count::{self, count};
 use crate::frame::Frame;
-use crate::in_flight::Journey;
+use crate::in_flight::{Journey, add_to};
 use crate::journey;
 use crate::key;
 use crate::maps::{BATCHES, CONFIG, MORE, NEW_BATCH, PROBES, SERIAL};
@@ -41,9 +41,7 @@ fn of(key: Key) -> Option<*mut Batch> {
 pub fn put(cookie: u64, handle: u64, entry: u32, frame: &Frame) -> u64 {
     let Some(more) = MORE.get(cookie as u32) else { return 0 };
     let Ok(value) = key::key(&more.batch, frame) else {
-        if let Some(site) = SiteCount::of(cookie as u32) {
-            site.unreadable();
-        }
+        count::unreadable(cookie);
         return miss(handle);
     };
     let key = Key::new((cookie >> 32) as u32, more.batch_space, value);
@@ -62,8 +60,7 @@ fn miss(handle: u64) -> u64 {
     if handle != 0
         && let Some(journey) = Journey::of(handle)
     {
-        // SAFETY: a field of a map value, 4-byte aligned by its layout.
-        unsafe { atomic::fetch_add_u32(&raw mut (*journey.header).batches_dropped, 1) };
+        add_to!(journey, batches_dropped, 1);
     }
     0
 }
@@ -74,7 +71,7 @@ const MOVED: u64 = 1 << 63;
 /// Makes a journey a member of the batch with this key. `place` is its position, and in the upper half the entry that put it there.
 #[inline(never)]
 fn join(key: &Key, handle: u64, place: u64, cookie: u64) -> u64 {
-    let key = Key { process: key.process, space: key.space, value: key.value };
+    let key = *key;
     let (Some(config), Some(batch), Some(journey)) =
         (CONFIG.get(0), BATCHES.get_ptr_mut(key), Journey::of(handle))
     else {
@@ -82,8 +79,7 @@ fn join(key: &Key, handle: u64, place: u64, cookie: u64) -> u64 {
     };
     // SAFETY: fields of map values, aligned by their layout, here and below.
     let (index, serial) = unsafe { (atomic::fetch_add_u32(&raw mut (*batch).members, 1), (*batch).serial) };
-    // SAFETY: as above.
-    unsafe { atomic::fetch_add_u32(&raw mut (*journey.header).outputs, 1) };
+    add_to!(journey, outputs, 1);
     if index >= MAX_MEMBERS {
         count(Counter::MembersFull);
         return miss(handle);
@@ -175,7 +171,7 @@ fn member_at(batch: *mut Batch, key: Key, index: u32) -> Option<Journey> {
 /// What a batch's stage does to one of its members.
 #[inline(never)]
 fn member(cookie: u64, key: &Key, index: u32, frame: &Frame) -> u64 {
-    let key = Key { process: key.process, space: key.space, value: key.value };
+    let key = *key;
     let (Some(config), Some(spec), Some(batch)) =
         (CONFIG.get(0), PROBES.get(cookie as u32), BATCHES.get_ptr_mut(key))
     else {
@@ -210,12 +206,10 @@ fn taken(cookie: u64, handle: u64, entry: u32, size: u32) -> u64 {
 /// Puts the whole batch into a bigger one.
 #[inline(never)]
 fn merge(cookie: u64, key: &Key, frame: &Frame) -> u64 {
-    let key = Key { process: key.process, space: key.space, value: key.value };
+    let key = *key;
     let (Some(more), Some(batch)) = (MORE.get(cookie as u32), BATCHES.get_ptr_mut(key)) else { return 0 };
     let Ok(value) = key::key(&more.batch, frame) else {
-        if let Some(site) = SiteCount::of(cookie as u32) {
-            site.unreadable();
-        }
+        count::unreadable(cookie);
         return 0;
     };
     let into = Key::new((cookie >> 32) as u32, more.batch_space, value);
@@ -236,7 +230,7 @@ fn merge(cookie: u64, key: &Key, frame: &Frame) -> u64 {
 /// Makes a member of a batch one of the bigger batch `into`. `which` is its index, and in the upper half the position of the smaller batch in the bigger.
 #[inline(never)]
 fn move_over(key: &Key, into: &Key, which: u64, cookie: u64) -> u64 {
-    let key = Key { process: key.process, space: key.space, value: key.value };
+    let key = *key;
     let Some(batch) = BATCHES.get_ptr_mut(key) else { return 0 };
     let Some(journey) = member_at(batch, key, which as u32) else { return 0 };
     // SAFETY: a field of a map value.

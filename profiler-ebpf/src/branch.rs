@@ -5,11 +5,10 @@ use profiler_common::limits::{MAX_BRANCH_DEPTH, MAX_BRANCHES};
 use profiler_common::{Counter, SlotHeader};
 
 use crate::admit::{self, Beginning};
-use crate::atomic;
 use crate::count::count;
 use crate::frame::Frame;
 use crate::hit::Hit;
-use crate::in_flight::{self, Journey};
+use crate::in_flight::{self, Journey, add_to};
 use crate::journey::BEGUN;
 use crate::stamp;
 
@@ -23,7 +22,7 @@ pub fn make(cookie: u64, value: u64, parent: u64, frame: &Frame) -> u64 {
         return 0;
     }
     let Some(parent) = Journey::of(parent) else { return 0 };
-    let ordinal = bump(&parent, Field::Children, 1).wrapping_add(1);
+    let ordinal = add_to!(parent, children, 1).wrapping_add(1);
     // SAFETY: a field of a map value that does not change while the trace is in flight.
     let path = unsafe { (*parent.header).branch };
     let is_deepest = path >> (8 * (MAX_BRANCH_DEPTH - 1)) != 0;
@@ -41,7 +40,7 @@ fn grow(cookie: u64, value: u64, parent: u64, path: u64, frame: &Frame) -> u64 {
     let Some(parent) = Journey::of(parent) else { return 0 };
     let key = hit.key(value);
     // Before the branch can be found: whoever reads the parent after its end must know how many will ask for its stamps.
-    bump(&parent, Field::Branches, 1);
+    add_to!(parent, branches, 1);
     // SAFETY: fields of a map value that do not change while the trace is in flight.
     let (sequence, trace_id, start_ns) =
         unsafe { ((*parent.header).sequence, (*parent.header).trace_id, (*parent.header).start_ns) };
@@ -86,28 +85,7 @@ fn flags(parent: &Journey) -> u32 {
 
 #[inline(always)]
 fn refuse(parent: &Journey) -> u64 {
-    bump(parent, Field::Branches, u32::MAX);
+    add_to!(parent, branches, u32::MAX);
     count(Counter::BranchesRefused);
     0
-}
-
-/// A count in a header.
-#[derive(Clone, Copy)]
-enum Field {
-    Children,
-    Branches,
-}
-
-/// Adds to a count in a header, wrapping; gives what it was.
-#[inline(always)]
-fn bump(journey: &Journey, field: Field, change: u32) -> u32 {
-    let header = journey.header;
-    // SAFETY: fields of a map value, 4-byte aligned by its layout.
-    unsafe {
-        let word = match field {
-            Field::Children => &raw mut (*header).children,
-            Field::Branches => &raw mut (*header).branches,
-        };
-        atomic::fetch_add_u32(word, change)
-    }
 }

@@ -36,6 +36,14 @@ pub fn count_index(index: u32) {
     }
 }
 
+/// Counts a hit of the site with this cookie at which something could not be read.
+#[inline(always)]
+pub fn unreadable(cookie: u64) {
+    if let Some(site) = SiteCount::of(cookie as u32) {
+        site.unreadable();
+    }
+}
+
 /// The counts of one site on this CPU.
 #[derive(Clone, Copy)]
 pub struct SiteCount(*mut ProbeCount);

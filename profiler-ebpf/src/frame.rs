@@ -8,8 +8,8 @@ use aya_ebpf::helpers::generated::bpf_get_ns_current_pid_tgid;
 #[cfg(bpf_target_arch = "x86_64")]
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use aya_ebpf::programs::ProbeContext;
-use profiler_common::Config;
 use profiler_common::limits::SAVED_ARGS;
+use profiler_common::{Config, ProbeSpec};
 
 /// Registers that a recipe can name. Few, since they lie on a stack of 512 bytes; on aarch64 they are x0..x14 and, last, the
 /// stack pointer. A power of two, so that a mask keeps an index inside for the verifier to see.
@@ -89,6 +89,12 @@ impl Frame {
     #[inline(always)]
     pub fn stack_pointer(&self) -> u64 {
         self.registers[15]
+    }
+
+    /// The stack pointer at the entry of the function in which the site of `spec` lies.
+    #[inline(always)]
+    pub fn entry_stack_pointer(&self, spec: &ProbeSpec) -> u64 {
+        self.stack_pointer().wrapping_add(spec.frame_adjust as i64 as u64)
     }
 
     /// The word at an address: at the stack pointer of a function's entry, its return address. 0 where it cannot be read.

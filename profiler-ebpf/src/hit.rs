@@ -10,7 +10,7 @@ use profiler_common::limits::SAVED_ARGS;
 use profiler_common::slot::{CallKey, SavedArgs};
 use profiler_common::{Config, Counter, Key, KeyRecipe, ProbeSpec, Role};
 
-use crate::count::{SiteCount, count};
+use crate::count::{self, SiteCount, count};
 use crate::frame::Frame;
 use crate::maps::{CALLS, CONFIG, PROBES};
 use crate::predicate::{Verdict, verdict};
@@ -158,9 +158,7 @@ fn value(ctx: &ProbeContext, cookie: u64, frame: &Frame) -> Option<u64> {
 /// Counts a key that cannot be read at this address.
 #[inline(always)]
 pub fn unreadable(cookie: u64, spec: &ProbeSpec, address: u64) {
-    if let Some(site) = SiteCount::of(cookie as u32) {
-        site.unreadable();
-    }
+    count::unreadable(cookie);
     pass_unseen(spec, (cookie >> 32) as u32, unseen::may_hold_record(address));
 }
 
@@ -196,7 +194,7 @@ fn call_key(spec: &ProbeSpec, process: u32, frame: &Frame) -> CallKey {
     CallKey {
         process,
         tid: frame.tid,
-        stack_pointer: frame.stack_pointer().wrapping_add(spec.frame_adjust as i64 as u64),
+        stack_pointer: frame.entry_stack_pointer(spec),
         call: spec.call,
         reserved: 0,
     }

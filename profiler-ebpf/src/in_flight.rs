@@ -12,6 +12,16 @@ use crate::end;
 use crate::maps::{BINDINGS, CONFIG, IN_FLIGHT, OPEN, SLOTS};
 use crate::{atomic, unseen};
 
+/// Adds to a count in the header of a journey, wrapping; gives what it was.
+macro_rules! add_to {
+    ($journey:expr, $count:ident, $change:expr) => {{
+        let header = $journey.header;
+        // SAFETY: a field of a map value, 4-byte aligned by its layout.
+        unsafe { $crate::atomic::fetch_add_u32(&raw mut (*header).$count, $change) }
+    }};
+}
+pub(crate) use add_to;
+
 /// A trace in flight.
 #[derive(Clone, Copy)]
 pub struct Journey {
@@ -39,15 +49,13 @@ impl Journey {
     /// One more way leads to the trace.
     #[inline(always)]
     pub fn hold(&self) {
-        // SAFETY: a field of a map value, 4-byte aligned by its layout.
-        unsafe { atomic::fetch_add_u32(&raw mut (*self.header).live_keys, 1) };
+        add_to!(self, live_keys, 1);
     }
 
     /// One way less leads to the trace. True when that was the last: it is for the caller, or the agent, to end it as superseded.
     #[inline(always)]
     pub fn let_go_quietly(&self) -> bool {
-        // SAFETY: as above.
-        unsafe { atomic::fetch_add_u32(&raw mut (*self.header).live_keys, u32::MAX) == 1 }
+        add_to!(self, live_keys, u32::MAX) == 1
     }
 
     /// The same, and ends it.
@@ -157,10 +165,16 @@ fn unbind_found(bound: &Bound, key: Key) {
 /// Makes the first key of a trace findable: from then on it may be stamped and ended on any CPU. False when that cannot be done.
 #[inline(always)]
 pub fn publish(config: &Config, journey: &Journey, key: Key) -> bool {
-    let Some(bound) = BINDINGS.get_ptr_mut(place(config, journey.handle, 0)) else { return false };
-    // SAFETY: the place is this slot's, which is still this program's alone.
+    put(config, journey, key, 0)
+}
+
+/// Puts the key in flight as the trace's `index`-th, which is given once. False when it is just being taken away on another CPU, or the table is full.
+#[inline(always)]
+fn put(config: &Config, journey: &Journey, key: Key, index: u32) -> bool {
+    let Some(bound) = BINDINGS.get_ptr_mut(place(config, journey.handle, index)) else { return false };
+    // SAFETY: the place is this binding's alone: no index is given twice.
     unsafe { *bound = key };
-    let word = Binding::new(journey.handle, 0);
+    let word = Binding::new(journey.handle, index);
     if IN_FLIGHT.insert(key, word.0, u64::from(BPF_NOEXIST)).is_err() {
         return false;
     }
@@ -176,7 +190,7 @@ pub fn publish(config: &Config, journey: &Journey, key: Key) -> bool {
 #[inline(never)]
 pub fn bind(handle: u64, key: &Key) -> u64 {
     let Some(config) = CONFIG.get(0) else { return 0 };
-    let key = Key { process: key.process, space: key.space, value: key.value };
+    let key = *key;
     if let Some(bound) = look_up(config, key) {
         if bound.journey.handle.0 == handle {
             return 0;
@@ -184,32 +198,21 @@ pub fn bind(handle: u64, key: &Key) -> u64 {
         unbind_found(&bound, key);
     }
     let Some(journey) = Journey::of(handle).filter(|_| handle != 0) else { return 0 };
-    // SAFETY: a field of a map value, 4-byte aligned by its layout.
-    let index = unsafe { atomic::fetch_add_u32(&raw mut (*journey.header).keys, 1) };
+    let index = add_to!(journey, keys, 1);
     if index >= config.max_keys || index >= MAX_KEYS {
         return not_bound(&journey, Counter::KeysFull);
     }
-    let Some(bound) = BINDINGS.get_ptr_mut(place(config, journey.handle, index)) else { return 0 };
-    // SAFETY: the place is this binding's alone: no index is given twice.
-    unsafe { *bound = Key { process: key.process, space: key.space, value: key.value } };
-    let word = Binding::new(journey.handle, index);
     journey.hold();
-    if IN_FLIGHT.insert(key, word.0, u64::from(BPF_NOEXIST)).is_err() {
-        // The key's last binding is just being taken away on another CPU, or the table is full.
+    if !put(config, &journey, key, index) {
         journey.let_go();
         return not_bound(&journey, Counter::KeysRefused);
-    }
-    // Whoever ended the trace meanwhile may not have seen this binding.
-    if !journey.is_alive() {
-        take_away(key, word);
     }
     0
 }
 
 #[inline(always)]
 fn not_bound(journey: &Journey, counter: Counter) -> u64 {
-    // SAFETY: a field of a map value, 4-byte aligned by its layout.
-    unsafe { atomic::fetch_add_u32(&raw mut (*journey.header).keys_dropped, 1) };
+    add_to!(journey, keys_dropped, 1);
     count(counter);
     0
 }
@@ -237,7 +240,7 @@ pub fn release(handle: u64) -> u64 {
         }
         let Some(bound) = BINDINGS.get_ptr(place(config, handle, index)) else { break };
         // SAFETY: a map value that does not change while the slot has this handle.
-        let key = unsafe { Key { process: (*bound).process, space: (*bound).space, value: (*bound).value } };
+        let key = unsafe { *bound };
         take_away(key, Binding::new(handle, index));
     }
     0

@@ -5,7 +5,7 @@
 
 use profiler_common::{Key, ProbeSpec, Role, SlotHeader};
 
-use crate::count::SiteCount;
+use crate::count;
 use crate::frame::Frame;
 use crate::hit::{Hit, unreadable};
 use crate::in_flight::{self, Journey};
@@ -137,9 +137,7 @@ fn also(cookie: u64, handle: u64, frame: &Frame) -> u64 {
     match key::key(&more.also, frame) {
         Ok(value) => in_flight::bind(handle, &Key::new(process, more.also_space, value)),
         Err(address) => {
-            if let Some(site) = SiteCount::of(cookie as u32) {
-                site.unreadable();
-            }
+            count::unreadable(cookie);
             // As at a source: whose key it was is not known, and it may be an older record's.
             if unseen::may_hold_record(address) {
                 unseen::note(Key::new(process, more.also_space, 0).process);

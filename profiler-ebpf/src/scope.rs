@@ -49,8 +49,7 @@ pub fn forget_thread(thread: ThreadKey) {
 /// Stack pointer at the entry of the probed function, as seen from this hit.
 #[inline(always)]
 fn depth(cookie: u64, frame: &Frame) -> Option<u64> {
-    let spec = PROBES.get(cookie as u32)?;
-    Some(frame.stack_pointer().wrapping_add(spec.frame_adjust as i64 as u64))
+    PROBES.get(cookie as u32).map(|spec| frame.entry_stack_pointer(spec))
 }
 
 #[inline(always)]

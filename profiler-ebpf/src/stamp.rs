@@ -3,10 +3,9 @@
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
 use profiler_common::{Config, Counter, Entry, Handle, ProbeSpec};
 
-use crate::atomic;
 use crate::count::count;
 use crate::hit::Hit;
-use crate::in_flight::Journey;
+use crate::in_flight::{Journey, add_to};
 use crate::maps::ENTRIES;
 
 /// A record came by a stage. The index of its stamp, if there was room.
@@ -14,8 +13,7 @@ use crate::maps::ENTRIES;
 pub fn append(hit: &Hit<'_>, journey: &Journey) -> Option<u32> {
     let config = hit.config;
     let task = hit.task_or_unknown();
-    // SAFETY: a field of a map value, 4-byte aligned by its layout.
-    let index = unsafe { atomic::fetch_add_u32(&raw mut (*journey.header).entries, 1) };
+    let index = add_to!(journey, entries, 1);
     // The last place is the terminal stamp's.
     if index >= config.max_entries.wrapping_sub(1) {
         count(Counter::EntriesFull);
@@ -32,8 +30,7 @@ pub fn append(hit: &Hit<'_>, journey: &Journey) -> Option<u32> {
 #[inline(always)]
 pub fn note_output(spec: &ProbeSpec, journey: &Journey) {
     if spec.flags & ProbeSpec::IS_OUTPUT != 0 {
-        // SAFETY: a field of a map value, 4-byte aligned by its layout.
-        unsafe { atomic::fetch_add_u32(&raw mut (*journey.header).outputs, 1) };
+        add_to!(journey, outputs, 1);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The BPF object: loading its maps by aya, and getting at its instructions for what aya 0.14 cannot load.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -7,6 +8,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use aya::maps::{Map, MapData};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use aya_obj::Object;
+use aya_obj::generated::bpf_insn;
 use profiler_common::limits::MAX_OPEN_CALLS;
 
 use super::error::AttachError;
@@ -107,10 +109,7 @@ pub(super) fn map_fd<'a>(ebpf: &'a Ebpf, name: &'static str) -> Result<BorrowedF
 /// Loads the entry program a second time, in the form that `uprobe_multi` links want, on the same maps.
 pub(super) fn load_multi(ebpf: &Ebpf, program: &str) -> Result<OwnedFd, AttachError> {
     let object = linked(ebpf)?;
-    let unknown = || AttachError::Load(format!("it has no program `{program}`"));
-    let key = object.programs.get(program).ok_or_else(unknown)?.function_key();
-    let instructions = &object.functions.get(&key).ok_or_else(unknown)?.instructions;
-    let license = object.license.to_string_lossy();
+    let (instructions, license) = code(&object, program)?;
     sys::load_multi(program, instructions, &license, None).or_else(|_| {
         // Again with a log: only now is it worth its memory.
         let mut log = vec![0u8; LOG_BYTES];
@@ -142,11 +141,8 @@ pub const MAX_VERIFIED_INSTRUCTIONS: u64 = 1_000_000;
 pub fn verify(settings: &Settings, program: &str) -> Result<Verified, AttachError> {
     let ebpf = load(settings)?;
     let object = linked(&ebpf)?;
-    let unknown = || AttachError::Load(format!("it has no program `{program}`"));
-    let key = object.programs.get(program).ok_or_else(unknown)?.function_key();
-    let instructions = &object.functions.get(&key).ok_or_else(unknown)?.instructions;
+    let (instructions, license) = code(&object, program)?;
     let mut log = vec![0u8; LOG_BYTES];
-    let license = object.license.to_string_lossy();
     sys::load_multi(program, instructions, &license, Some((&mut log, sys::LOG_STATISTICS))).map_err(
         |error| AttachError::Verifier {
             program: program.to_owned(),
@@ -161,6 +157,14 @@ pub fn verify(settings: &Settings, program: &str) -> Result<Verified, AttachErro
     let instructions =
         instructions.ok_or_else(|| AttachError::Load("the verifier gave no statistics".to_owned()))?;
     Ok(Verified { instructions, stack: stack.collect() })
+}
+
+/// The instructions of a program of a linked object, and its license.
+fn code<'a>(object: &'a Object, program: &str) -> Result<(&'a [bpf_insn], Cow<'a, str>), AttachError> {
+    let unknown = || AttachError::Load(format!("it has no program `{program}`"));
+    let key = object.programs.get(program).ok_or_else(unknown)?.function_key();
+    let function = object.functions.get(&key).ok_or_else(unknown)?;
+    Ok((&function.instructions, object.license.to_string_lossy()))
 }
 
 /// The last part of a verifier's log.

@@ -198,31 +198,11 @@ fn put_parts(put: &mut Put, trace: &Trace, parts: u8, frame: &mut Frame) {
 }
 
 fn put_flags(put: &mut Put, flags: &Flags) {
-    let Flags {
-        entries_dropped,
-        late_stamps,
-        torn_stamps,
-        early_stamps,
-        keys_dropped,
-        branches_dropped,
-        attributes_dropped,
-        attributes_unreadable,
-        batches_dropped,
-        is_partial,
-    } = *flags;
-    let counts = [
-        entries_dropped,
-        late_stamps,
-        torn_stamps,
-        early_stamps,
-        keys_dropped,
-        branches_dropped,
-        attributes_dropped,
-        attributes_unreadable,
-        batches_dropped,
-        u32::from(is_partial),
-    ];
-    put.list(&counts, |put, count| put.number(u64::from(*count)));
+    let counts = flags.counts();
+    // Behind the counts, whether it is partial.
+    let all: [u32; Flags::NAMES.len() + 1] =
+        std::array::from_fn(|place| counts.get(place).copied().unwrap_or(flags.is_partial.into()));
+    put.list(&all, |put, count| put.number(u64::from(*count)));
 }
 
 fn put_attribute(put: &mut Put, attribute: &Attribute, frame: &mut Frame) {
@@ -304,18 +284,7 @@ fn take_index(take: &mut Take<'_>) -> Option<usize> {
 fn take_flags(take: &mut Take<'_>) -> Option<Flags> {
     let counts = take.list(Take::u32)?;
     let at = |place: usize| counts.get(place).copied().unwrap_or(0);
-    Some(Flags {
-        entries_dropped: at(0),
-        late_stamps: at(1),
-        torn_stamps: at(2),
-        early_stamps: at(3),
-        keys_dropped: at(4),
-        branches_dropped: at(5),
-        attributes_dropped: at(6),
-        attributes_unreadable: at(7),
-        batches_dropped: at(8),
-        is_partial: at(9) != 0,
-    })
+    Some(Flags::from_counts(std::array::from_fn(at), at(Flags::NAMES.len()) != 0))
 }
 
 fn take_batch(take: &mut Take<'_>) -> Option<Membership> {

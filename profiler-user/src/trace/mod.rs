@@ -59,6 +59,82 @@ pub struct Flags {
     pub is_partial: bool,
 }
 
+impl Flags {
+    /// What the counts are called, in the order of [`Flags::counts`], which formats rely on.
+    pub const NAMES: [&str; 9] = [
+        "entries_dropped",
+        "late_stamps",
+        "torn_stamps",
+        "early_stamps",
+        "keys_dropped",
+        "branches_dropped",
+        "attributes_dropped",
+        "attributes_unreadable",
+        "batches_dropped",
+    ];
+
+    /// The counts, all but `is_partial`.
+    #[must_use]
+    pub const fn counts(&self) -> [u32; Self::NAMES.len()] {
+        let Self {
+            entries_dropped,
+            late_stamps,
+            torn_stamps,
+            early_stamps,
+            keys_dropped,
+            branches_dropped,
+            attributes_dropped,
+            attributes_unreadable,
+            batches_dropped,
+            is_partial: _,
+        } = *self;
+        [
+            entries_dropped,
+            late_stamps,
+            torn_stamps,
+            early_stamps,
+            keys_dropped,
+            branches_dropped,
+            attributes_dropped,
+            attributes_unreadable,
+            batches_dropped,
+        ]
+    }
+
+    /// The flags of these counts.
+    #[must_use]
+    pub const fn from_counts(counts: [u32; Self::NAMES.len()], is_partial: bool) -> Self {
+        let [
+            entries_dropped,
+            late_stamps,
+            torn_stamps,
+            early_stamps,
+            keys_dropped,
+            branches_dropped,
+            attributes_dropped,
+            attributes_unreadable,
+            batches_dropped,
+        ] = counts;
+        Self {
+            entries_dropped,
+            late_stamps,
+            torn_stamps,
+            early_stamps,
+            keys_dropped,
+            branches_dropped,
+            attributes_dropped,
+            attributes_unreadable,
+            batches_dropped,
+            is_partial,
+        }
+    }
+
+    /// The counts with their names.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, u32)> {
+        Self::NAMES.into_iter().zip(self.counts())
+    }
+}
+
 /// The journey of one sampled record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
@@ -94,4 +170,21 @@ pub struct Trace {
     pub record_times: Vec<RecordTime>,
     /// What to know before trusting it.
     pub flags: Flags,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Flags;
+
+    /// The order is part of two file formats.
+    #[test]
+    fn flags_have_their_names_and_their_order() {
+        let flags = Flags::from_counts(std::array::from_fn(|place| place as u32 + 1), true);
+        let shown = format!("{flags:?}");
+        for (name, count) in flags.named() {
+            assert!(shown.contains(&format!("{name}: {count},")), "{name} in {shown}");
+        }
+        assert_eq!((flags.entries_dropped, flags.early_stamps, flags.batches_dropped), (1, 4, 9));
+        assert_eq!(Flags::from_counts(flags.counts(), true), flags);
+    }
 }

@@ -145,30 +145,7 @@ fn put_string(out: &mut Vec<u8>, text: &str) {
 
 /// `name=count` of each flag that is not zero.
 fn flags(trace: &Trace) -> String {
-    let crate::trace::Flags {
-        entries_dropped,
-        late_stamps,
-        torn_stamps,
-        early_stamps,
-        keys_dropped,
-        branches_dropped,
-        attributes_dropped,
-        attributes_unreadable,
-        batches_dropped,
-        is_partial,
-    } = trace.flags;
-    let counts = [
-        ("entries_dropped", entries_dropped),
-        ("late_stamps", late_stamps),
-        ("torn_stamps", torn_stamps),
-        ("early_stamps", early_stamps),
-        ("keys_dropped", keys_dropped),
-        ("branches_dropped", branches_dropped),
-        ("attributes_dropped", attributes_dropped),
-        ("attributes_unreadable", attributes_unreadable),
-        ("batches_dropped", batches_dropped),
-        ("partial", is_partial.into()),
-    ];
-    let set = counts.into_iter().filter(|(_, count)| *count > 0);
+    let partial = ("partial", u32::from(trace.flags.is_partial));
+    let set = trace.flags.named().chain([partial]).filter(|(_, count)| *count > 0);
     set.map(|(name, count)| format!("{name}={count}")).collect::<Vec<_>>().join(" ")
 }

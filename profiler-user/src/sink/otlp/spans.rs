@@ -111,34 +111,10 @@ fn put_hop(span: &mut Message<'_>, trace: &Trace, index: usize, hop: &Hop<'_>, i
 }
 
 fn put_flags(span: &mut Message<'_>, flags: &Flags) {
-    let Flags {
-        entries_dropped,
-        late_stamps,
-        torn_stamps,
-        early_stamps,
-        keys_dropped,
-        branches_dropped,
-        attributes_dropped,
-        attributes_unreadable,
-        batches_dropped,
-        is_partial,
-    } = *flags;
-    for (key, count) in [
-        ("stain.flags.entries_dropped", entries_dropped),
-        ("stain.flags.late_stamps", late_stamps),
-        ("stain.flags.torn_stamps", torn_stamps),
-        ("stain.flags.early_stamps", early_stamps),
-        ("stain.flags.keys_dropped", keys_dropped),
-        ("stain.flags.branches_dropped", branches_dropped),
-        ("stain.flags.attributes_dropped", attributes_dropped),
-        ("stain.flags.attributes_unreadable", attributes_unreadable),
-        ("stain.flags.batches_dropped", batches_dropped),
-    ] {
-        if count > 0 {
-            put_int(span, 9, key, count.into());
-        }
+    for (name, count) in flags.named().filter(|(_, count)| *count > 0) {
+        put_int(span, 9, &format!("stain.flags.{name}"), count.into());
     }
-    if is_partial {
+    if flags.is_partial {
         put_true(span, 9, "stain.flags.partial");
     }
 }

@@ -132,7 +132,7 @@ impl<'a> View<'a> {
                 *place = count;
             }
         }
-        flags(counts, self.flag_bits & PARTIAL != 0)
+        Flags::from_counts(counts, self.flag_bits & PARTIAL != 0)
     }
 }
 
@@ -150,59 +150,6 @@ fn entry(bytes: &[u8; ENTRY]) -> Entry {
         pid: u32::from_be_bytes(field(bytes, 19)),
         tid: u32::from_be_bytes(field(bytes, 23)),
         cpu: u32::from_be_bytes(field(bytes, 27)),
-    }
-}
-
-/// Flags in the order of their bits.
-const fn counts_of(flags: &Flags) -> [u32; COUNTS] {
-    let Flags {
-        entries_dropped,
-        late_stamps,
-        torn_stamps,
-        early_stamps,
-        keys_dropped,
-        branches_dropped,
-        attributes_dropped,
-        attributes_unreadable,
-        batches_dropped,
-        is_partial: _,
-    } = *flags;
-    [
-        entries_dropped,
-        late_stamps,
-        torn_stamps,
-        early_stamps,
-        keys_dropped,
-        branches_dropped,
-        attributes_dropped,
-        attributes_unreadable,
-        batches_dropped,
-    ]
-}
-
-const fn flags(counts: [u32; COUNTS], is_partial: bool) -> Flags {
-    let [
-        entries_dropped,
-        late_stamps,
-        torn_stamps,
-        early_stamps,
-        keys_dropped,
-        branches_dropped,
-        attributes_dropped,
-        attributes_unreadable,
-        batches_dropped,
-    ] = counts;
-    Flags {
-        entries_dropped,
-        late_stamps,
-        torn_stamps,
-        early_stamps,
-        keys_dropped,
-        branches_dropped,
-        attributes_dropped,
-        attributes_unreadable,
-        batches_dropped,
-        is_partial,
     }
 }
 
@@ -279,7 +226,7 @@ pub(super) fn put(
 
 /// Appends a trace. `outcomes` are the names of the spec's own outcomes.
 pub fn encode(trace: &Trace, outcomes: &[String], out: &mut impl BufMut) {
-    let counts = counts_of(&trace.flags);
+    let counts = trace.flags.counts();
     let bits = (0..).zip(counts).filter(|(_, count)| *count > 0).fold(0u16, |bits, (bit, _)| bits | 1 << bit);
     let narrow = |index: usize| u16::try_from(index).unwrap_or(u16::MAX);
     let header = Header {
