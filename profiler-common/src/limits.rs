@@ -40,6 +40,9 @@ pub const CAS_TRIES: u32 = 64;
 /// Source tasks whose sequence is kept at the same time (threads, unless the spec names another task id).
 pub const MAX_SOURCE_TASKS: u32 = 65_536;
 
+/// Places in which source threads count their records without a look-up. A power of two.
+pub const SEQUENCE_PLACES: u32 = 256;
+
 /// Processes traced at the same time.
 pub const MAX_PROCESSES: u32 = 4096;
 
@@ -49,6 +52,10 @@ pub const MAX_OPEN_CALLS: u32 = 16_384;
 /// Counts of records that passed a source unseen. A power of two; processes whose numbers differ by it share one, which can only make
 /// traces end that need not.
 pub const UNSEEN_COUNTS: u32 = 4096;
+
+/// Classes of keys in which the kernel program counts those in flight. A power of two; few enough to stay in a processor's nearest cache, many
+/// enough for the keys in flight at the default budget.
+pub const KEY_MARKS: u32 = 4096;
 
 /// Keys that one trace may be bound to over its life: what [`crate::Binding`] can number.
 pub const MAX_KEYS: u32 = 8;

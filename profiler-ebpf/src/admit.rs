@@ -1,17 +1,16 @@
 //! S0: sequence, sampling, budget, admission.
 
-use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use profiler_common::budget::{self, Verdict};
 use profiler_common::limits::CAS_TRIES;
 use profiler_common::recipe::{key_hash, key_trace_id};
-use profiler_common::{Config, Counter, Handle, Key, SequenceKey, SequenceMode, SlotState, trace_id};
+use profiler_common::{Config, Counter, Handle, Key, SlotState, trace_id};
 
 use crate::count::count;
 use crate::hit::Hit;
 use crate::in_flight::{self, Journey};
-use crate::maps::{BUDGET, OPEN, SEQUENCES, SLOTS};
-use crate::{atomic, free_list, stamp, unseen};
+use crate::maps::{BUDGET, OPEN, SLOTS};
+use crate::{atomic, frame, free_list, sequence, stamp, unseen};
 
 /// What a journey begins with, besides the hit.
 pub struct Beginning {
@@ -24,19 +23,31 @@ pub struct Beginning {
     pub flags: u32,
 }
 
-/// A record was emitted by the source. Its trace, if it has one from now on.
+/// Counts a record of the running thread, whatever its key. Its number in the thread's sequence, if that is sampled.
 #[inline(always)]
-pub fn start(hit: &Hit<'_>, key: Key) -> Option<Journey> {
-    let config = hit.config;
+pub fn sample_early(config: &Config, process: u32) -> Option<u64> {
     count(Counter::Records);
+    let (_, tid) = frame::ids(config).unwrap_or_else(frame::kernel_ids);
+    let sequence = sequence::next(config, process, u64::from(tid), 0)?;
+    is_sampled(config, sequence).then_some(sequence)
+}
+
+/// A record was emitted by the source. Its trace, if it has one from now on. `taken` is its number in its sequence, if that was taken, and sampled,
+/// already; else 0.
+#[inline(always)]
+pub fn start(hit: &Hit<'_>, key: Key, taken: u64) -> Option<Journey> {
+    let config = hit.config;
+    if taken == 0 {
+        count(Counter::Records);
+    }
     // Before anything else, so that no stage of the new record is ever stamped on the trace of an older one with the same key.
     in_flight::unbind(config, key);
     if config.by_key != 0 {
         return by_key(hit, key, 0);
     }
     let (task, named) = hit.task()?;
-    let sequence = next_in_sequence(config, hit, task, named)?;
-    if config.rate == 0 || sequence % config.rate != 0 {
+    let sequence = if taken == 0 { sequence::next(config, hit.process, task, named)? } else { taken };
+    if !is_sampled(config, sequence) {
         return None;
     }
     count(Counter::Sampled);
@@ -50,7 +61,7 @@ pub fn start(hit: &Hit<'_>, key: Key) -> Option<Journey> {
 #[inline(always)]
 pub fn by_key(hit: &Hit<'_>, key: Key, flags: u32) -> Option<Journey> {
     let config = hit.config;
-    if config.rate == 0 || key_hash(key.value) % config.rate != 0 {
+    if !is_sampled(config, key_hash(key.value)) {
         return None;
     }
     count(Counter::Sampled);
@@ -92,27 +103,10 @@ fn begin(hit: &Hit<'_>, beginning: &Beginning) -> Option<Journey> {
     Some(journey)
 }
 
+/// Whether the record with this number, never 0, is one in so many. None is at rate 0.
 #[inline(always)]
-fn next_in_sequence(config: &Config, hit: &Hit<'_>, task: u64, named: u32) -> Option<u64> {
-    let key = if config.sequence == SequenceMode::Process as u32 {
-        SequenceKey { process: hit.process, named: 0, task: 0 }
-    } else {
-        SequenceKey { process: hit.process, named, task }
-    };
-    let word = match SEQUENCES.get_ptr_mut(key) {
-        Some(word) => word,
-        None => {
-            // Another thread of the process may be first; then its element serves.
-            let _ = SEQUENCES.insert(key, 0, u64::from(BPF_NOEXIST));
-            let Some(word) = SEQUENCES.get_ptr_mut(key) else {
-                count(Counter::TasksFull);
-                return None;
-            };
-            word
-        }
-    };
-    // SAFETY: an element of the hash map, 8-byte aligned; it is removed only when its task has ended.
-    Some(unsafe { atomic::fetch_add(word, 1) }.wrapping_add(1))
+fn is_sampled(config: &Config, number: u64) -> bool {
+    config.rate != 0 && number.is_multiple_of(config.rate)
 }
 
 /// A free slot, filled for a journey that begins, and still this program's alone.

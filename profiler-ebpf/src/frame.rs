@@ -132,6 +132,58 @@ impl Frame {
     }
 }
 
+/// The register of this number in a recipe, read without a [`Frame`]; `None` for one that carries no argument.
+#[inline(always)]
+pub fn argument(ctx: &ProbeContext, base: u8) -> Option<u64> {
+    let [a, b, c, d, e, f] = arguments(ctx);
+    let numbers = ARGUMENT_NUMBERS;
+    Some(match base {
+        number if number == numbers[0] => a,
+        number if number == numbers[1] => b,
+        number if number == numbers[2] => c,
+        number if number == numbers[3] => d,
+        number if number == numbers[4] => e,
+        number if number == numbers[5] => f,
+        _ => return None,
+    })
+}
+
+/// Hardware numbers of the integer argument registers of the platform's C calling convention.
+#[cfg(bpf_target_arch = "x86_64")]
+const ARGUMENT_NUMBERS: [u8; SAVED_ARGS] = [7, 6, 2, 1, 8, 9];
+#[cfg(bpf_target_arch = "aarch64")]
+const ARGUMENT_NUMBERS: [u8; SAVED_ARGS] = [0, 1, 2, 3, 4, 5];
+
+/// All of them, volatile: else the compiler reads one, at an offset that varies, which the verifier does not allow in the context.
+#[inline(always)]
+fn arguments(ctx: &ProbeContext) -> [u64; SAVED_ARGS] {
+    let regs = ctx.regs;
+    // SAFETY: the context of a uprobe program is the thread's `pt_regs`.
+    #[cfg(bpf_target_arch = "x86_64")]
+    unsafe {
+        [
+            (&raw const (*regs).rdi).read_volatile(),
+            (&raw const (*regs).rsi).read_volatile(),
+            (&raw const (*regs).rdx).read_volatile(),
+            (&raw const (*regs).rcx).read_volatile(),
+            (&raw const (*regs).r8).read_volatile(),
+            (&raw const (*regs).r9).read_volatile(),
+        ]
+    }
+    // SAFETY: the context of a uprobe program is the thread's `user_pt_regs`.
+    #[cfg(bpf_target_arch = "aarch64")]
+    unsafe {
+        [
+            (&raw const (*regs).regs[0]).read_volatile(),
+            (&raw const (*regs).regs[1]).read_volatile(),
+            (&raw const (*regs).regs[2]).read_volatile(),
+            (&raw const (*regs).regs[3]).read_volatile(),
+            (&raw const (*regs).regs[4]).read_volatile(),
+            (&raw const (*regs).regs[5]).read_volatile(),
+        ]
+    }
+}
+
 /// Process and thread id of the running thread as the agent's pid namespace has them; `None` when the thread is in another one.
 #[inline(always)]
 pub fn ids(config: &Config) -> Option<(u32, u32)> {
@@ -150,7 +202,7 @@ pub fn ids(config: &Config) -> Option<(u32, u32)> {
 
 /// Process and thread id of the running thread as the initial pid namespace has them: one call for both.
 #[inline(always)]
-fn kernel_ids() -> (u32, u32) {
+pub fn kernel_ids() -> (u32, u32) {
     let both = bpf_get_current_pid_tgid();
     ((both >> 32) as u32, both as u32)
 }

@@ -11,10 +11,10 @@ use profiler_common::slot::{CallKey, SavedArgs};
 use profiler_common::{Config, Counter, Key, KeyRecipe, ProbeSpec, Role};
 
 use crate::count::{self, SiteCount, count};
-use crate::frame::Frame;
+use crate::frame::{self, Frame};
 use crate::maps::{CALLS, CONFIG, PROBES};
 use crate::predicate::{Verdict, verdict};
-use crate::{admit, batch, end, in_flight, journey, key, scope, stamp, unseen};
+use crate::{admit, batch, end, in_flight, journey, key, marks, scope, stamp, unseen};
 
 /// A hit, with what all roles need to know of it.
 pub struct Hit<'a> {
@@ -66,12 +66,15 @@ impl<'a> Hit<'a> {
 #[inline(always)]
 pub fn plain(ctx: &ProbeContext) {
     let mut place = MaybeUninit::uninit();
-    let Some((cookie, frame)) = arrive::<true>(ctx, &mut place) else { return };
+    let Some((cookie, frame, sequence)) = arrive::<true>(ctx, &mut place) else { return };
     let Some(hit) = Hit::of(cookie, frame) else { return };
     let Some(value) = value(ctx, cookie, frame) else { return };
     let key = hit.key(value);
     if hit.spec.role == Role::Start as u8 {
-        admit::start(&hit, key);
+        admit::start(&hit, key, sequence);
+        return;
+    }
+    if !marks::may_be_in_flight(key) {
         return;
     }
     let Some(journey) = in_flight::find_sure(hit.config, key) else { return };
@@ -86,7 +89,7 @@ pub fn plain(ctx: &ProbeContext) {
 #[inline(always)]
 pub fn journey(ctx: &ProbeContext) {
     let mut place = MaybeUninit::uninit();
-    let Some((cookie, frame)) = arrive::<false>(ctx, &mut place) else { return };
+    let Some((cookie, frame, _)) = arrive::<false>(ctx, &mut place) else { return };
     journey::pass(cookie, frame);
 }
 
@@ -94,17 +97,18 @@ pub fn journey(ctx: &ProbeContext) {
 #[inline(always)]
 pub fn batch(ctx: &ProbeContext) {
     let mut place = MaybeUninit::uninit();
-    let Some((cookie, frame)) = arrive::<false>(ctx, &mut place) else { return };
+    let Some((cookie, frame, _)) = arrive::<false>(ctx, &mut place) else { return };
     let Some(value) = value(ctx, cookie, frame) else { return };
     batch::stage(cookie, value, frame);
 }
 
-/// What all hits have in common: whether this one has an effect at all. Its cookie and its frame, if it has. Sites that save arguments are plain ones.
+/// What all hits have in common: whether this one has an effect at all. Its cookie and its frame, if it has; and its number in its sequence, if that
+/// was taken already, or 0. Sites that save arguments are plain ones.
 #[inline(always)]
-fn arrive<'a, const SAVES: bool>(
+fn arrive<'a, const PLAIN: bool>(
     ctx: &ProbeContext,
     place: &'a mut MaybeUninit<Frame>,
-) -> Option<(u64, &'a Frame)> {
+) -> Option<(u64, &'a Frame, u64)> {
     // SAFETY: the context is that of a running program. The cookie was set when attaching.
     let cookie = unsafe { bpf_get_attach_cookie(ctx.as_ptr()) };
     let (probe, process) = (cookie as u32, (cookie >> 32) as u32);
@@ -113,11 +117,16 @@ fn arrive<'a, const SAVES: bool>(
         return None;
     }
     site.hit();
-    if is_idle(spec) {
+    let absent = in_flight::nothing_open() || PLAIN && is_absent(ctx, spec, process);
+    if is_idle(spec, absent) {
         return None;
     }
+    let mut sequence = 0;
+    if PLAIN && absent && is_simple_source(spec, config) {
+        sequence = admit::sample_early(config, process)?;
+    }
     let frame = Frame::of(ctx, config, place);
-    if SAVES && spec.role == Role::Save as u8 {
+    if PLAIN && spec.role == Role::Save as u8 {
         save(spec, process, frame);
         return None;
     }
@@ -138,7 +147,7 @@ fn arrive<'a, const SAVES: bool>(
             }
         }
     }
-    Some((cookie, frame))
+    Some((cookie, frame, sequence))
 }
 
 /// The value of the site's key; one that cannot be read is counted.
@@ -170,16 +179,37 @@ fn pass_unseen(spec: &ProbeSpec, process: u32, is_record: bool) {
     }
 }
 
-/// The common hit, and the shortest way through it: no trace is in flight that this stage could stamp or end, and all that it needs
-/// lies in registers, so that nothing can be unreadable either.
+/// Whether the record of a hit at a plain site, whose key lies in a register, is seen at once not to be in flight.
 #[inline(always)]
-fn is_idle(spec: &ProbeSpec) -> bool {
+fn is_absent(ctx: &ProbeContext, spec: &ProbeSpec, process: u32) -> bool {
+    let value = if in_register(spec) { frame::argument(ctx, spec.key.value.base) } else { None };
+    value.is_some_and(|value| !marks::may_be_in_flight(Key::new(process, spec.space, value)))
+}
+
+#[inline(always)]
+fn in_register(spec: &ProbeSpec) -> bool {
+    spec.key.kind == KeyRecipe::VALUE && spec.key.value.steps == 0
+}
+
+/// The common hit, and the shortest way through it: no trace is in flight that this stage could stamp or end, and all that it needs
+/// lies in registers, so that nothing can be unreadable either. `absent`: the record is known not to be in flight.
+#[inline(always)]
+fn is_idle(spec: &ProbeSpec, absent: bool) -> bool {
     if spec.role > Role::Save as u8 {
         return scope::none_open();
     }
     let looks_up = spec.role != Role::Start as u8 && spec.role != Role::Save as u8;
-    let in_register = spec.key.kind == KeyRecipe::VALUE && spec.key.value.steps == 0;
-    looks_up && in_register && spec.flags & ALWAYS_LOOKED_AT == 0 && in_flight::nothing_open()
+    absent && looks_up && in_register(spec) && spec.flags & ALWAYS_LOOKED_AT == 0
+}
+
+/// Whether it is known beforehand of a hit at a source, no older trace having its key, that it is a record: then nearly all of them, which are not
+/// sampled, need not be looked at any closer than to be counted.
+#[inline(always)]
+fn is_simple_source(spec: &ProbeSpec, config: &Config) -> bool {
+    spec.role == Role::Start as u8
+        && in_register(spec)
+        && spec.flags & (ALWAYS_LOOKED_AT | ProbeSpec::HAS_PREDICATE | ProbeSpec::HAS_TASK) == 0
+        && config.by_key == 0
 }
 
 /// What is done, or can be unreadable, though no trace is in flight.

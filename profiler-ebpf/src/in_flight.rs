@@ -10,7 +10,7 @@ use profiler_common::{Binding, Config, Counter, Handle, Key, Outcome, SlotHeader
 use crate::count::count;
 use crate::end;
 use crate::maps::{BINDINGS, CONFIG, IN_FLIGHT, OPEN, SLOTS};
-use crate::{atomic, unseen};
+use crate::{atomic, marks, unseen};
 
 /// Adds to a count in the header of a journey, wrapping; gives what it was.
 macro_rules! add_to {
@@ -157,8 +157,7 @@ fn unbind_found(bound: &Bound, key: Key) {
     if !unsafe { atomic::compare_exchange(bound.element, bound.word.0, Binding::ENDING.0) } {
         return;
     }
-    // Nobody puts the key back while it reads ENDING, so that this removes the very element that was swapped.
-    let _ = IN_FLIGHT.remove(key);
+    remove(key);
     bound.journey.let_go();
 }
 
@@ -175,7 +174,9 @@ fn put(config: &Config, journey: &Journey, key: Key, index: u32) -> bool {
     // SAFETY: the place is this binding's alone: no index is given twice.
     unsafe { *bound = key };
     let word = Binding::new(journey.handle, index);
+    marks::add(key);
     if IN_FLIGHT.insert(key, word.0, u64::from(BPF_NOEXIST)).is_err() {
+        marks::take_off(key);
         return false;
     }
     // Whoever ended the trace meanwhile may not have seen this binding.
@@ -223,8 +224,16 @@ fn take_away(key: Key, word: Binding) {
     let Some(element) = IN_FLIGHT.get_ptr_mut(key) else { return };
     // SAFETY: an element of the hash map, 8-byte aligned; see `unbind_found`.
     if unsafe { atomic::compare_exchange(element, word.0, Binding::ENDING.0) } {
-        let _ = IN_FLIGHT.remove(key);
+        remove(key);
     }
+}
+
+/// Removes the element of a key whose word the caller has just swapped for `ENDING`: nobody puts the key back while it reads so, so that this removes
+/// that very element.
+#[inline(always)]
+fn remove(key: Key) {
+    let _ = IN_FLIGHT.remove(key);
+    marks::take_off(key);
 }
 
 /// Takes all bindings of a trace that has ended away.

@@ -55,7 +55,7 @@ fn of_key(cookie: u64, value: u64, frame: &Frame) -> u64 {
     let Some(hit) = Hit::of(cookie, frame) else { return 0 };
     let key = hit.key(value);
     let begun = if hit.spec.role == Role::Start as u8 {
-        admit::start(&hit, key)
+        admit::start(&hit, key, 0)
     } else {
         if let Some(journey) = in_flight::find_sure(hit.config, key) {
             return journey.handle.0;

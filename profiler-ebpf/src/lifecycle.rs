@@ -1,10 +1,10 @@
 //! Threads and processes that come and go.
 
-use profiler_common::{Key, NoticeKind, Outcome, ProbeSpec, SequenceKey, ThreadKey};
+use profiler_common::{Key, NoticeKind, Outcome, ProbeSpec, ThreadKey};
 
 use crate::frame::ids;
-use crate::maps::{CONFIG, PROCESSES, SEQUENCES};
-use crate::{end, in_flight, scope};
+use crate::maps::{CONFIG, PROCESSES};
+use crate::{end, in_flight, scope, sequence};
 
 /// The running thread; `None` when it is in a pid namespace that is not the agent's.
 #[inline(always)]
@@ -23,7 +23,7 @@ fn process_number(tgid: u32) -> Option<u32> {
 pub fn thread_exit() {
     let Some((tgid, tid)) = current() else { return };
     let Some(process) = process_number(tgid) else { return };
-    let _ = SEQUENCES.remove(SequenceKey { process, named: 0, task: u64::from(tid) });
+    sequence::forget(process, tid);
     scope::forget_thread(ThreadKey { process, tid });
     let Some(config) = CONFIG.get(0) else { return };
     let key = Key { process, space: ProbeSpec::SPACE_THREAD, value: u64::from(tid) };

@@ -22,8 +22,10 @@ mod journey;
 mod key;
 mod lifecycle;
 mod maps;
+mod marks;
 mod predicate;
 mod scope;
+mod sequence;
 mod stamp;
 mod unseen;
 

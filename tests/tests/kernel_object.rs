@@ -8,7 +8,7 @@ use stain_tests::tally;
 /// What each program that carries probes may cost the verifier at most: instructions walked, and stack of all its functions in bytes; a third more than when
 /// this was written. Raise them knowingly.
 const CEILINGS: [(&str, u64, u64); 3] =
-    [("stain_entry", 130_000, 800), ("stain_journey", 800_000, 2600), ("stain_batch", 800_000, 2600)];
+    [("stain_entry", 160_000, 800), ("stain_journey", 800_000, 2600), ("stain_batch", 800_000, 2600)];
 
 #[test]
 fn the_verifier_accepts_every_program() {

@@ -73,6 +73,7 @@ impl Stain {
             budget: limits::MAX_BUDGET,
             max_entries: 32,
             slots: SLOTS,
+            max_keys: 1,
             ..Config::default()
         };
         let probes = sites.iter().map(|site| site.probe + 1).max().unwrap_or(1);
