@@ -44,6 +44,11 @@ pub struct Config {
     pub max_branches: u32,
     /// Extras of one trace at most.
     pub max_extras: u32,
+    /// Sampled members of one batch at most, up to [`crate::limits::MAX_MEMBERS`].
+    pub max_members: u32,
+    /// The level of detail, below 8. Sites that sleep at it do nothing. One word, so that all sites of a level wake and fall asleep at once: no journey is stamped by a
+    /// part of them.
+    pub level: u32,
     /// Always 0, which the verifier does not know: a number that is combined with it is any number to it, so that it looks once at what it would look at for each
     /// value of a loop's counter.
     pub zero: u32,
@@ -92,6 +97,6 @@ pub struct SequenceKey {
     pub task: u64,
 }
 
-const _: () = assert!(size_of::<Config>() == 80);
+const _: () = assert!(size_of::<Config>() == 88);
 const _: () = assert!(size_of::<Key>() == 16);
 const _: () = assert!(size_of::<SequenceKey>() == 16);

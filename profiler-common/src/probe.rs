@@ -29,8 +29,10 @@ pub struct ProbeSpec {
     pub role: u8,
     /// The [`crate::Outcome`] that a [`Role::Finish`] gives.
     pub outcome: u8,
+    /// Levels at which the site does nothing, a bit each: see [`crate::Config::level`].
+    pub sleeps: u8,
     /// Always 0.
-    pub reserved: u16,
+    pub reserved: u8,
     /// Bits of [`ProbeSpec::HAS_TASK`] and its like.
     pub flags: u32,
     /// The name space of the key: keys of two spaces never match.
@@ -50,6 +52,13 @@ pub struct ProbeSpec {
 }
 
 impl ProbeSpec {
+    /// Whether the site does nothing at a level.
+    #[must_use]
+    #[inline(always)]
+    pub const fn sleeps_at(&self, level: u32) -> bool {
+        self.sleeps >> (level & 7) & 1 != 0
+    }
+
     /// The spec gives a task id of its own for this stage.
     pub const HAS_TASK: u32 = 1;
     /// Something that the site evaluates uses arguments saved at the entry.

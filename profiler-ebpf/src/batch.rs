@@ -80,7 +80,7 @@ fn join(key: &Key, handle: u64, place: u64, cookie: u64) -> u64 {
     // SAFETY: fields of map values, aligned by their layout, here and below.
     let (index, serial) = unsafe { (atomic::fetch_add_u32(&raw mut (*batch).members, 1), (*batch).serial) };
     add_to!(journey, outputs, 1);
-    if index >= MAX_MEMBERS {
+    if index >= MAX_MEMBERS || index >= config.max_members {
         count(Counter::MembersFull);
         return miss(handle);
     }

@@ -113,7 +113,7 @@ fn arrive<'a, const PLAIN: bool>(
     let cookie = unsafe { bpf_get_attach_cookie(ctx.as_ptr()) };
     let (probe, process) = (cookie as u32, (cookie >> 32) as u32);
     let (spec, site, config) = (PROBES.get(probe)?, SiteCount::of(probe)?, CONFIG.get(0)?);
-    if config.closed != 0 {
+    if config.closed != 0 || spec.sleeps_at(config.level) {
         return None;
     }
     site.hit();

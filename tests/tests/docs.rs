@@ -188,7 +188,9 @@ fn assert_shown(document: &Document, stderr: &str, file: &Path) -> Result<()> {
 #[test]
 fn the_tables_of_the_spec_list_its_keys() -> Result<()> {
     let spec = document(root().join("docs/spec.md"))?;
-    for (table, header) in [("target", "[target]"), ("sampling", "[sampling]"), ("stage", "[[stage]]")] {
+    for (table, header) in
+        [("target", "[target]"), ("sampling", "[sampling]"), ("space", "[[space]]"), ("stage", "[[stage]]")]
+    {
         let known = known_keys(header)?;
         let section = spec.text.split("\n## ").find(|section| section.starts_with(&format!("`{header}`")));
         let section = section.with_context(|| format!("no section for {table}"))?;

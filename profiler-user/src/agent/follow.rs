@@ -85,6 +85,11 @@ impl Running {
         }
         let Some(kernel) = &mut self.kernel else { return Ok(()) };
         let sites = self.registry.adopt(planned, &self.spec.stages, kernel)?;
+        for site in &sites {
+            if let Some(ttl) = self.spec.stages.get(site.stage).and_then(|stage| stage.ttl) {
+                self.harvest.set_stage_ttl(site.probe, ttl);
+            }
+        }
         self.last_number += 1;
         let number = self.last_number;
         // Before the first hit, so that every trace finds its process.

@@ -3,7 +3,9 @@
 //! Owns: the sentences, and that none comes more often than the user can read. Pure: sees ledgers and a time, not the machine. Refuses: counting.
 //! The ledger has the numbers, to the last one, whatever is told here.
 
-use profiler_common::limits::{MAX_OPEN_CALLS, MAX_SOURCE_TASKS};
+use profiler_common::limits::{
+    MAX_BRANCH_DEPTH, MAX_MEMBERS, MAX_OPEN_CALLS, MAX_SCOPE_THREADS, MAX_SCOPES, MAX_SOURCE_TASKS,
+};
 
 use crate::ledger::Ledger;
 use crate::spec::Sampling;
@@ -22,9 +24,38 @@ enum Bound {
     Tasks,
     /// Calls whose arguments are kept for their return.
     Calls,
+    /// Branches of one journey.
+    Branches,
+    /// Slots for branches.
+    BranchSlots,
+    /// Keys of one trace.
+    Keys,
+    /// Keys in flight.
+    KeyTable,
+    /// Scopes of one thread.
+    Scopes,
+    /// Batches that are known.
+    Batches,
+    /// Sampled members of one batch.
+    Members,
+    /// Attributes of one trace.
+    Attributes,
 }
 
-const BOUNDS: [Bound; 4] = [Bound::Slots, Bound::Entries, Bound::Tasks, Bound::Calls];
+const BOUNDS: [Bound; 12] = [
+    Bound::Slots,
+    Bound::Entries,
+    Bound::Tasks,
+    Bound::Calls,
+    Bound::Branches,
+    Bound::BranchSlots,
+    Bound::Keys,
+    Bound::KeyTable,
+    Bound::Scopes,
+    Bound::Batches,
+    Bound::Members,
+    Bound::Attributes,
+];
 
 impl Bound {
     /// How often it has refused.
@@ -34,10 +65,25 @@ impl Bound {
             Self::Entries => ledger.entries_full,
             Self::Tasks => ledger.tasks_full,
             Self::Calls => ledger.entry_unseen,
+            Self::Branches => ledger.journeys.branches_full,
+            Self::BranchSlots => ledger.journeys.branches_refused,
+            Self::Keys => ledger.journeys.keys_full,
+            Self::KeyTable => ledger.journeys.keys_refused,
+            Self::Scopes => ledger.journeys.scopes_full,
+            Self::Batches => ledger.journeys.batches_full,
+            Self::Members => ledger.journeys.members_full,
+            Self::Attributes => ledger.journeys.attributes_full,
         }
     }
 
     fn sentence(self, count: u64, sampling: &Sampling) -> String {
+        match self {
+            Self::Slots | Self::Entries | Self::Tasks | Self::Calls => self.of_traces(count, sampling),
+            _ => self.of_journeys(count, sampling),
+        }
+    }
+
+    fn of_traces(self, count: u64, sampling: &Sampling) -> String {
         let Sampling { max_open_traces, max_entries_per_trace, .. } = sampling;
         match self {
             Self::Slots => format!(
@@ -52,9 +98,53 @@ impl Bound {
                 "{count} records were not counted: {MAX_SOURCE_TASKS} source tasks have a sequence of their own, and there is room for no \
                  more. Count by process: sequence = \"process\" (--sequence process)"
             ),
-            Self::Calls => format!(
+            _ => format!(
                 "{count} returns were not seen as such: their calls began before attaching, or {MAX_OPEN_CALLS} calls were open already, a bound \
                  that is fixed; take points that are called less often at the same time"
+            ),
+        }
+    }
+
+    fn of_journeys(self, count: u64, sampling: &Sampling) -> String {
+        let Sampling {
+            max_open_traces,
+            max_keys_per_trace,
+            max_branches_per_trace,
+            max_batches,
+            max_batch_members,
+            max_attributes_per_trace,
+            ..
+        } = sampling;
+        match self {
+            Self::Branches => format!(
+                "{count} outputs became no branch: their record had {max_branches_per_trace} branches already, or was the output of {MAX_BRANCH_DEPTH} \
+                 splits, a bound that is fixed. Raise max_branches_per_trace in [sampling]"
+            ),
+            Self::BranchSlots => format!(
+                "{count} outputs became no branch: {max_open_traces} traces were in flight already, or their key was just being ended. Raise \
+                 max_open_traces (--max-open-traces)"
+            ),
+            Self::Keys => format!(
+                "{count} further keys were not bound: their traces had been given {max_keys_per_trace} keys already, so stages that know them by these \
+                 are missing. Raise max_keys_per_trace in [sampling]"
+            ),
+            Self::KeyTable => format!(
+                "{count} further keys were not bound: the table of keys was full, or the key was just being ended. Raise max_open_traces \
+                 (--max-open-traces)"
+            ),
+            Self::Scopes => format!(
+                "{count} scopes were not opened: their thread had {MAX_SCOPES} open already, or {MAX_SCOPE_THREADS} threads had some, bounds that are \
+                 fixed; what happened within is on no trace"
+            ),
+            Self::Batches => format!(
+                "{count} records were put into a batch that is not known: {max_batches} are known already. Raise max_batches in [sampling]"
+            ),
+            Self::Members => format!(
+                "{count} sampled records were put into a batch with {max_batch_members} sampled members already, and do not see what becomes of it. Raise \
+                 max_batch_members in [sampling] (up to {MAX_MEMBERS}), or sample fewer (--rate)"
+            ),
+            _ => format!(
+                "{count} attributes were not kept: their traces had {max_attributes_per_trace} already. Raise max_attributes_per_trace in [sampling]"
             ),
         }
     }
@@ -93,7 +183,7 @@ impl Guard {
 #[cfg(test)]
 mod tests {
     use super::{BOUNDS, Guard, TELL_EVERY_NS};
-    use crate::ledger::Ledger;
+    use crate::ledger::{JourneyBounds, Ledger};
     use crate::spec::defaults;
     use proptest::prelude::*;
 
@@ -147,6 +237,42 @@ mod tests {
             for (sentence, words) in told.iter().zip(expected) {
                 assert!(sentence.starts_with(words), "at {at}: {sentence}");
             }
+        }
+    }
+
+    #[test]
+    fn each_bound_of_journeys_is_told_with_how_to_raise_it() {
+        let journeys = JourneyBounds {
+            branches_full: 1,
+            branches_refused: 2,
+            keys_full: 3,
+            keys_refused: 4,
+            scopes_full: 5,
+            batches_full: 6,
+            members_full: 7,
+            attributes_full: 8,
+            // No bound: they are in the report.
+            scopes_left: 9,
+            attributes_unreadable: 10,
+        };
+        let ledger = Ledger { journeys, ..Ledger::default() };
+        let told = Guard::default().look(1, &ledger, &defaults::sampling());
+        let expected = [
+            (
+                "1 outputs became no branch: their record had 64 branches already",
+                "Raise max_branches_per_trace",
+            ),
+            ("2 outputs became no branch: 4096 traces were in flight", "(--max-open-traces)"),
+            ("3 further keys were not bound: their traces had been given 8 keys", "Raise max_keys_per_trace"),
+            ("4 further keys were not bound: the table of keys was full", "(--max-open-traces)"),
+            ("5 scopes were not opened: their thread had 8 open already", "bounds that are fixed"),
+            ("6 records were put into a batch that is not known: 1024 are known", "Raise max_batches"),
+            ("7 sampled records were put into a batch with 64 sampled members", "Raise max_batch_members"),
+            ("8 attributes were not kept: their traces had 16 already", "Raise max_attributes_per_trace"),
+        ];
+        assert_eq!(told.len(), expected.len(), "{told:?}");
+        for (sentence, (start, part)) in told.iter().zip(expected) {
+            assert!(sentence.starts_with(start) && sentence.contains(part), "{sentence}");
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Owns: when a slot may be read and when it goes back. Refuses: understanding entries.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ impl Gathered {
 #[derive(Debug)]
 pub struct Harvest {
     ttl_ns: u64,
+    /// Times within which a record must reach its next stage, ns, by the probe of the last one; empty where no stage has one.
+    stage_ttl_ns: HashMap<u16, u64>,
     scan_every_ns: u64,
     next_scan_ns: u64,
     content: SlotContent,
@@ -61,8 +64,16 @@ impl Harvest {
             ttl_ns,
             scan_every_ns,
             next_scan_ns: 0,
+            stage_ttl_ns: HashMap::new(),
             content: SlotContent::default(),
             lineage: Lineage::default(),
+        }
+    }
+
+    /// A record that was last stamped by this probe must be stamped again within `ttl`.
+    pub fn set_stage_ttl(&mut self, probe: u32, ttl: Duration) {
+        if let Ok(probe) = u16::try_from(probe) {
+            self.stage_ttl_ns.insert(probe, u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX));
         }
     }
 
@@ -109,9 +120,22 @@ impl Harvest {
     /// How a trace in flight is to end, if it is: nothing leads to it any more, or its time to live is over.
     fn end_of(&self, kernel: &Kernel, header: &SlotHeader, now_ns: u64) -> Option<Outcome> {
         let is_lost = header.live_keys == 0;
-        let is_over = now_ns.saturating_sub(header.start_ns) > self.ttl_ns;
+        let age_ns = now_ns.saturating_sub(header.start_ns);
+        let is_over = age_ns > self.ttl_ns || self.is_stuck(kernel, header, now_ns);
         let outcome = if is_lost { Outcome::Superseded } else { Outcome::Expired };
         ((is_lost || is_over) && is_settled(kernel, header)).then_some(outcome)
+    }
+
+    /// Whether the record has been longer on its way from its latest stage than that allows.
+    fn is_stuck(&self, kernel: &Kernel, header: &SlotHeader, now_ns: u64) -> bool {
+        if self.stage_ttl_ns.is_empty() {
+            return false;
+        }
+        let latest = kernel.shared().latest(header);
+        latest.filter(|entry| entry.mark == Handle(header.handle).generation() as u32).is_some_and(|entry| {
+            let ttl_ns = self.stage_ttl_ns.get(&entry.probe);
+            ttl_ns.is_some_and(|ttl_ns| now_ns.saturating_sub(entry.ts_ns) > *ttl_ns)
+        })
     }
 
     /// Ends all traces of a process that has ended; none of its threads can stamp any more.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use profiler_common::Config;
+use profiler_common::limits::MAX_SCOPE_THREADS;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 
@@ -16,7 +17,7 @@ use crate::feed::Hub;
 use crate::ledger::{AgentCounts, Ledger};
 use crate::meter::{Events, TargetUse};
 use crate::sink::Change;
-use crate::spec::{Spec, Target};
+use crate::spec::{SamplingMode, Spec, Stage, Target};
 use crate::stats::Stats;
 use crate::target::Identity;
 
@@ -159,7 +160,8 @@ impl Running {
     }
 
     pub(super) fn load(&mut self, sites: usize) -> Result<(), AgentError> {
-        let sampling = &self.spec.sampling;
+        let spec = &self.spec;
+        let sampling = &spec.sampling;
         let offset = self.tally.clock.offset_ns;
         let (pid_ns_inode, pid_ns_device) = own_pid_namespace();
         let config = Config {
@@ -174,10 +176,16 @@ impl Running {
             // Until the first processes are all attached to.
             closed: 1,
             watch_new: u32::from(!self.is_by_pid()),
-            by_key: 0,
-            max_keys: 1,
-            max_branches: 0,
-            max_extras: 0,
+            by_key: u32::from(sampling.mode == SamplingMode::Key),
+            max_keys: if spec.stages.iter().any(|stage| stage.also.is_some()) {
+                sampling.max_keys_per_trace
+            } else {
+                1
+            },
+            max_branches: sampling.max_branches_per_trace,
+            max_extras: spec.max_extras(),
+            max_members: sampling.max_batch_members,
+            level: spec.level as u32,
             zero: 0,
             pid_ns_inode,
             pid_ns_device,
@@ -186,9 +194,9 @@ impl Running {
             config,
             probes: Registry::room_for(sites),
             predicates: self.spec.stages.iter().any(|stage| stage.when.is_some()),
-            more: false,
-            scope_threads: 0,
-            batches: 0,
+            more: spec.stages.iter().any(has_more),
+            scope_threads: if spec.has_scopes() { MAX_SCOPE_THREADS } else { 0 },
+            batches: if spec.has_batches() { sampling.max_batches } else { 0 },
             log_level: self.options.log_level,
             backend: self.options.backend,
         })?;
@@ -274,4 +282,10 @@ impl Running {
             observer.event(&Event::Warning(sentence));
         }
     }
+}
+
+/// Whether a stage has to do with further keys, batches or attributes.
+fn has_more(stage: &Stage) -> bool {
+    let reads = !stage.attributes.is_empty() || stage.event_time.is_some();
+    reads || stage.also.is_some() || stage.batch.is_some()
 }

@@ -160,7 +160,7 @@ impl Running {
             code: stage.code,
             name: stage.name.clone(),
             probed: self.spec.is_probed(stage),
-            attributes: Vec::new(),
+            attributes: stage.attributes.iter().map(|attribute| attribute.name.clone()).collect(),
         };
         self.spec.stages.iter().map(info).collect()
     }

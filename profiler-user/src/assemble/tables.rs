@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use profiler_common::{Outcome, ProbeSpec, Role, StageCode};
 
 use crate::plan::Site;
-use crate::spec::Stage;
+use crate::spec::{AttributeSpec, Stage};
 
 /// What a probe's stamp means in a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,7 @@ impl ProbeTable {
                 table.set(site.probe, place);
             }
         }
+        table.decoders = stages.iter().map(StageDecoder::of).collect();
         table
     }
 
@@ -98,6 +99,19 @@ impl ProbeTable {
     #[must_use]
     pub fn get(&self, probe: u32) -> Option<ProbePlace> {
         self.places.get(probe as usize).copied().flatten()
+    }
+}
+
+impl StageDecoder {
+    fn of(stage: &Stage) -> Self {
+        let attribute = |attribute: &AttributeSpec| AttributeDecoder {
+            is_signed: attribute.reading.is_signed(),
+            words: attribute.words.iter().map(|(number, word)| (*number, word.as_str().into())).collect(),
+        };
+        Self {
+            attributes: stage.attributes.iter().map(attribute).collect(),
+            unit_ns: stage.event_time.as_ref().map_or(1, |time| time.unit.ns()),
+        }
     }
 }
 

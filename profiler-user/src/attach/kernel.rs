@@ -85,7 +85,7 @@ impl Kernel {
         let shared = share(&ebpf, &config)?;
         let live = LiveSettings::new(map_fd(&ebpf, "CONFIG")?)?;
         load_watches(&mut ebpf)?;
-        let mut programs = Programs::new(backend);
+        let mut programs = Programs::new(backend, &ebpf)?;
         // The kernel's word on it comes before anything is done to a target.
         programs.load(&mut ebpf, Kind::Plain)?;
         let mut kernel = Self {
@@ -138,6 +138,11 @@ impl Kernel {
     /// Admits no trace from the next hit on, or some again.
     pub fn set_paused(&mut self, paused: bool) {
         self.live.set_paused(paused);
+    }
+
+    /// Makes sites that sleep at this level do nothing, and all others count, from the next hit on.
+    pub fn set_level(&mut self, level: u32) {
+        self.live.set_level(level);
     }
 
     /// The settings that the kernel program has, read back from its map.

@@ -78,8 +78,9 @@ pub(super) fn multi(
 pub(super) fn perf(ebpf: &mut Ebpf, pid: u32, number: u32, sites: &[Site]) -> Result<Links, AttachError> {
     let mut links = Links { multi: Vec::new(), perf: Vec::new(), probes: sites.len(), sweep: None };
     let scope = NonZeroU32::new(pid).map_or(UProbeScope::CallingProcess, UProbeScope::OneProcess);
-    let (sources, others): (Vec<&Site>, Vec<&Site>) = sites.iter().partition(|site| is_source(site));
-    for site in others.into_iter().chain(sources) {
+    let mut in_turn: Vec<&Site> = sites.iter().collect();
+    in_turn.sort_by_key(|site| Turn::of(site));
+    for site in in_turn {
         let program = programs::perf(ebpf, Kind::of(&site.spec), site.trap == Trap::Return)?;
         let point = UProbeAttachPoint {
             location: UProbeAttachLocation::AbsoluteOffset(site.offset.0),
@@ -107,11 +108,36 @@ fn cookie(number: u32, probe: u32) -> u64 {
     u64::from(number) << 32 | u64::from(probe)
 }
 
+/// When a site's probe is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    /// Where a scope ends. Of several probes on one instruction the kernel runs the one that was set last first (since Linux 3.5; a test asserts it): so what is passed at
+    /// that instruction is passed before the scope closes.
+    End,
+    /// All others.
+    Passed,
+    /// The sources come last: a record that is sampled finds every later stage probed.
+    Source,
+}
+
+impl Turn {
+    const fn of(site: &Site) -> Self {
+        let role = site.spec.role;
+        if role == Role::Leave as u8 || role == Role::Tail as u8 {
+            Self::End
+        } else if role == Role::Start as u8 {
+            Self::Source
+        } else {
+            Self::Passed
+        }
+    }
+}
+
 /// The sites of one link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Group<'a> {
-    /// First of all, so that the sources come last: a record that is sampled finds every later stage probed.
-    is_source: bool,
+    /// First of all.
+    turn: Turn,
     path: &'a Path,
     at_return: bool,
     kind: Kind,
@@ -120,8 +146,8 @@ struct Group<'a> {
 fn grouped(sites: &[Site]) -> BTreeMap<Group<'_>, Vec<&Site>> {
     let mut groups: BTreeMap<Group<'_>, Vec<&Site>> = BTreeMap::new();
     for site in sites {
-        let (is_source, at_return) = (is_source(site), site.trap == Trap::Return);
-        let group = Group { is_source, path: &site.path, at_return, kind: Kind::of(&site.spec) };
+        let (turn, at_return) = (Turn::of(site), site.trap == Trap::Return);
+        let group = Group { turn, path: &site.path, at_return, kind: Kind::of(&site.spec) };
         groups.entry(group).or_default().push(site);
     }
     groups
@@ -137,10 +163,6 @@ fn os_error(error: &(dyn std::error::Error + 'static)) -> io::Error {
         cause = error.source();
     }
     io::Error::other(chain(error))
-}
-
-fn is_source(site: &Site) -> bool {
-    site.spec.role == Role::Start as u8
 }
 
 pub(super) fn probe_error(file: &Path, pid: u32, count: usize, error: &io::Error) -> AttachError {

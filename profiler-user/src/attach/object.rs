@@ -106,20 +106,53 @@ pub(super) fn map_fd<'a>(ebpf: &'a Ebpf, name: &'static str) -> Result<BorrowedF
     Ok(data.fd().as_fd())
 }
 
-/// Loads the entry program a second time, in the form that `uprobe_multi` links want, on the same maps.
-pub(super) fn load_multi(ebpf: &Ebpf, program: &str) -> Result<OwnedFd, AttachError> {
-    let object = linked(ebpf)?;
-    let (instructions, license) = code(&object, program)?;
-    sys::load_multi(program, instructions, &license, None).or_else(|_| {
-        // Again with a log: only now is it worth its memory.
-        let mut log = vec![0u8; LOG_BYTES];
-        sys::load_multi(program, instructions, &license, Some((&mut log, sys::LOG_ALL))).map_err(|error| {
-            if matches!(error.raw_os_error(), Some(libc::EPERM)) {
-                return AttachError::Permission { what: "load BPF programs".to_owned() };
-            }
-            AttachError::Verifier { program: program.to_owned(), reason: error.to_string(), log: tail(&log) }
+/// A program that carries probes, linked to the object's maps, to be loaded in the form that `uprobe_multi` links want.
+#[derive(Debug)]
+pub(super) struct Linked {
+    name: &'static str,
+    instructions: Vec<bpf_insn>,
+    license: String,
+}
+
+impl Linked {
+    /// Those programs of the object. While aya has all its maps still: a map that was taken out is not found any more.
+    ///
+    /// # Errors
+    /// When the object does not hold them.
+    pub(super) fn of<const N: usize>(
+        ebpf: &Ebpf,
+        names: [&'static str; N],
+    ) -> Result<[Self; N], AttachError> {
+        let object = linked(ebpf)?;
+        let mut programs = Vec::with_capacity(N);
+        for name in names {
+            let (instructions, license) = code(&object, name)?;
+            programs.push(Self { name, instructions: instructions.to_vec(), license: license.into_owned() });
+        }
+        programs.try_into().map_err(|_| AttachError::Load("it lacks programs".to_owned()))
+    }
+
+    /// Loads it.
+    ///
+    /// # Errors
+    /// When the kernel refuses it, with the verifier's words.
+    pub(super) fn load(&self) -> Result<OwnedFd, AttachError> {
+        let Self { name, instructions, license } = self;
+        sys::load_multi(name, instructions, license, None).or_else(|_| {
+            // Again with a log: only now is it worth its memory.
+            let mut log = vec![0u8; LOG_BYTES];
+            sys::load_multi(name, instructions, license, Some((&mut log, sys::LOG_ALL))).map_err(|error| {
+                if matches!(error.raw_os_error(), Some(libc::EPERM)) {
+                    return AttachError::Permission { what: "load BPF programs".to_owned() };
+                }
+                AttachError::Verifier {
+                    program: (*name).to_owned(),
+                    reason: error.to_string(),
+                    log: tail(&log),
+                }
+            })
         })
-    })
+    }
 }
 
 /// What the verifier had to do to accept a program.

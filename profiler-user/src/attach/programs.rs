@@ -8,7 +8,7 @@ use profiler_common::{ProbeSpec, Role};
 
 use super::error::AttachError;
 use super::links::Backend;
-use super::object;
+use super::object::Linked;
 
 /// The kernel programs, by what a site has to do with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,12 +50,22 @@ impl Kind {
 #[derive(Debug)]
 pub(super) struct Programs {
     backend: Backend,
+    /// What is to be loaded for `uprobe_multi` links; nothing for perf events.
+    linked: Option<[Linked; Kind::ALL.len()]>,
     multi: [Option<OwnedFd>; Kind::ALL.len()],
 }
 
 impl Programs {
-    pub(super) const fn new(backend: Backend) -> Self {
-        Self { backend, multi: [None, None, None] }
+    /// Nothing is loaded yet. While aya has all maps of the object still.
+    ///
+    /// # Errors
+    /// When the object lacks a program.
+    pub(super) fn new(backend: Backend, ebpf: &Ebpf) -> Result<Self, AttachError> {
+        let linked = match backend {
+            Backend::Multi => Some(Linked::of(ebpf, Kind::ALL.map(|kind| kind.names().0))?),
+            Backend::Perf => None,
+        };
+        Ok(Self { backend, linked, multi: [None, None, None] })
     }
 
     pub(super) const fn backend(&self) -> Backend {
@@ -68,9 +78,10 @@ impl Programs {
     /// When the kernel refuses it.
     pub(super) fn load(&mut self, ebpf: &mut Ebpf, kind: Kind) -> Result<(), AttachError> {
         let (entry, at_return) = kind.names();
-        match (self.backend, self.multi.get_mut(kind as usize)) {
-            (Backend::Multi, Some(place @ None)) => *place = Some(object::load_multi(ebpf, entry)?),
-            (Backend::Perf, _) => {
+        let linked = self.linked.as_ref().and_then(|linked| linked.get(kind as usize));
+        match (linked, self.multi.get_mut(kind as usize)) {
+            (Some(linked), Some(place @ None)) => *place = Some(linked.load()?),
+            (None, _) => {
                 for name in [entry, at_return] {
                     let program = uprobe(ebpf, name)?;
                     if program.fd().is_err() {
@@ -78,7 +89,7 @@ impl Programs {
                     }
                 }
             }
-            (Backend::Multi, _) => {}
+            (Some(_), _) => {}
         }
         Ok(())
     }

@@ -45,6 +45,11 @@ impl LiveSettings {
             .store(u32::from(paused), Ordering::Release);
     }
 
+    pub(super) fn set_level(&self, level: u32) {
+        // SAFETY: as above.
+        unsafe { AtomicU32::from_ptr(&raw mut (*self.config()).level) }.store(level, Ordering::Release);
+    }
+
     pub(super) fn set_closed(&self, closed: bool) {
         // SAFETY: as above.
         unsafe { AtomicU32::from_ptr(&raw mut (*self.config()).closed) }

@@ -85,6 +85,15 @@ impl Shared {
         (slot < self.slots).then(|| self.read(&self.headers, slot as usize))
     }
 
+    /// The latest stamp on the way of the trace with this header.
+    #[must_use]
+    pub fn latest(&self, header: &SlotHeader) -> Option<Entry> {
+        let kept = header.entries.min(self.max_entries.saturating_sub(1)).checked_sub(1)?;
+        let slot = Handle(header.handle).slot();
+        (slot < self.slots)
+            .then(|| self.read(&self.entries, slot as usize * self.max_entries as usize + kept as usize))
+    }
+
     /// A slot with its entries. Complete only after a grace period since it was seen finished.
     #[must_use]
     pub fn view(&self, slot: u32, into: &mut SlotContent) -> Option<SlotHeader> {

@@ -17,7 +17,7 @@ use crate::export::Exports;
 use crate::plan::KernelTraits;
 use crate::sink::jsonl::JsonLines;
 use crate::sink::{Hurry, Names, Sink, SinkCounts, SinkError, report};
-use crate::spec::Spec;
+use crate::spec::{Spec, Stage};
 
 /// Attaches, and reports.
 pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
@@ -57,6 +57,7 @@ pub(super) fn session(
     privileges::narrow(options.backend);
     let names = Names {
         stages: spec.stages.iter().map(|stage| stage.name.clone()).collect(),
+        attributes: spec.stages.iter().map(attribute_names).collect(),
         outcomes: spec.outcomes.clone(),
     };
     let (sink, text) = match out.format {
@@ -88,6 +89,10 @@ pub(super) fn session(
     finished.exports = exported;
     let code = deliver(finished, text, out)?;
     Ok(if lacks { ExitCode::FAILURE } else { code })
+}
+
+fn attribute_names(stage: &Stage) -> Vec<String> {
+    stage.attributes.iter().map(|attribute| attribute.name.clone()).collect()
 }
 
 /// Where results go.

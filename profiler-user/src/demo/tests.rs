@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{SPEC, SPEC_NAME};
-use crate::spec::{Expr, Overrides, Place, Spec, StageCode, load};
+use crate::spec::{Overrides, Place, Spec, StageCode, StageKey, load};
 use crate::symbol::{DebugRoots, Lookup, Module, find};
 
 fn spec() -> Spec {
@@ -15,7 +15,7 @@ fn the_spec_tells_a_whole_journey() {
     let codes: Vec<_> = spec().stages.iter().map(|stage| stage.code.to_string()).collect();
     assert_eq!(codes, ["S0", "Q+", "Q-", "T+", "T-", "Q-", "W!", "drop"]);
     assert_eq!(spec().stages.first().map(|stage| stage.code), Some(StageCode::SOURCE));
-    let by_address = |key: &Expr| key.to_string() == "arg1";
+    let by_address = |key: &StageKey| key.to_string() == "arg1";
     assert!(spec().stages.iter().all(|stage| by_address(&stage.key)));
 }
 

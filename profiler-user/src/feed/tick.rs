@@ -47,6 +47,7 @@ pub fn stage_rows(stages: &[StageInfo], sites: &[SiteInfo], counts: &[ProbeCount
     let empty = |stage: &StageInfo| StageRow {
         code: stage.code,
         name: stage.name.clone(),
+        attributes: stage.attributes.clone(),
         sites: 0,
         hits: 0,
         unreadable: 0,

@@ -36,6 +36,39 @@ pub enum Problem {
     /// The condition has no predicate.
     #[error("the condition cannot be evaluated: {0}")]
     Condition(RecipeError),
+    /// The further key has no recipe.
+    #[error("the further key (also) cannot be read: {0}")]
+    Also(RecipeError),
+    /// The batch's key has no recipe.
+    #[error("the batch's key cannot be read: {0}")]
+    Batch(RecipeError),
+    /// An attribute has no recipe.
+    #[error("the attribute `{name}` cannot be read: {error}")]
+    Attribute {
+        /// Its name.
+        name: String,
+        /// Why.
+        error: RecipeError,
+    },
+    /// The record's own time has no recipe.
+    #[error("the event time cannot be read: {0}")]
+    EventTime(RecipeError),
+    /// Scopes in Go.
+    #[error(
+        "a scope is what a thread does, and a goroutine moves from thread to thread; follow the record by a key"
+    )]
+    GoScope,
+    /// Where the stack was at the entry is not known at an instruction of the user's choice.
+    #[error(
+        "where the stack was at the function's entry is not known at this instruction, and scopes need it; choose the function's entry, or one before its first jump"
+    )]
+    NoFrame,
+    /// The end of a scope that is a call cannot be caught.
+    #[error(
+        "the return that closes the scope cannot be caught: {0}; use scope = \"open\" and \"close\" at two functions that are called, or empty = \"keep\" if \
+         the function ends in a jump to another"
+    )]
+    ScopeReturn(String),
     /// No instruction serves for the entry.
     #[error(
         "no instruction near the entry is passed once by every call and can carry a probe, because {0}; \
@@ -87,6 +120,22 @@ pub enum Problem {
     /// More sites than one attachment takes.
     #[error("the spec needs {0} sites, and {MAX_PROBES} is the most; make the pattern narrower")]
     TooManySites(usize),
+}
+
+impl Problem {
+    /// Whether it is one of the spec's expressions, and so the same in every function that matches.
+    pub(super) const fn is_of_expressions(&self) -> bool {
+        matches!(
+            self,
+            Self::Key(_)
+                | Self::Task(_)
+                | Self::Condition(_)
+                | Self::Also(_)
+                | Self::Batch(_)
+                | Self::Attribute { .. }
+                | Self::EventTime(_)
+        )
+    }
 }
 
 fn nearest(before: u64, after: Option<u64>) -> String {

@@ -61,6 +61,17 @@ struct Exits {
     unclear: usize,
 }
 
+/// The jumps that leave the function for another one, or for a part of it that lies elsewhere.
+pub fn tail_calls(code: &FunctionCode<'_>, scan: &Scan) -> Vec<u64> {
+    let leaves = |flow: Flow| match flow {
+        Flow::Branch(target) | Flow::Jump(target) => !code.contains(target),
+        Flow::JumpIndirect(Indirect::TailCall) => true,
+        _ => false,
+    };
+    let jumps = scan.instructions.iter().filter(|(_, shape)| leaves(shape.flow));
+    jumps.map(|(address, _)| *address).collect()
+}
+
 fn exits(code: &FunctionCode<'_>, scan: &Scan) -> Exits {
     let mut exits = Exits::default();
     for (address, shape) in &scan.instructions {

@@ -3,12 +3,16 @@
 //! Owns: the choice of instructions and the lowering of key expressions to recipes.
 //! Refuses: opening files, asking the kernel, attaching. It is a pure function of spec, modules and kernel traits.
 
+mod beside;
 pub mod choose;
 pub mod code;
 pub mod cost;
+mod depth;
+mod ends;
 pub mod error;
 pub mod exit;
 pub mod insn;
+mod lower;
 pub mod predicate;
 pub mod print;
 pub mod recipe;
@@ -28,6 +32,7 @@ pub use error::{PlanError, PlanErrors, Problem};
 
 use crate::spec::{Spec, Stage};
 use crate::symbol::{Arch, FileOffset, Function, Module};
+use lower::Subject;
 use stage::{Draft, Work};
 
 /// What the kernel does with an instruction that carries a probe.
@@ -134,21 +139,22 @@ pub struct Candidate<'a> {
 
 /// Plans the sites of all stages, or says everything that is in the way.
 pub fn plan(spec: &Spec, points: &[ResolvedStage<'_>], kernel: KernelTraits) -> Result<Plan, PlanErrors> {
-    let mut planner = Planner { kernel, sites: Vec::new(), errors: Vec::new(), calls: 0 };
+    let mut planner = Planner { spec, kernel, sites: Vec::new(), errors: Vec::new(), calls: 0 };
     for (index, stage) in spec.stages.iter().enumerate().filter(|(_, stage)| spec.is_probed(stage)) {
         planner.stage(index, stage, points.iter().filter(|point| point.stage == index));
     }
-    planner.finish(spec)
+    planner.finish()
 }
 
-struct Planner {
+struct Planner<'s> {
+    spec: &'s Spec,
     kernel: KernelTraits,
     sites: Vec<Site>,
     errors: Vec<PlanError>,
     calls: u32,
 }
 
-impl Planner {
+impl Planner<'_> {
     fn stage<'a>(
         &mut self,
         index: usize,
@@ -170,7 +176,7 @@ impl Planner {
         self.calls = self.calls.saturating_add(1);
         let Candidate { module, function, code } = *candidate;
         let work = Work {
-            stage,
+            subject: Subject { spec: self.spec, stage },
             code,
             leaving: exit::Leaving {
                 go: module.is_go,
@@ -197,9 +203,7 @@ impl Planner {
         let error = PlanError { stage: index, name, point: stage.point.clone(), function, problem };
         // What is wrong with a key is wrong with it in every function that matches.
         let same = |other: &PlanError| {
-            other.stage == index
-                && other.problem == error.problem
-                && matches!(error.problem, Problem::Key(_) | Problem::Task(_) | Problem::Condition(_))
+            other.stage == index && other.problem == error.problem && error.problem.is_of_expressions()
         };
         if !self.errors.iter().any(same) {
             self.errors.push(error);
@@ -226,11 +230,12 @@ impl Planner {
             notes: draft.notes,
             spec: draft.spec,
             predicate: draft.predicate,
-            more: None,
+            more: draft.more,
         });
     }
 
-    fn finish(mut self, spec: &Spec) -> Result<Plan, PlanErrors> {
+    fn finish(mut self) -> Result<Plan, PlanErrors> {
+        let spec = self.spec;
         if let Some(site) = self.sites.get(MAX_PROBES as usize)
             && let Some(stage) = spec.stages.get(site.stage)
         {
@@ -245,6 +250,9 @@ impl Planner {
     }
 }
 
+/// Bits of a site that opens or closes a scope.
+const SCOPES: u32 = ProbeSpec::OPENS_SCOPE | ProbeSpec::CLOSES_SCOPE;
+
 /// Says where several probes lie on one instruction: the kernel does not promise in which order they run.
 fn note_shared(sites: &mut [Site], spec: &Spec) {
     let mut at: BTreeMap<(PathBuf, FileOffset, bool), Vec<usize>> = BTreeMap::new();
@@ -257,10 +265,17 @@ fn note_shared(sites: &mut [Site], spec: &Spec) {
             .filter_map(|index| spec.stages.get(sites.get(*index)?.stage))
             .map(|stage| format!("{} {}", stage.code, stage.name).trim_end().to_owned())
             .collect();
+        let all = || shared.iter().filter_map(|index| sites.get(*index));
         let orders =
             |site: &Site| site.spec.role == Role::Start as u8 || site.spec.role == Role::Finish as u8;
-        let matters = shared.iter().filter_map(|index| sites.get(*index)).any(orders);
-        let warning = if matters { ": a record may start or end before the other stage sees it" } else { "" };
+        let scopes = |site: &Site| site.spec.flags & SCOPES != 0;
+        let warning = if all().any(orders) {
+            ": a record may start or end before the other stage sees it"
+        } else if all().any(scopes) {
+            ": a scope may open or close before the other stage is passed"
+        } else {
+            ""
+        };
         let note = format!("shared by {}, in no certain order{warning}", stages.join(" and "));
         for index in shared {
             if let Some(site) = sites.get_mut(index) {

@@ -5,9 +5,10 @@ use std::fmt::Write;
 use profiler_common::Role;
 use serde_json::{Value, json};
 
+use super::beside;
 use super::error::point_text;
 use super::predicate::describe_predicate;
-use super::recipe::{describe, describe_key};
+use super::recipe::describe;
 use super::stage::task_of;
 use super::{Class, Costs, Plan, Site, Trap, expected_ns};
 use crate::spec::{Spec, Stage};
@@ -32,16 +33,22 @@ const fn trap_name(trap: Trap) -> &'static str {
 }
 
 fn role_name(role: u8) -> &'static str {
-    const ROLES: [(Role, &str); 4] =
-        [(Role::Start, "start"), (Role::Stamp, "stamp"), (Role::Finish, "finish"), (Role::Save, "save")];
+    const ROLES: [(Role, &str); 6] = [
+        (Role::Start, "start"),
+        (Role::Stamp, "stamp"),
+        (Role::Finish, "finish"),
+        (Role::Save, "save"),
+        (Role::Leave, "leave"),
+        (Role::Tail, "tail"),
+    ];
     ROLES.into_iter().find(|(known, _)| *known as u8 == role).map_or("?", |(_, name)| name)
 }
 
 fn key_text(site: &Site) -> String {
-    if site.spec.role == Role::Save as u8 {
-        return "(arguments)".to_owned();
-    }
-    let mut text = describe_key(&site.spec.key, site.arch);
+    let Some(mut text) = beside::key(site) else {
+        let what = if site.spec.role == Role::Save as u8 { "(arguments)" } else { "(scope)" };
+        return what.to_owned();
+    };
     if let Some(task) = task_of(&site.spec) {
         text.push_str(&format!(", task {}", describe(task, site.arch)));
     }
@@ -59,7 +66,7 @@ pub fn text(plan: &Plan, spec: &Spec, costs: &Costs) -> String {
         let sites: Vec<&Site> = plan.sites.iter().filter(|site| site.stage == index).collect();
         heading(&mut out, stage, sites.len());
         if spec.is_probed(stage) {
-            rows(&mut out, &sites, costs);
+            rows(&mut out, &sites, spec, costs);
         } else {
             push(&mut out, format_args!("    not probed; `--level {}` adds it", stage.level));
         }
@@ -120,7 +127,7 @@ fn place(site: &Site) -> String {
     }
 }
 
-fn rows(out: &mut String, sites: &[&Site], costs: &Costs) {
+fn rows(out: &mut String, sites: &[&Site], spec: &Spec, costs: &Costs) {
     let table: Vec<[String; 7]> = sites.iter().map(|site| cells(site, costs)).collect();
     let header = HEADER.map(str::to_owned);
     let mut widths = header.each_ref().map(|cell| cell.chars().count());
@@ -133,6 +140,9 @@ fn rows(out: &mut String, sites: &[&Site], costs: &Costs) {
     for (cells, site) in table.iter().zip(sites) {
         push(out, format_args!("{}", row(cells, &widths)));
         push(out, format_args!("           {}", site.instruction));
+        for line in beside::lines(site, spec) {
+            push(out, format_args!("           + {line}"));
+        }
         for note in &site.notes {
             push(out, format_args!("           - {note}"));
         }
@@ -162,7 +172,7 @@ pub fn json(plan: &Plan, spec: &Spec, costs: &Costs) -> String {
 
 fn site_json(site: &Site, spec: &Spec, costs: &Costs) -> Value {
     let stage = spec.stages.get(site.stage);
-    json!({
+    let mut object = json!({
         "probe": site.probe,
         "stage": stage.map(|stage| stage.code.to_string()),
         "name": stage.map(|stage| &stage.name),
@@ -180,10 +190,14 @@ fn site_json(site: &Site, spec: &Spec, costs: &Costs) -> Value {
         "expected_ns": expected_ns(site.carrier, site.trap, costs),
         "role": role_name(site.spec.role),
         "outcome": stage.and_then(|stage| stage.outcome).map(|outcome| outcome.name(&spec.outcomes).to_owned()),
-        "key": if site.spec.role == Role::Save as u8 { Value::Null } else { describe_key(&site.spec.key, site.arch).into() },
+        "key": beside::key(site),
         "task": task_of(&site.spec).map(|task| describe(task, site.arch)),
         "when": site.predicate.as_deref().map(|predicate| describe_predicate(predicate, site.arch)),
-        "space": spec.space_name(site.spec.space),
+        "space": beside::space_name(spec, site.spec.space),
         "notes": site.notes,
-    })
+    });
+    if let (Value::Object(members), Value::Object(more)) = (&mut object, beside::json(site, spec)) {
+        members.extend(more);
+    }
+    object
 }

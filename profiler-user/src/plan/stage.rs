@@ -1,14 +1,17 @@
 //! The sites of one function for one stage.
 
-use profiler_common::{Predicate, ProbeSpec, Role, Value};
+use profiler_common::{Predicate, ProbeMore, ProbeSpec, Role, Value};
 
 use super::choose::{self, Choice, Needs};
 use super::code::{FunctionCode, Scan};
+use super::depth::Depths;
+use super::ends::{self, Ends};
 use super::error::Problem;
 use super::exit::{self, Leaving, Method};
-use super::recipe::{self, Abi, Moment, Uses};
-use super::{Class, KernelTraits, Trap, insn, predicate};
-use crate::spec::{Expr, Place, Stage, StageCode};
+use super::lower::{Lowered, Subject, lower};
+use super::recipe::{Abi, Moment, Uses};
+use super::{Class, KernelTraits, Trap, insn};
+use crate::spec::{Place, ScopeKind, Stage};
 
 /// A site before it has a probe id.
 pub(super) struct Draft {
@@ -19,18 +22,19 @@ pub(super) struct Draft {
     pub(super) notes: Vec<String>,
     pub(super) spec: ProbeSpec,
     pub(super) predicate: Option<Box<Predicate>>,
+    pub(super) more: Option<Box<ProbeMore>>,
 }
 
 /// What the sites of a function are planned from.
 pub(super) struct Work<'a> {
-    pub(super) stage: &'a Stage,
+    pub(super) subject: Subject<'a>,
     pub(super) code: FunctionCode<'a>,
     pub(super) leaving: Leaving,
     /// Whether the function itself is Go (a Go program may hold C functions).
     pub(super) go: bool,
     /// Whether the symbol table knows a function here, or there is nothing but the address that the user gave.
     pub(super) known: bool,
-    /// The number that joins the sites of one `%return` point.
+    /// The number that joins the sites of one point in one function.
     pub(super) call: u32,
     pub(super) kernel: KernelTraits,
 }
@@ -38,19 +42,26 @@ pub(super) struct Work<'a> {
 impl Work<'_> {
     /// The sites, or everything that is wrong.
     pub(super) fn drafts(&self) -> Result<Vec<Draft>, Vec<Problem>> {
-        let (spec, predicate) = self.probe_spec()?;
+        let moment = if self.stage().point.at_return { Moment::Return } else { Moment::Entry };
+        let lowered = lower(self.subject, self.abi(), moment)?;
+        self.sites(lowered).map_err(|problem| vec![problem])
+    }
+
+    fn sites(&self, lowered: Lowered) -> Result<Vec<Draft>, Problem> {
+        if self.go && self.subject.uses_scopes() {
+            return Err(Problem::GoScope);
+        }
         let scan = self.code.scan();
-        let drafts = match (self.explicit(), self.stage.point.at_return) {
+        match (self.explicit(), self.stage().point.at_return) {
             (Some(offset), true) if offset != 0 => Err(Problem::ReturnOfInstruction),
-            (_, true) => self.at_return(&scan, spec),
-            (Some(offset), false) => self.at_instruction(&scan, offset, spec).map(|draft| vec![draft]),
-            (None, false) => self.at_entry(&scan, spec).map(|draft| vec![draft]),
-        };
-        let counts = |draft: &Draft| draft.spec.role != Role::Save as u8;
-        let with_predicate =
-            |draft: Draft| Draft { predicate: predicate.clone().filter(|_| counts(&draft)), ..draft };
-        let drafts = drafts.map_err(|problem| vec![problem])?;
-        Ok(drafts.into_iter().map(with_predicate).collect())
+            (_, true) => self.at_return(&scan, lowered),
+            (Some(offset), false) => self.at_instruction(&scan, offset, lowered).map(|draft| vec![draft]),
+            (None, false) => self.at_entry(&scan, lowered),
+        }
+    }
+
+    const fn stage(&self) -> &Stage {
+        self.subject.stage
     }
 
     fn abi(&self) -> Abi {
@@ -58,66 +69,44 @@ impl Work<'_> {
     }
 
     fn uses(&self) -> Uses {
-        let task = self.stage.task.as_ref().map_or_else(Uses::default, Uses::of);
-        let when = self.stage.when.as_ref().map_or_else(Uses::default, predicate::uses);
-        Uses::of(&self.stage.key).with(task).with(when)
+        self.subject.uses()
     }
 
     /// The offset of the instruction that the user chose, if he chose one.
     fn explicit(&self) -> Option<u64> {
-        match self.stage.point.place {
+        match self.stage().point.place {
             Place::Function { offset: 0, .. } => None,
             Place::Function { offset, .. } => Some(offset),
             Place::Address(address) => Some(address.wrapping_sub(self.code.address.0)),
         }
     }
 
-    /// What the kernel program does at the stage, wherever that is.
-    fn probe_spec(&self) -> Result<(ProbeSpec, Option<Box<Predicate>>), Vec<Problem>> {
-        let moment = if self.stage.point.at_return { Moment::Return } else { Moment::Entry };
-        let key = recipe::key(&self.stage.key, self.abi(), moment).map_err(Problem::Key);
-        // The thread is what the kernel program takes by itself.
-        let named = self.stage.task.as_ref().filter(|task| **task != Expr::Thread);
-        let task =
-            named.map(|task| recipe::value(task, self.abi(), moment)).transpose().map_err(Problem::Task);
-        let when = self.stage.when.as_ref();
-        let when = when.map(|when| predicate::predicate(when, self.abi(), moment)).transpose();
-        let (key, task, when) = match (key, task, when.map_err(Problem::Condition)) {
-            (Ok(key), Ok(task), Ok(when)) => (key, task, when.map(Box::new)),
-            (key, task, when) => {
-                return Err(key.err().into_iter().chain(task.err()).chain(when.err()).collect());
-            }
-        };
-        let role = role(self.stage);
-        let uses_saved = moment == Moment::Return && self.uses().arguments != 0;
-        let flags = if task.is_some() { ProbeSpec::HAS_TASK } else { 0 }
-            | if uses_saved { ProbeSpec::USES_SAVED } else { 0 }
-            | if when.is_some() { ProbeSpec::HAS_PREDICATE } else { 0 }
-            | if when.as_deref().is_some_and(predicate::reads) { ProbeSpec::READS_MORE } else { 0 };
-        let spec = ProbeSpec {
-            role: role as u8,
-            outcome: self.stage.outcome.and_then(|outcome| u8::try_from(outcome.code()).ok()).unwrap_or(0),
-            flags,
-            reserved: 0,
-            reserved_too: 0,
-            space: self.stage.space,
-            call: if uses_saved { self.call } else { 0 },
-            frame_adjust: 0,
-            key,
-            task: task.unwrap_or_default(),
-        };
-        Ok((spec, when))
-    }
-
     fn choose(&self, scan: &Scan, needs: Needs) -> Result<Choice, Problem> {
         choose::entry(&self.code, scan, needs, self.kernel).map_err(Problem::NoSite)
     }
 
-    fn at_entry(&self, scan: &Scan, spec: ProbeSpec) -> Result<Draft, Problem> {
-        let uses = self.uses();
-        let needs = Needs { registers: uses.registers(self.abi()), memory: uses.memory, frame: false };
+    fn at_entry(&self, scan: &Scan, lowered: Lowered) -> Result<Vec<Draft>, Problem> {
+        let (uses, frame) = (self.uses(), self.subject.uses_scopes());
+        let needs = Needs { registers: uses.registers(self.abi()), memory: uses.memory, frame };
         let choice = self.choose(scan, needs)?;
-        Ok(Draft::instruction(choice.address, choice.class, self.annotated(choice.notes), spec))
+        let mut lowered = self.on_stack(lowered, || choice.frame_adjust)?;
+        let mut ends = Vec::new();
+        if self.subject.scope() == Some(ScopeKind::Call) {
+            let Ends { drafts, by_trampoline } = ends::ends(self, scan)?;
+            ends = drafts;
+            lowered.spec.call = self.call;
+            lowered.spec.flags |= if by_trampoline { ProbeSpec::BY_TRAMPOLINE } else { 0 };
+        }
+        let draft = Draft::stage(choice.address, choice.class, self.annotated(choice.notes), lowered);
+        Ok(std::iter::once(draft).chain(ends).collect())
+    }
+
+    /// Says where the stack was at the function's entry, for a site that has to do with scopes.
+    fn on_stack(&self, mut lowered: Lowered, adjust: impl Fn() -> Option<i32>) -> Result<Lowered, Problem> {
+        if self.subject.uses_scopes() {
+            lowered.spec.frame_adjust = adjust().ok_or(Problem::NoFrame)?;
+        }
+        Ok(lowered)
     }
 
     /// Notes, with what holds for every site of the function.
@@ -128,7 +117,7 @@ impl Work<'_> {
         notes
     }
 
-    fn at_instruction(&self, scan: &Scan, offset: u64, spec: ProbeSpec) -> Result<Draft, Problem> {
+    fn at_instruction(&self, scan: &Scan, offset: u64, lowered: Lowered) -> Result<Draft, Problem> {
         let address = self.code.address.0.wrapping_add(offset);
         let bytes = self.code.from(address);
         if bytes.is_empty() {
@@ -160,37 +149,39 @@ impl Work<'_> {
         if verdict.class == Class::Stepped {
             notes.push("dear: the kernel must single-step it".to_owned());
         }
-        Ok(Draft::instruction(address, verdict.class, self.annotated(notes), spec))
+        let lowered = self.on_stack(lowered, || Depths::of(&self.code, scan).at(address))?;
+        Ok(Draft::stage(address, verdict.class, self.annotated(notes), lowered))
     }
 
-    fn at_return(&self, scan: &Scan, spec: ProbeSpec) -> Result<Vec<Draft>, Problem> {
+    #[expect(clippy::needless_pass_by_value, reason = "the drafts are made of it")]
+    fn at_return(&self, scan: &Scan, lowered: Lowered) -> Result<Vec<Draft>, Problem> {
         if !self.known {
             return Err(Problem::NoReturn("no symbol says where the function is".to_owned()));
         }
-        let save = if spec.flags & ProbeSpec::USES_SAVED != 0 { Some(self.save(scan)?) } else { None };
+        let uses_saved = lowered.spec.flags & ProbeSpec::USES_SAVED != 0;
+        let save = if uses_saved { Some(self.save(scan)?) } else { None };
+        let call = if uses_saved { self.call } else { 0 };
+        let at = |frame_adjust| Lowered {
+            spec: ProbeSpec { frame_adjust, call, ..lowered.spec },
+            ..lowered.clone()
+        };
         let method = exit::method(&self.code, scan, self.leaving, self.kernel).map_err(Problem::NoReturn)?;
         let returns = match method {
-            Method::Trampoline { carrier, notes } => vec![Draft {
-                address: self.code.address.0,
-                trap: Trap::Return,
-                class: Class::Trampoline,
-                carrier,
-                notes: self.annotated(notes),
-                spec: ProbeSpec { frame_adjust: self.trampoline_adjust(), ..spec },
-                predicate: None,
-            }],
+            Method::Trampoline { carrier, notes } => {
+                let lowered = at(self.trampoline_adjust());
+                let draft = Draft::stage(self.code.address.0, carrier, self.annotated(notes), lowered);
+                vec![Draft { trap: Trap::Return, class: Class::Trampoline, ..draft }]
+            }
             Method::Instructions { sites, notes } => sites
                 .into_iter()
-                .map(|(address, class)| {
-                    Draft::instruction(address, class, self.annotated(notes.clone()), spec)
-                })
+                .map(|(address, class)| Draft::stage(address, class, self.annotated(notes.clone()), at(0)))
                 .collect(),
         };
         Ok(save.into_iter().chain(returns).collect())
     }
 
     /// On x86-64 the return has taken its address off the stack by then.
-    const fn trampoline_adjust(&self) -> i32 {
+    pub(super) const fn trampoline_adjust(&self) -> i32 {
         match self.code.arch {
             crate::symbol::Arch::X86_64 => -8,
             crate::symbol::Arch::Aarch64 => 0,
@@ -217,17 +208,14 @@ impl Work<'_> {
 }
 
 impl Draft {
-    const fn instruction(address: u64, class: Class, notes: Vec<String>, spec: ProbeSpec) -> Self {
-        Self { address, trap: Trap::Instruction, class, carrier: class, notes, spec, predicate: None }
+    pub(super) const fn instruction(address: u64, class: Class, notes: Vec<String>, spec: ProbeSpec) -> Self {
+        let trap = Trap::Instruction;
+        Self { address, trap, class, carrier: class, notes, spec, predicate: None, more: None }
     }
-}
 
-/// What a stage does to its record.
-const fn role(stage: &Stage) -> Role {
-    match (stage.code, stage.outcome) {
-        (StageCode::SOURCE, _) => Role::Start,
-        (_, Some(_)) => Role::Finish,
-        (_, None) => Role::Stamp,
+    fn stage(address: u64, class: Class, notes: Vec<String>, lowered: Lowered) -> Self {
+        let Lowered { spec, predicate, more } = lowered;
+        Self { predicate, more, ..Self::instruction(address, class, notes, spec) }
     }
 }
 

@@ -8,7 +8,7 @@ use super::bytes::{Put, Take};
 use crate::feed::{Attached, Clock, Ended, Notice, NoticeKind, SessionInfo, SiteInfo, StageInfo};
 use crate::plan::Class;
 use crate::sink::{Change, Setting};
-use crate::spec::{Level, Sampling, SequenceMode};
+use crate::spec::{Level, Sampling, SamplingMode, SequenceMode};
 
 /// Bytes of a name that are kept.
 const MAX_NAME: usize = 4096;
@@ -48,18 +48,37 @@ pub(super) fn take_started(take: &mut Take<'_>) -> Option<SessionInfo> {
 }
 
 fn put_sampling(put: &mut Put, sampling: &Sampling) {
-    let Sampling { rate, sequence, max_traces_per_second, max_entries_per_trace, trace_ttl, max_open_traces } =
-        sampling;
+    let Sampling {
+        mode,
+        rate,
+        sequence,
+        max_traces_per_second,
+        max_entries_per_trace,
+        trace_ttl,
+        max_open_traces,
+        max_keys_per_trace,
+        max_branches_per_trace,
+        max_batches,
+        max_batch_members,
+        max_attributes_per_trace,
+    } = sampling;
     put.number(*rate);
     put.u8(*sequence as u8);
     put.number(u64::from(*max_traces_per_second));
     put.number(u64::from(*max_entries_per_trace));
     put.number(u64::try_from(trace_ttl.as_nanos()).unwrap_or(u64::MAX));
     put.number(u64::from(*max_open_traces));
+    put.u8(u8::from(*mode == SamplingMode::Key));
+    for bound in
+        [max_keys_per_trace, max_branches_per_trace, max_batches, max_batch_members, max_attributes_per_trace]
+    {
+        put.number(u64::from(*bound));
+    }
 }
 
 fn take_sampling(take: &mut Take<'_>) -> Option<Sampling> {
-    Some(Sampling {
+    let mut sampling = Sampling {
+        mode: SamplingMode::Sequence,
         rate: take.number()?,
         sequence: if take.u8()? == SequenceMode::Process as u8 {
             SequenceMode::Process
@@ -70,7 +89,21 @@ fn take_sampling(take: &mut Take<'_>) -> Option<Sampling> {
         max_entries_per_trace: take.u32()?,
         trace_ttl: Duration::from_nanos(take.number()?),
         max_open_traces: take.u32()?,
-    })
+        max_keys_per_trace: 0,
+        max_branches_per_trace: 0,
+        max_batches: 0,
+        max_batch_members: 0,
+        max_attributes_per_trace: 0,
+    };
+    if take.u8()? == 1 {
+        sampling.mode = SamplingMode::Key;
+    }
+    sampling.max_keys_per_trace = take.u32()?;
+    sampling.max_branches_per_trace = take.u32()?;
+    sampling.max_batches = take.u32()?;
+    sampling.max_batch_members = take.u32()?;
+    sampling.max_attributes_per_trace = take.u32()?;
+    Some(sampling)
 }
 
 pub(super) fn put_attached(put: &mut Put, attached: &Attached, sites: &[SiteInfo]) {

@@ -50,8 +50,18 @@ impl SinkCounts {
 pub struct Names {
     /// Its stages, by their index.
     pub stages: Vec<String>,
+    /// The attributes of each stage, by their number there.
+    pub attributes: Vec<Vec<String>>,
     /// Its own outcomes, by their number.
     pub outcomes: Vec<String>,
+}
+
+impl Names {
+    /// The name of an attribute; empty for one that the spec does not have.
+    #[must_use]
+    pub fn attribute(&self, stage: usize, index: usize) -> &str {
+        self.attributes.get(stage).and_then(|names| names.get(index)).map_or("", String::as_str)
+    }
 }
 
 /// A switch shared with whoever writes to a destination: once it is on, a write that finds no room is to fail soon, not to wait.
@@ -140,6 +150,8 @@ pub struct StageRow {
     pub code: StageCode,
     /// The user's name for it.
     pub name: String,
+    /// The names of what is read of records there, by number.
+    pub attributes: Vec<String>,
     /// How many sites it has.
     pub sites: u64,
     /// Times its probes were hit.
@@ -204,6 +216,12 @@ impl Session<'_> {
             format!("{code} {}", self.stage_title(stage)).trim_end().to_owned()
         };
         format!("{} {arrow} {}", side(from), side(to))
+    }
+
+    /// The name of an attribute; empty for one that the spec does not have.
+    #[must_use]
+    pub fn attribute_name(&self, stage: usize, index: usize) -> &str {
+        self.stages.get(stage).and_then(|row| row.attributes.get(index)).map_or("", String::as_str)
     }
 
     /// What is told of a stage beside its code: its name, unless that is the code again.

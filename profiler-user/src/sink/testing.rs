@@ -55,12 +55,19 @@ pub(crate) fn stages() -> Vec<StageRow> {
     let row = |(index, (code, name)): (usize, (&str, &str))| StageRow {
         code: StageCode::from_short_name(code).unwrap(),
         name: name.to_owned(),
+        attributes: attributes().swap_remove(index),
         sites: 1 + index as u64 / 3,
         hits: 1_234_567 - index as u64 * 100_000,
         unreadable: if index == 3 { 16 } else { 0 },
         stamps: 120 - index as u64,
     };
     names.into_iter().enumerate().map(row).collect()
+}
+
+/// The names of the attributes of each of the six stages.
+pub(crate) fn attributes() -> Vec<Vec<String>> {
+    let names: [&[&str]; 6] = [&["size"], &["delta", "state"], &[], &[], &["path", "peer", "note"], &[]];
+    names.iter().map(|names| names.iter().map(|name| (*name).to_owned()).collect()).collect()
 }
 
 pub(crate) fn outcomes() -> Vec<String> {

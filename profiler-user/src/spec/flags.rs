@@ -67,7 +67,9 @@ pub(super) fn read(overrides: &Overrides, mistakes: &mut Mistakes) -> Raw {
             max_entries_per_trace: number("--max-entries", max_entries),
             trace_ttl: at("--ttl", ttl.clone()),
             max_open_traces: number("--max-open-traces", max_open_traces),
+            ..RawSampling::default()
         },
+        spaces: Vec::new(),
         stages_unreadable: stages.is_none(),
         stages: stages.unwrap_or_default(),
     }
@@ -125,11 +127,8 @@ fn read_stage(text: &str, mistakes: &mut Mistakes) -> RawStage {
         point: field("point", parts.as_ref().map(|parts| parts.point)),
         key: field("key", parts.as_ref().map(|parts| parts.key)),
         task: field("task", parts.as_ref().and_then(|parts| parts.task)),
-        space: None,
-        outcome: None,
-        when: None,
-        level: None,
         locus,
+        ..RawStage::default()
     }
 }
 

@@ -1,6 +1,8 @@
 //! The whole way: file and flags to a validated spec, or to every mistake in them.
 
-use super::check::{Journey, check_journey, check_sampling, check_stages, check_target, lay_target_over};
+use super::check::{
+    Around, Journey, check_extras, check_journey, check_sampling, check_stages, check_target, lay_target_over,
+};
 use super::error::SpecErrors;
 use super::flags::{self, Overrides};
 use super::level::Level;
@@ -35,9 +37,13 @@ fn lay_over(above: Raw, below: Raw, level: Level, mistakes: &mut Mistakes) -> Op
     let stages = check_stages(below.stages, mistakes);
     let flag_stages = check_stages(above.stages, mistakes);
     let stages = if flag_stages.is_empty() { stages } else { flag_stages };
+    let place_of_extras = sampled.place_of_extras();
     let sampling = sampled.or_default(mistakes);
     let exports = super::exports::check(below.exports, mistakes);
-    let Journey { stages, outcomes, spaces } = check_journey(stages, level, mistakes);
+    let spaces = below.spaces.into_iter().chain(above.spaces).collect();
+    let around = Around { spaces, mode: sampling.mode, level };
+    let Journey { stages, outcomes, spaces } = check_journey(stages, around, mistakes);
+    check_extras(&stages, &sampling, &place_of_extras, mistakes);
     Some(Spec {
         target: lay_target_over(targets.1, targets.0)?,
         sampling,

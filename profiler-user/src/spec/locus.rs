@@ -3,7 +3,7 @@
 use super::error::{FilePlace, SpecError, SpecErrors};
 
 /// Where a value came from: a field of the file, or a flag.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Locus {
     pub(super) place: Option<FilePlace>,
     pub(super) field: String,
@@ -59,8 +59,13 @@ impl Mistakes {
         self.unreadable.push(locus.error(message));
     }
 
+    /// How many there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.wrong.len() + self.missing.len() + self.unreadable.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.wrong.is_empty() && self.missing.is_empty() && self.unreadable.is_empty()
+        self.count() == 0
     }
 
     /// All of them, those of the file first and in its order.

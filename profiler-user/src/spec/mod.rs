@@ -6,22 +6,29 @@
 //! The way of a spec: text and flags become two `raw` layers, each value with the place that it came from; `check`
 //! turns each layer into typed values; [`load`] lays the flags over the file and the file over [`defaults`].
 
+mod attr;
+mod attribute;
 mod check;
 pub mod code;
 mod condition;
 pub mod defaults;
 mod error;
+mod event_time;
 mod exports;
 mod expr;
 mod flags;
+mod key;
 mod level;
 mod lines;
+mod lists;
 mod load;
 mod locus;
 mod point;
 mod raw;
 mod reader;
+mod scope;
 mod text;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -31,16 +38,21 @@ use std::time::Duration;
 
 use profiler_common::ProbeSpec;
 pub use profiler_common::config::SequenceMode;
+use profiler_common::limits::MAX_EXTRAS;
 pub use profiler_common::{Outcome, StageCode};
 
+pub use attribute::{AttributeSpec, Reading};
 pub use condition::{Comparison, Condition, Relation};
 pub use error::{FilePlace, ParseError, SpecError, SpecErrors};
+pub use event_time::{EventTime, TimeUnit};
 pub use exports::MAX_EXPORTS;
 pub use expr::{Expr, MAX_EXPR_BYTES};
 pub use flags::Overrides;
+pub use key::{Binding, StageKey};
 pub use level::Level;
 pub use load::load;
 pub use point::{MAX_POINT_BYTES, Place, Point};
+pub use scope::{Empty, Scope, ScopeKind};
 
 /// A commented spec file that explains every key: what `stain spec --sample` prints. Its sampling values are the defaults.
 pub const SAMPLE: &str = include_str!("sample.toml");
@@ -61,16 +73,25 @@ pub struct Spec {
     pub target: Target,
     /// What to sample, and how much.
     pub sampling: Sampling,
-    /// The stage points, in the order of the spec. Of those that are probed, at least one is an S0 and one ends a trace.
+    /// The stage points, in the order of the spec. Of those that are probed, at least one begins a trace and one ends it.
     pub stages: Vec<Stage>,
     /// Which stages are probed.
     pub level: Level,
     /// The names of the outcomes that this spec has besides the usual ones, by number.
     pub outcomes: Vec<String>,
     /// The name spaces of keys, by number less [`ProbeSpec::SPACE_OWN`](profiler_common::ProbeSpec::SPACE_OWN); none while all keys are in one.
-    pub spaces: Vec<String>,
+    pub spaces: Vec<Space>,
     /// Where traces go besides the report: URLs as `--export` takes them.
     pub exports: Vec<String>,
+}
+
+/// A name space of keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// The user's word for it, or the spelling of its keys.
+    pub name: String,
+    /// Whether its keys match across processes.
+    pub shared: bool,
 }
 
 impl Spec {
@@ -80,8 +101,68 @@ impl Spec {
         match space {
             ProbeSpec::SPACE_RECORD => "record",
             ProbeSpec::SPACE_THREAD => "thread",
-            own => self.spaces.get((own - ProbeSpec::SPACE_OWN) as usize).map_or("?", String::as_str),
+            own => self.own_space(own).map_or("?", |space| space.name.as_str()),
         }
+    }
+
+    /// Whether keys of a name space match across processes.
+    #[must_use]
+    pub fn is_shared(&self, space: u32) -> bool {
+        self.own_space(space).is_some_and(|space| space.shared)
+    }
+
+    /// Whether keys of a name space are those of batches.
+    #[must_use]
+    pub fn holds_batches(&self, space: u32) -> bool {
+        self.stages.iter().filter_map(|stage| stage.batch.as_ref()).any(|batch| batch.space == space)
+    }
+
+    /// Whether any stage, of whatever level, puts records into batches.
+    #[must_use]
+    pub fn has_batches(&self) -> bool {
+        self.stages.iter().any(|stage| stage.batch.is_some())
+    }
+
+    /// What a trace may have beside its stamps: attributes and record times, and two notes for each batch on its way. 0 where no stage, of whatever level, has any
+    /// of it.
+    #[must_use]
+    pub fn max_extras(&self) -> u32 {
+        extras(&self.stages, &self.sampling)
+    }
+
+    /// Whether any stage, of whatever level, opens a scope.
+    #[must_use]
+    pub fn has_scopes(&self) -> bool {
+        self.stages.iter().filter_map(|stage| stage.scope).any(|scope| scope.kind.opens())
+    }
+
+    /// Whether a stage can begin a trace: an S0. Where the key decides and no S0 is probed, any stage whose key is in the space of the first one; but not one
+    /// that ends traces: what comes there unknown has most likely ended before.
+    #[must_use]
+    pub fn begins(&self, stage: &Stage) -> bool {
+        if stage.code == StageCode::SOURCE {
+            return true;
+        }
+        let mut probed = self.stages.iter().filter(|one| self.is_probed(one));
+        if self.sampling.mode == SamplingMode::Sequence
+            || stage.outcome.is_some()
+            || stage.branch
+            || stage.key.value().is_none()
+            || probed.clone().any(|one| one.code == StageCode::SOURCE)
+        {
+            return false;
+        }
+        probed.find(|one| one.key.value().is_some()).is_some_and(|first| first.space == stage.space)
+    }
+
+    fn own_space(&self, space: u32) -> Option<&Space> {
+        self.spaces.get(space.checked_sub(ProbeSpec::SPACE_OWN)? as usize)
+    }
+
+    /// The attributes of a stage that are read at this spec's level, with their index among all of the stage's.
+    pub fn attributes<'a>(&self, stage: &'a Stage) -> impl Iterator<Item = (usize, &'a AttributeSpec)> {
+        let level = self.level;
+        stage.attributes.iter().enumerate().filter(move |(_, attribute)| attribute.level <= level)
     }
 
     /// Whether a stage gets probes at this spec's level. One that does not has no site at all.
@@ -89,6 +170,17 @@ impl Spec {
     pub fn is_probed(&self, stage: &Stage) -> bool {
         stage.level <= self.level
     }
+}
+
+/// See [`Spec::max_extras`].
+fn extras(stages: &[Stage], sampling: &Sampling) -> u32 {
+    let reads = |stage: &Stage| !stage.attributes.is_empty() || stage.event_time.is_some();
+    let batches = stages.iter().filter(|stage| stage.batch.is_some()).count();
+    if batches == 0 && !stages.iter().any(reads) {
+        return 0;
+    }
+    let notes = u32::try_from(batches).unwrap_or(MAX_EXTRAS).saturating_mul(2);
+    sampling.max_attributes_per_trace.saturating_add(notes).min(MAX_EXTRAS)
 }
 
 /// The processes to attach to.
@@ -137,6 +229,8 @@ impl std::fmt::Display for Container {
 /// How records are sampled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sampling {
+    /// What decides which records are sampled.
+    pub mode: SamplingMode,
     /// One record in so many; 0: none.
     pub rate: u64,
     /// Whose records one sequence counts.
@@ -149,6 +243,26 @@ pub struct Sampling {
     pub trace_ttl: Duration,
     /// Traces in flight at most.
     pub max_open_traces: u32,
+    /// Keys of one trace over its life at most.
+    pub max_keys_per_trace: u32,
+    /// Branches that one journey may have.
+    pub max_branches_per_trace: u32,
+    /// Batches known at the same time at most.
+    pub max_batches: u32,
+    /// Sampled members of one batch at most.
+    pub max_batch_members: u32,
+    /// Attributes of one trace at most.
+    pub max_attributes_per_trace: u32,
+}
+
+/// What decides which records are sampled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SamplingMode {
+    /// Their number in their source's sequence.
+    #[default]
+    Sequence,
+    /// Their key: a hash of it, which also gives the trace id. So whoever sees the record takes the same ones.
+    Key,
 }
 
 /// One stage of the pipeline.
@@ -161,15 +275,29 @@ pub struct Stage {
     /// Where in the program it happens.
     pub point: Point,
     /// What identifies the record there.
-    pub key: Expr,
-    /// The name space of that key, as the kernel program compares it.
+    pub key: StageKey,
+    /// The name space of that key, as the kernel program compares it. Of no meaning for [`StageKey::Scope`].
     pub space: u32,
+    /// A further key of the record, from here on.
+    pub also: Option<Binding>,
+    /// What it does to the scopes of its thread.
+    pub scope: Option<Scope>,
+    /// Whether its key is that of a new branch of the record that is current on its thread.
+    pub branch: bool,
+    /// The batch that it puts the record into; or, where `key` is a batch's, that batch.
+    pub batch: Option<Binding>,
     /// What identifies the task there; the thread when `None`.
     pub task: Option<Expr>,
     /// How it ends a trace; `None` when it does not.
     pub outcome: Option<Outcome>,
     /// Which of its hits count; all when `None`.
     pub when: Option<Condition>,
+    /// What it reads of the record.
+    pub attributes: Vec<AttributeSpec>,
+    /// Where it finds the record's own timestamp.
+    pub event_time: Option<EventTime>,
+    /// The record must reach its next stage within this time.
+    pub ttl: Option<Duration>,
     /// From which level on it is probed.
     pub level: Level,
 }

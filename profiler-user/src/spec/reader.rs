@@ -9,22 +9,54 @@ use super::lines::Lines;
 use super::locus::{At, Locus, Mistakes};
 
 /// The keys of each table of a spec; the empty name is the file itself.
-pub(super) const KEYS: [(&str, &[&str]); 5] = [
-    ("", &["target", "sampling", "stage", "export"]),
+pub(super) const KEYS: [(&str, &[&str]); 7] = [
+    ("", &["target", "sampling", "space", "stage", "export"]),
     ("export", &["url"]),
     ("target", &["pid", "pids", "process", "exe", "container"]),
     (
         "sampling",
         &[
+            "mode",
             "rate",
             "sequence",
             "max_traces_per_second",
             "max_entries_per_trace",
             "trace_ttl",
             "max_open_traces",
+            "max_keys_per_trace",
+            "max_branches_per_trace",
+            "max_batches",
+            "max_batch_members",
+            "max_attributes_per_trace",
         ],
     ),
-    ("stage", &["code", "name", "point", "key", "space", "task", "outcome", "when", "level"]),
+    (
+        "stage",
+        &[
+            "code",
+            "name",
+            "point",
+            "key",
+            "space",
+            "also",
+            "also_space",
+            "scope",
+            "empty",
+            "branch",
+            "batch",
+            "batch_space",
+            "task",
+            "outcome",
+            "when",
+            "attr",
+            "event_time",
+            "event_time_unit",
+            "ttl",
+            "level",
+        ],
+    ),
+    ("space", &["name", "shared"]),
+    ("attr", &["value", "names", "level"]),
 ];
 
 /// Mistakes of one kind that are told of one table at most: a file that is something else altogether has enough of them.
@@ -60,6 +92,14 @@ impl<'a> Reader<'a, '_> {
         match value.as_str() {
             Some(text) => Some(At { value: text.to_owned(), locus }),
             None => self.wrong_type(&locus, value, "a string", example),
+        }
+    }
+
+    pub(super) fn boolean(&mut self, key: &str) -> Option<At<bool>> {
+        let (locus, value) = self.value(key)?;
+        match value {
+            DeValue::Boolean(value) => Some(At { value: *value, locus }),
+            other => self.wrong_type(&locus, other, "true or false", &format!("{key} = true")),
         }
     }
 
@@ -133,7 +173,7 @@ impl<'a> Reader<'a, '_> {
         None
     }
 
-    fn path(&self, key: &str) -> String {
+    pub(super) fn path(&self, key: &str) -> String {
         let shown: String = key.chars().take(64).filter(|c| !c.is_control()).collect();
         if self.locus.field.is_empty() { shown } else { format!("{}.{shown}", self.locus.field) }
     }
@@ -146,7 +186,10 @@ fn unknown_key(kind: &str, word: &str, known: &[&str]) -> String {
     match (nearest(word, known.iter().copied()), elsewhere) {
         (Some(near), _) => format!("{what}, did you mean `{near}`?"),
         (None, Some(("export", _))) => format!("{what}; it belongs to an [[export]]"),
-        (None, Some(("stage", _))) => format!("{what}; it belongs to a [[stage]]"),
+        (None, Some((table @ ("stage" | "space"), _))) => format!("{what}; it belongs to a [[{table}]]"),
+        (None, Some(("attr", _))) => {
+            format!("{what}; it belongs to an attribute, attr.NAME = {{ {word} = .. }}")
+        }
         (None, Some((table, _))) => format!("{what}; it belongs to [{table}]"),
         (None, None) => format!("{what}; the keys are {}", known.join(", ")),
     }

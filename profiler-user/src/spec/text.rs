@@ -2,13 +2,14 @@
 //!
 //! Owns: TOML, types, unknown and missing keys. Refuses: judging values.
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
+use super::MAX_SPEC_BYTES;
 use super::lines::Lines;
+use super::lists::{read_spaces, read_stages};
 use super::locus::{At, Mistakes};
-use super::raw::{Raw, RawSampling, RawStage, RawTarget};
-use super::reader::{MAX_TOLD, Reader, kind};
-use super::{MAX_SPEC_BYTES, MAX_STAGES};
+use super::raw::{Raw, RawSampling, RawTarget};
+use super::reader::{MAX_TOLD, Reader};
 
 /// Reads a file's text. What is wrong with it goes to `mistakes`; what is right is returned all the same.
 pub(super) fn read(file: &str, text: &str, mistakes: &mut Mistakes) -> Raw {
@@ -45,6 +46,7 @@ fn read_root(mut root: Reader<'_, '_>) -> Raw {
         target: read_target(&mut root),
         sampling: table(&mut root, "sampling").map(read_sampling).unwrap_or_default(),
         exports: super::exports::read(&mut root),
+        spaces: read_spaces(&mut root),
         stages_unreadable: stages.is_none(),
         stages: stages.unwrap_or_default(),
     }
@@ -86,71 +88,17 @@ fn read_target(root: &mut Reader<'_, '_>) -> RawTarget {
 fn read_sampling(mut table: Reader<'_, '_>) -> RawSampling {
     table.refuse_unknown_keys("sampling");
     RawSampling {
+        mode: table.string("mode", r#"mode = "sequence""#),
         rate: table.integer("rate", "rate = 100000"),
         sequence: table.string("sequence", r#"sequence = "task""#),
         max_traces_per_second: table.integer("max_traces_per_second", "max_traces_per_second = 50"),
         max_entries_per_trace: table.integer("max_entries_per_trace", "max_entries_per_trace = 32"),
         trace_ttl: table.string("trace_ttl", r#"trace_ttl = "30s""#),
         max_open_traces: table.integer("max_open_traces", "max_open_traces = 4096"),
-    }
-}
-
-/// `None` when there is something else where the list of stages should be, or in it.
-fn read_stages(root: &mut Reader<'_, '_>) -> Option<Vec<RawStage>> {
-    let Some((locus, value)) = root.value("stage") else { return Some(Vec::new()) };
-    let DeValue::Array(items) = value else {
-        let found = kind(value);
-        root.mistakes.wrong(
-            &locus,
-            format!("stages are a list, and this is {found}; write [[stage]], with two brackets"),
-        );
-        return None;
-    };
-    if items.len() > MAX_STAGES {
-        let message = format!(
-            "there are {} stages, and a spec has at most {MAX_STAGES}; use globs in points",
-            items.len()
-        );
-        root.mistakes.wrong(&locus, message);
-        return None;
-    }
-    let mut stages = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        let locus = root.lines.locus(&item.span(), format!("stage[{index}]"));
-        stages.push(match item.get_ref().as_table() {
-            Some(table) => {
-                Some(read_stage(Reader { lines: root.lines, table, locus, mistakes: root.mistakes }))
-            }
-            None => root.wrong_type(&locus, item.get_ref(), "a table", "[[stage]]"),
-        });
-    }
-    stages.into_iter().collect()
-}
-
-fn read_stage(mut table: Reader<'_, '_>) -> RawStage {
-    table.refuse_unknown_keys("stage");
-    RawStage {
-        code: read_code(&mut table),
-        name: table.string("name", r#"name = "request""#),
-        point: table.required("point", r#"point = "request_done""#),
-        key: table.required("key", r#"key = "arg0""#),
-        task: table.string("task", r#"task = "thread""#),
-        space: table.string("space", r#"space = "row""#),
-        outcome: table.string("outcome", r#"outcome = "error_routed""#),
-        when: table.string("when", r#"when = "arg2 == 3""#),
-        level: table.string("level", r#"level = "debug""#),
-        locus: table.locus,
-    }
-}
-
-/// A code is a string, or a number.
-fn read_code(table: &mut Reader<'_, '_>) -> Option<At<String>> {
-    let example = r#"code = "S0""#;
-    match table.value("code") {
-        Some((locus, DeValue::Integer(number))) => {
-            let number = table.number(locus, number)?;
-            Some(At { value: number.value.to_string(), locus: number.locus })
-        }
-        _ => table.required("code", example),
+        max_keys_per_trace: table.integer("max_keys_per_trace", "max_keys_per_trace = 8"),
+        max_branches_per_trace: table.integer("max_branches_per_trace", "max_branches_per_trace = 64"),
+        max_batches: table.integer("max_batches", "max_batches = 1024"),
+        max_batch_members: table.integer("max_batch_members", "max_batch_members = 64"),
+        max_attributes_per_trace: table.integer("max_attributes_per_trace", "max_attributes_per_trace = 16"),
     }
 }

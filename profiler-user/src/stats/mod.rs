@@ -7,6 +7,7 @@
 
 pub mod cost;
 pub mod keep;
+pub mod latency;
 pub mod scale;
 pub mod series;
 pub mod tasks;
@@ -16,6 +17,7 @@ use std::collections::HashMap;
 
 pub use cost::{Cost, Measured, ProbeCost, ProbeHits};
 pub use keep::Keep;
+pub use latency::{Latencies, LatencyFigures, RecordLatency};
 use profiler_common::{Outcome, StageCode};
 pub use series::{Figures, Series};
 pub use tasks::{Task, TaskFigures, Tasks};
@@ -42,6 +44,8 @@ pub struct Stats {
     pub transform: Series,
     /// See [`Trace::sink_write_ns`].
     pub sink_write: Series,
+    /// How old records were, by their own time.
+    pub record_latency: RecordLatency,
     /// Traces kept whole.
     pub keep: Keep,
     /// The same durations over time.
@@ -123,6 +127,7 @@ impl Stats {
         ] {
             ns.into_iter().for_each(|ns| series.add(ns));
         }
+        self.record_latency.add(trace);
         self.keep.add(trace);
         self.windows.add(trace);
         self.tasks.add(trace);

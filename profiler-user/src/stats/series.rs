@@ -1,16 +1,16 @@
 //! A series of durations: exact count, sum and maximum, and a histogram for the percentiles.
 //!
-//! The histogram keeps two significant digits from 1 ns to 1 h and grows with the largest value, never beyond
-//! 37 KiB. A longer duration is counted as 1 h in the percentiles; maximum and mean stay exact.
+//! The histogram keeps two significant digits from 1 ns to a longest duration, 1 h unless said otherwise, and grows with the largest value, never
+//! beyond 37 KiB for 1 h. A longer one is counted as that in the percentiles; maximum and mean stay exact.
 
 use hdrhistogram::Histogram;
 
-/// Longest duration that percentiles tell apart, ns: 1 h.
+/// Longest duration that percentiles tell apart unless said otherwise, ns: 1 h.
 pub const LONGEST_NS: u64 = 3_600_000_000_000;
 
-/// Durations of one kind.
+/// Durations of one kind. `LONGEST` is the longest that percentiles tell apart, ns.
 #[derive(Clone, Debug, Default)]
-pub struct Series {
+pub struct Series<const LONGEST: u64 = LONGEST_NS> {
     /// `None` until the first value. Grows by doubling its range.
     histogram: Option<Box<Histogram<u64>>>,
     count: u64,
@@ -37,7 +37,7 @@ pub struct Figures {
     pub max_ns: u64,
 }
 
-impl Series {
+impl<const LONGEST: u64> Series<LONGEST> {
     /// Adds a duration.
     pub fn add(&mut self, ns: u64) {
         self.count += 1;
@@ -48,7 +48,7 @@ impl Series {
         }
         if let Some(histogram) = &mut self.histogram {
             // Cannot fail: an auto-resizing histogram takes every value, and the bound keeps it small.
-            let _ = histogram.record(ns.min(LONGEST_NS));
+            let _ = histogram.record(ns.min(LONGEST));
         }
     }
 
@@ -77,11 +77,21 @@ impl Series {
 
     /// Percentiles by nearest rank: the value at rank ceil(percent * count / 100), in whole numbers. Percents ascend.
     fn percentiles<const N: usize>(&self, percents: [u64; N]) -> [u64; N] {
+        self.at_ranks(percents.map(|percent| (u128::from(percent) * u128::from(self.count)).div_ceil(100)))
+    }
+
+    /// The value at a rank, from 1 for the smallest.
+    #[must_use]
+    pub fn at_rank(&self, rank: u128) -> u64 {
+        let [value] = self.at_ranks([rank]);
+        value
+    }
+
+    /// The values at ranks that ascend.
+    fn at_ranks<const N: usize>(&self, ranks: [u128; N]) -> [u64; N] {
         let mut values = [self.max_ns; N];
         let Some(histogram) = &self.histogram else { return values };
-        let rank = |percent: u64| (u128::from(percent) * u128::from(self.count)).div_ceil(100);
-        let mut wanted =
-            percents.iter().zip(&mut values).map(|(percent, value)| (rank(*percent), value)).peekable();
+        let mut wanted = ranks.into_iter().zip(&mut values).peekable();
         let mut seen = 0u128;
         for step in histogram.iter_recorded() {
             seen += u128::from(step.count_since_last_iteration());
@@ -125,7 +135,7 @@ mod tests {
 
     #[test]
     fn nothing_has_no_figures() {
-        assert_eq!(Series::default().figures(), None);
+        assert_eq!(<Series>::default().figures(), None);
     }
 
     #[test]

@@ -32,6 +32,24 @@ impl Trace {
         (self.outcome == Outcome::Written && !last.has_gap).then_some(last.ns)
     }
 
+    /// How old the record was at the source by its own time, ns; negative for one from the future. A branch's source is its parent's.
+    #[must_use]
+    pub fn source_latency_ns(&self) -> Option<i64> {
+        let is_source = self.stamps.first()?.code == StageCode::SOURCE && self.shared == 0;
+        let first = self.record_times.iter().find(|time| time.stamp == 0).filter(|_| is_source)?;
+        Some(first.latency_ns)
+    }
+
+    /// How old the record was by its own time when the sink had written it, ns. A record's own time does not change, so the one that was read last
+    /// holds, wherever that was.
+    #[must_use]
+    pub fn sink_latency_ns(&self) -> Option<i64> {
+        let end = self.stamps.last().filter(|_| self.outcome == Outcome::Written)?;
+        let read = self.record_times.iter().max_by_key(|time| time.stamp)?;
+        let since = end.ts_ns.saturating_sub(self.stamps.get(read.stamp)?.ts_ns);
+        Some(read.latency_ns.saturating_add_unsigned(since))
+    }
+
     /// Whether stamps are known to be missing among those shown.
     #[must_use]
     pub const fn has_gaps(&self) -> bool {

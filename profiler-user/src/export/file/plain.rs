@@ -57,6 +57,7 @@ impl Format for PlainFiles {
         self.folder.started(info);
         self.names = Names {
             stages: info.stages.iter().map(|stage| stage.name.clone()).collect(),
+            attributes: info.stages.iter().map(|stage| stage.attributes.clone()).collect(),
             outcomes: info.outcomes.clone(),
         };
         if self.origin.job.is_empty() {

@@ -14,7 +14,7 @@ use crate::feed::{
 use crate::ledger::{JourneyBounds, Ledger};
 use crate::plan::Class;
 use crate::sink::{Change, Setting};
-use crate::spec::{Level, Sampling, SequenceMode};
+use crate::spec::{Level, Sampling, SamplingMode, SequenceMode};
 use crate::stats::Measured;
 use crate::trace::{Attribute, AttributeValue, BranchPath, Flags, Membership, RecordTime, Stamp, Trace};
 
@@ -127,6 +127,12 @@ fn started() -> impl Strategy<Value = SessionInfo> {
         max_entries_per_trace: a.3,
         trace_ttl: Duration::from_nanos(b.0),
         max_open_traces: b.1,
+        mode: if a.1 { SamplingMode::Key } else { SamplingMode::Sequence },
+        max_keys_per_trace: a.2,
+        max_branches_per_trace: a.3,
+        max_batches: b.1,
+        max_batch_members: a.2,
+        max_attributes_per_trace: a.3,
     });
     (any::<u32>(), ".{0,9}", vec(stage, 0..7), vec("[a-z]{1,9}", 0..3), sampling, level(), clock()).prop_map(
         |(agent, target, stages, outcomes, sampling, level, began)| SessionInfo {

@@ -3,11 +3,13 @@
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use crate::ledger::Ledger;
+use crate::ledger::{JourneyBounds, Ledger};
 use crate::sink::counts::{Counts, DropReason};
 use crate::sink::{Change, Session, StageRow};
 use crate::stats::cost::class_name;
-use crate::stats::{Cost, Figures, HopFigures, ProbeCost, Series, Stats};
+use crate::stats::{
+    Cost, Figures, HopFigures, Latencies, LatencyFigures, ProbeCost, RecordLatency, Series, Stats,
+};
 
 /// The summary's line.
 #[derive(Serialize)]
@@ -25,6 +27,7 @@ struct Summary<'a> {
     queue_wait: Durations,
     transform: Durations,
     sink_write: Durations,
+    record_latency: RecordLatencies,
     flags: Flags,
     cost: CostOf<'a>,
     target: Target<'a>,
@@ -53,7 +56,7 @@ impl<'a> Line<'a> {
             end,
             exports,
         } = *session;
-        let Stats { e2e, queue_wait, transform, sink_write, .. } = stats;
+        let Stats { e2e, queue_wait, transform, sink_write, record_latency, .. } = stats;
         Self {
             summary: Summary {
                 ledger: Accounts::new(ledger, outcomes),
@@ -64,6 +67,7 @@ impl<'a> Line<'a> {
                 queue_wait: Durations::new(queue_wait),
                 transform: Durations::new(transform),
                 sink_write: Durations::new(sink_write),
+                record_latency: RecordLatencies::new(record_latency),
                 flags: Flags::new(stats),
                 cost: CostOf::new(cost),
                 target: Target { name: target, pids },
@@ -118,6 +122,7 @@ struct Accounts<'a> {
     records: u64,
     sampled: u64,
     admitted: u64,
+    branched: u64,
     refused_budget: u64,
     refused_full: u64,
     refused_busy: u64,
@@ -126,6 +131,7 @@ struct Accounts<'a> {
     filtered: u64,
     superseded: u64,
     expired: u64,
+    split: u64,
     outcomes: Named<'a>,
     lost: Lost,
     in_flight: u64,
@@ -134,6 +140,7 @@ struct Accounts<'a> {
     notice_full: u64,
     entry_unseen: u64,
     key_unreadable: u64,
+    journeys: Journeys,
     balanced: bool,
 }
 
@@ -152,9 +159,9 @@ impl<'a> Accounts<'a> {
             filtered,
             superseded,
             expired,
-            split: _,
-            branched: _,
-            journeys: _,
+            split,
+            branched,
+            journeys,
             named: _,
             lost: _,
             in_flight,
@@ -170,6 +177,7 @@ impl<'a> Accounts<'a> {
             records,
             sampled,
             admitted,
+            branched,
             refused_budget,
             refused_full,
             refused_busy,
@@ -178,6 +186,7 @@ impl<'a> Accounts<'a> {
             filtered,
             superseded,
             expired,
+            split,
             outcomes: Named(*ledger, names),
             lost: Lost(*ledger),
             in_flight,
@@ -186,7 +195,52 @@ impl<'a> Accounts<'a> {
             notice_full,
             entry_unseen,
             key_unreadable,
+            journeys: Journeys::new(journeys),
             balanced,
+        }
+    }
+}
+
+/// What bounds of journeys refused. Nothing of it takes a trace out of the accounts.
+#[derive(Serialize)]
+struct Journeys {
+    branches_full: u64,
+    branches_refused: u64,
+    keys_full: u64,
+    keys_refused: u64,
+    scopes_full: u64,
+    scopes_left: u64,
+    batches_full: u64,
+    members_full: u64,
+    attributes_full: u64,
+    attributes_unreadable: u64,
+}
+
+impl Journeys {
+    fn new(bounds: JourneyBounds) -> Self {
+        let JourneyBounds {
+            branches_full,
+            branches_refused,
+            keys_full,
+            keys_refused,
+            scopes_full,
+            scopes_left,
+            batches_full,
+            members_full,
+            attributes_full,
+            attributes_unreadable,
+        } = bounds;
+        Self {
+            branches_full,
+            branches_refused,
+            keys_full,
+            keys_refused,
+            scopes_full,
+            scopes_left,
+            batches_full,
+            members_full,
+            attributes_full,
+            attributes_unreadable,
         }
     }
 }
@@ -225,7 +279,7 @@ struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     fn new(row: &'a StageRow) -> Self {
-        let StageRow { code, ref name, sites, hits, unreadable, stamps } = *row;
+        let StageRow { code, ref name, attributes: _, sites, hits, unreadable, stamps } = *row;
         Self { stage: code.to_string(), name, sites, hits, stamps, key_unreadable: unreadable }
     }
 }
@@ -282,22 +336,89 @@ impl Durations {
     }
 }
 
+/// How old records were, by their own time.
+#[derive(Serialize)]
+struct RecordLatencies {
+    source: Ages,
+    sink: Ages,
+}
+
+impl RecordLatencies {
+    fn new(latency: &RecordLatency) -> Self {
+        let RecordLatency { source, sink } = latency;
+        Self { source: Ages::new(source), sink: Ages::new(sink) }
+    }
+}
+
+/// Durations that may be negative: of records from the future.
+#[derive(Serialize)]
+struct Ages {
+    count: u64,
+    mean_ns: Option<i64>,
+    p50_ns: Option<i64>,
+    p95_ns: Option<i64>,
+    p99_ns: Option<i64>,
+    max_ns: Option<i64>,
+}
+
+impl Ages {
+    fn new(latencies: &Latencies) -> Self {
+        let figures: Option<LatencyFigures> = latencies.figures();
+        Self {
+            count: figures.map_or(0, |f| f.count),
+            mean_ns: figures.map(|f| f.mean_ns),
+            p50_ns: figures.map(|f| f.p50_ns),
+            p95_ns: figures.map(|f| f.p95_ns),
+            p99_ns: figures.map(|f| f.p99_ns),
+            max_ns: figures.map(|f| f.max_ns),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Flags {
     entries_dropped: u64,
     late_stamps: u64,
     torn_stamps: u64,
     early_stamps: u64,
+    keys_dropped: u64,
+    branches_dropped: u64,
+    batches_dropped: u64,
+    attributes_dropped: u64,
+    attributes_unreadable: u64,
+    partial: u64,
     hops_with_gaps: u64,
     hops_overflowed: u64,
 }
 
 impl Flags {
     fn new(stats: &Stats) -> Self {
-        let crate::stats::FlagTotals { entries_dropped, late_stamps, torn_stamps, early_stamps, .. } =
-            stats.flags;
-        let (hops_with_gaps, hops_overflowed) = (stats.gaps, stats.hops_overflowed);
-        Self { entries_dropped, late_stamps, torn_stamps, early_stamps, hops_with_gaps, hops_overflowed }
+        let crate::stats::FlagTotals {
+            entries_dropped,
+            late_stamps,
+            torn_stamps,
+            early_stamps,
+            keys_dropped,
+            branches_dropped,
+            batches_dropped,
+            attributes_dropped,
+            attributes_unreadable,
+            partial,
+        } = stats.flags;
+        Self {
+            entries_dropped,
+            late_stamps,
+            torn_stamps,
+            early_stamps,
+            keys_dropped,
+            branches_dropped,
+            batches_dropped,
+            attributes_dropped,
+            attributes_unreadable,
+            partial,
+            hops_with_gaps: stats.gaps,
+            hops_overflowed: stats.hops_overflowed,
+        }
     }
 }
 

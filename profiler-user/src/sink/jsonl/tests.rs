@@ -4,13 +4,14 @@ use profiler_common::Outcome;
 use serde_json::Value;
 
 use super::JsonLines;
-use crate::sink::testing::{assert_counts, busy, empty, outcomes, stages};
+use crate::sink::testing::{assert_counts, attributes, busy, empty, outcomes, rich, stages};
 use crate::sink::{Names, Sink, SinkCounts, SinkError};
 use crate::trace::testing::trace;
 use crate::trace::{Flags, Trace};
 
 fn names() -> Names {
-    Names { stages: stages().into_iter().map(|row| row.name).collect(), outcomes: outcomes() }
+    let stages = stages().into_iter().map(|row| row.name).collect();
+    Names { stages, attributes: attributes(), outcomes: outcomes() }
 }
 
 fn lines(traces: &[Trace]) -> Vec<String> {
@@ -34,6 +35,26 @@ fn a_trace_is_exactly_this_line() {
             + r#"{"stage":"S0","name":"emit","task_id":4300,"tid":4300,"cpu":0,"ts_ns":5000000000},"#
             + r#"{"stage":"Q+","name":"push","task_id":-9223372036854775808,"tid":4301,"cpu":1,"ts_ns":5000000850},"#
             + r#"{"stage":"W!","name":"pop","task_id":4302,"tid":4302,"cpu":0,"ts_ns":5000009999}],"flags":{}}"#
+    );
+}
+
+#[test]
+fn a_branch_with_all_that_there_is_is_exactly_this_line() {
+    let mut one = rich();
+    one.stamps[3].pid = 77;
+    assert_eq!(
+        lines(&[one])[0],
+        r#"{"trace_id":"7969916174494417963","branch":"2.3","parent":"2","outcome":"error_routed","pid":4242,"key":"0x7f0000001000","#.to_owned()
+            + r#""sequence":300,"start_ns":100,"end_ns":7000001,"wall_time":"2023-11-14T22:13:20.000000100Z","shared":3,"branches":2,"entries":["#
+            + r#"{"stage":"S0","name":"emit","task_id":4300,"tid":4300,"cpu":0,"ts_ns":100,"attributes":{"size":18446744073709551615}},"#
+            + r#"{"stage":"Q+","name":"push","task_id":-1,"tid":4301,"cpu":1,"ts_ns":1110,"attributes":{"delta":-9223372036854775808,"state":"ok"}},"#
+            + r#"{"stage":"Q-","name":"pop","task_id":4302,"tid":4302,"cpu":0,"ts_ns":5000150},"#
+            + r#"{"stage":"T-","name":"parse","pid":77,"task_id":4303,"tid":4303,"cpu":1,"ts_ns":5000151},"#
+            + r#"{"stage":"W!","name":"parsed","task_id":4304,"tid":4304,"cpu":0,"ts_ns":7000000,"#
+            + "\"attributes\":{\"note\":\"a \\\"quoted\\\" \u{e4}\\n\"},"
+            + r#""record_time_ns":1699999999999000000,"record_latency_ns":-5}],"#
+            + r#""batches":[{"entry":1,"key":"0xffff800000001234","position":0,"size":null},{"entry":3,"key":"0x7","position":63,"size":64}],"#
+            + r#""flags":{"entries_dropped":3,"batches_dropped":1,"partial":true}}"#
     );
 }
 
@@ -70,7 +91,7 @@ fn keys(value: &Value, path: &str, into: &mut Vec<String>) {
         Value::Object(members) => {
             for (name, value) in members {
                 into.push(format!("{path}{name}"));
-                if name == "outcomes" {
+                if name == "outcomes" || name == "attributes" {
                     continue;
                 }
                 keys(value, &format!("{path}{name}."), into);
@@ -96,9 +117,21 @@ fn sorted(mut keys: Vec<String>) -> Vec<String> {
 
 #[test]
 fn the_document_names_precisely_the_keys() {
-    let mut flagged = trace("S0@1 W!@2", Outcome::Written);
-    flagged.flags =
-        Flags { entries_dropped: 1, late_stamps: 1, torn_stamps: 1, early_stamps: 1, ..Flags::default() };
+    let mut flagged = rich();
+    flagged.stamps[0].pid = 77;
+    flagged.record_times[0].stamp = 0;
+    flagged.flags = Flags {
+        entries_dropped: 1,
+        late_stamps: 1,
+        torn_stamps: 1,
+        early_stamps: 1,
+        keys_dropped: 1,
+        branches_dropped: 1,
+        batches_dropped: 1,
+        attributes_dropped: 1,
+        attributes_unreadable: 1,
+        is_partial: true,
+    };
     let lines = lines(&[flagged]);
     for (line, section) in lines.iter().zip(["A trace's line", "The summary's line"]) {
         let mut found = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::page::{Column, Ink, Page};
 use crate::sink::{Session, units};
-use crate::stats::{Figures, HopFigures};
+use crate::stats::{Figures, HopFigures, LatencyFigures, RecordLatency};
 
 /// Count, mean, P50, P95, P99, max.
 const NUMBERS: [Column; 6] = [
@@ -48,6 +48,25 @@ pub(super) fn section(session: &Session<'_>, page: &mut Page) {
         }
     }
     notes(session, page);
+}
+
+/// How old records were by their own time, where a stage reads it.
+pub(super) fn record_latency(session: &Session<'_>, page: &mut Page) {
+    let RecordLatency { source, sink } = &session.stats.record_latency;
+    let sides = [("at the source", source), ("written", sink)];
+    if sides.iter().all(|(_, latencies)| latencies.count() == 0) {
+        return;
+    }
+    page.title("Record latency");
+    let columns = layout(page.width()).columns;
+    page.row(&columns, &["", "count", "mean", "P50", "P95", "P99", "max"], Ink::Dim);
+    for (label, latencies) in sides {
+        let Some(figures) = latencies.figures() else { continue };
+        let LatencyFigures { count, mean_ns, p50_ns, p95_ns, p99_ns, max_ns } = figures;
+        let [mean, p50, p95, p99, max] =
+            [mean_ns, p50_ns, p95_ns, p99_ns, max_ns].map(|ns| page.signed_duration(ns));
+        page.row(&columns, &[label, &units::short_count(count), &mean, &p50, &p95, &p99, &max], Ink::Plain);
+    }
 }
 
 /// The label takes what the numbers leave, up to what is pleasant; the rest is the bar's, if that is enough for one.
@@ -112,5 +131,6 @@ fn notes(session: &Session<'_>, page: &mut Page) {
     note(stats.flags.torn_stamps, "stamps were found incomplete and are not shown");
     note(stats.flags.late_stamps, "stamps came after their trace had ended and are not shown");
     note(stats.flags.early_stamps, "stamps were taken for an older record of the same key and are not shown");
+    note(stats.flags.partial, "journeys were met on their way, not at a source");
     note(stats.hops_overflowed, "hops were of one kind too many to be told apart");
 }

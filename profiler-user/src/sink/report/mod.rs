@@ -35,6 +35,7 @@ pub fn render(session: &Session<'_>, style: Style) -> String {
     why::section(session, &mut page);
     stages(session, &mut page);
     hops::section(session, &mut page);
+    hops::record_latency(session, &mut page);
     waterfall::section(session, &mut page);
     tail::ledger(session, &mut page);
     tail::exports(session, &mut page);

@@ -123,6 +123,12 @@ impl Page {
         units::duration(ns, self.style.ascii)
     }
 
+    /// A duration that may be negative.
+    pub(super) fn signed_duration(&self, ns: i64) -> String {
+        let sign = if ns < 0 { "-" } else { "" };
+        format!("{sign}{}", self.duration(ns.unsigned_abs()))
+    }
+
     /// Text in an ink; the text itself where there is no colour.
     pub(super) fn ink(&self, text: &str, ink: Ink) -> String {
         if self.style.color && ink != Ink::Plain && !text.is_empty() {

@@ -1,6 +1,7 @@
 //! The end of the report: the ledger with its laws, and what the profiling cost.
 
 use super::page::{Column, GLUE, Ink, Page};
+use crate::ledger::JourneyBounds;
 use crate::sink::{Session, units};
 use crate::stats::Cost;
 use crate::stats::cost::class_name;
@@ -33,6 +34,52 @@ pub(super) fn ledger(session: &Session<'_>, page: &mut Page) {
     note(ledger.key_unreadable, "hits with a key that could not be read");
     note(ledger.tasks_full, "records not counted because the table of source tasks was full");
     note(ledger.entry_unseen, "returns of calls whose entry was not seen");
+    for (count, text) in journey_notes(&ledger.journeys) {
+        note(count, text);
+    }
+}
+
+/// What bounds of journeys refused, and scopes that were left. None of it is missing in the sums.
+fn journey_notes(bounds: &JourneyBounds) -> [(u64, &'static str); 10] {
+    let JourneyBounds {
+        branches_full,
+        branches_refused,
+        keys_full,
+        keys_refused,
+        scopes_full,
+        scopes_left,
+        batches_full,
+        members_full,
+        attributes_full,
+        attributes_unreadable,
+    } = *bounds;
+    [
+        (
+            branches_full,
+            "outputs became no branch: too many of one record, or too deep; raise max_branches_per_trace",
+        ),
+        (
+            branches_refused,
+            "outputs became no branch because no slot was free, or their key was just being ended",
+        ),
+        (
+            keys_full,
+            "further keys were not bound because their trace had its bound of them; raise max_keys_per_trace",
+        ),
+        (keys_refused, "further keys were not bound because the table was full, or the key just being ended"),
+        (scopes_full, "scopes were not opened because their thread had its bound of them"),
+        (scopes_left, "scopes were left without their close, by an exception or a jump"),
+        (batches_full, "records were put into a batch that was one too many to be known; raise max_batches"),
+        (
+            members_full,
+            "sampled records were put into a batch that had its bound of sampled members; raise max_batch_members",
+        ),
+        (
+            attributes_full,
+            "attributes were not kept because their trace had its bound of them; raise max_attributes_per_trace",
+        ),
+        (attributes_unreadable, "attributes could not be read"),
+    ]
 }
 
 /// CPU time of target and agent, and the probes' part of it.

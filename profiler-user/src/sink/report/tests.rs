@@ -2,8 +2,9 @@ use profiler_common::{Counter, Outcome};
 
 use super::{Style, render};
 use crate::ledger::AgentCounts;
-use crate::sink::testing::{Parts, busy, empty, ledger};
+use crate::sink::testing::{Parts, busy, empty, ledger, rich};
 use crate::trace::testing::trace;
+use crate::trace::{Attribute, AttributeValue, Trace};
 
 const PLAIN: Style = Style { width: 80, color: false, ascii: false };
 
@@ -32,13 +33,48 @@ fn empty_session() {
 }
 
 #[test]
+fn journeys_that_branch() {
+    let mut parts = empty();
+    let mut one = rich();
+    one.outcome = Outcome::Written;
+    parts.stats.add(&one);
+    parts.ledger.journeys = crate::ledger::JourneyBounds {
+        branches_full: 1,
+        branches_refused: 2,
+        keys_full: 3,
+        keys_refused: 4,
+        scopes_full: 5,
+        scopes_left: 6,
+        batches_full: 7,
+        members_full: 8,
+        attributes_full: 9,
+        attributes_unreadable: 10,
+    };
+    check("branch-80", &render(&parts.session(), PLAIN));
+}
+
+#[test]
 fn no_line_is_too_long_at_any_width() {
     let mut parts = busy();
     parts.stages[1].name = "a_very_long_name_of_a_queue_that_somebody_gave_it_with_great_care".into();
     parts.stages[2].name = "\u{1b}[2J".into();
     let long =
         "S0@0".to_owned() + &(1..90).map(|i| format!(" T+@{i}000")).collect::<String>() + " W!@99999999";
-    parts.stats.add(&trace(&long, Outcome::Written));
+    let mut whole = rich();
+    whole.attributes.push(Attribute {
+        stamp: 2,
+        index: 0,
+        value: AttributeValue::Text("\u{1b}x".repeat(60).into()),
+    });
+    whole.record_times[0].latency_ns = i64::MIN;
+    let long = trace(&long, Outcome::Written);
+    parts.stats.add(&Trace {
+        stamps: long.stamps,
+        start_ns: 0,
+        end_ns: long.end_ns,
+        outcome: Outcome::Written,
+        ..whole
+    });
     parts.cost.probes[0].hits.site = "x".repeat(300);
     for width in [0, 71, 72, 73, 79, 80, 99, 100, 120, 160, 9999] {
         let text = render(&parts.session(), Style { width, ..PLAIN });

@@ -2,7 +2,7 @@
 
 use super::page::{Column, Ink, Page};
 use crate::sink::{Session, units};
-use crate::trace::{Stamp, Trace};
+use crate::trace::{Membership, Stamp, Trace};
 
 /// Stamps shown at most; the middle of a longer trace is left out, and said so.
 const ROWS: usize = 24;
@@ -27,12 +27,16 @@ pub(super) fn section(session: &Session<'_>, page: &mut Page) {
         }
         if index < ROWS / 2 || index >= ROWS / 2 + hidden {
             row(session, page, trace, stamp, before, span);
+            let beside = beside(session, page, trace, index);
+            if !beside.is_empty() {
+                page.list("       ", &beside, page.glyphs().separator, Ink::Dim);
+            }
         }
         before = stamp.ts_ns;
     }
 }
 
-fn about(session: &Session<'_>, trace: &Trace, page: &Page) -> [String; 5] {
+fn about(session: &Session<'_>, trace: &Trace, page: &Page) -> Vec<String> {
     let end = match trace.e2e_ns() {
         Some(ns) => format!("written after {}", page.duration(ns)),
         None => format!(
@@ -41,13 +45,38 @@ fn about(session: &Session<'_>, trace: &Trace, page: &Page) -> [String; 5] {
             page.duration(trace.end_ns.saturating_sub(trace.start_ns))
         ),
     };
-    [
-        format!("id {}", trace.id),
+    let mut about = vec![format!("id {}", trace.id)];
+    if !trace.branch.is_root() {
+        about.push(format!("branch {}, whose first {} stamps are its parent's", trace.branch, trace.shared));
+    }
+    if trace.branches > 0 {
+        about.push(format!("{} branches came out of it", trace.branches));
+    }
+    about.extend([
         format!("record {} of its source", units::count(trace.sequence)),
         format!("key {:#x}", trace.key),
         format!("pid {}", trace.pid),
         end,
-    ]
+    ]);
+    about
+}
+
+/// What belongs to a stamp besides its time: attributes, the record's age, the batch that it was put into.
+fn beside(session: &Session<'_>, page: &Page, trace: &Trace, index: usize) -> Vec<String> {
+    let stage = trace.stamps.get(index).map_or(usize::MAX, |stamp| stamp.stage);
+    let attributes = trace.attributes.iter().filter(|attribute| attribute.stamp == index);
+    let mut parts: Vec<String> = attributes
+        .map(|attribute| format!("{} = {}", session.attribute_name(stage, attribute.index), attribute.value))
+        .collect();
+    let ages = trace.record_times.iter().filter(|time| time.stamp == index);
+    parts.extend(ages.map(|time| format!("record latency {}", page.signed_duration(time.latency_ns))));
+    for Membership { stamp: _, key, position, size } in trace.batches.iter().filter(|one| one.stamp == index)
+    {
+        let place = units::count(u64::from(*position).saturating_add(1));
+        let size = size.map_or_else(String::new, |size| format!(" of {}", units::count(size.into())));
+        parts.push(format!("record {place}{size} in batch {key:#x}"));
+    }
+    parts
 }
 
 fn row(session: &Session<'_>, page: &mut Page, trace: &Trace, stamp: &Stamp, before: u64, span: u64) {

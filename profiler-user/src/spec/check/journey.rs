@@ -2,43 +2,78 @@
 
 use profiler_common::StageCode;
 
+use super::births::{check_births, check_mode, check_threads};
 use super::outcome::Outcomes;
-use super::spaces::{Spaces, check_spaces};
+use super::scope::check_scopes;
+use super::spaces::{Spaces, check_declared};
 use super::stage::Located;
-use crate::spec::Stage;
 use crate::spec::code;
-use crate::spec::expr::Expr;
 use crate::spec::level::Level;
 use crate::spec::locus::{Locus, Mistakes};
+use crate::spec::raw::RawSpace;
+use crate::spec::{SamplingMode, Space, Stage};
 
 /// Stages that can make a journey, and what they name.
 pub(in crate::spec) struct Journey {
     pub(in crate::spec) stages: Vec<Stage>,
     pub(in crate::spec) outcomes: Vec<String>,
-    pub(in crate::spec) spaces: Vec<String>,
+    pub(in crate::spec) spaces: Vec<Space>,
+}
+
+/// What besides the stages says whether they can make a journey.
+pub(in crate::spec) struct Around {
+    pub(in crate::spec) spaces: Vec<RawSpace>,
+    pub(in crate::spec) mode: SamplingMode,
+    pub(in crate::spec) level: Level,
 }
 
 /// Judges the stages together and returns those that are right.
-pub(in crate::spec) fn check_journey(stages: Vec<Located>, level: Level, mistakes: &mut Mistakes) -> Journey {
+pub(in crate::spec) fn check_journey(
+    stages: Vec<Located>,
+    around: Around,
+    mistakes: &mut Mistakes,
+) -> Journey {
+    let Around { spaces: declared, mode, level } = around;
     let probed: Vec<&Located> = stages.iter().filter(|stage| stage.level <= level).collect();
     if !stages.is_empty() {
-        check_ends(&stages, &probed, level, mistakes);
+        check_ends(&stages, &probed, level, mode, mistakes);
     }
     check_twins(&stages, mistakes);
+    check_scopes(&stages, &probed, level, mistakes);
     let mut spaces = Spaces::of(&stages);
-    if spaces.are_apart() {
-        check_spaces(&probed, &mut spaces, mistakes);
-    } else {
-        check_threads(&probed, mistakes);
+    // In the order of the stages, whatever the level.
+    number_all(&stages, &mut spaces);
+    check_births(&probed, &mut spaces, mode, mistakes);
+    if !spaces.are_apart() {
+        check_threads(&probed, mode, mistakes);
     }
+    check_mode(&probed, mode, mistakes);
+    let shared = check_declared(declared, &stages, &spaces, mistakes);
     let mut outcomes = Outcomes::default();
     let into_stage = |stage: Located| stage.into_stage(&mut outcomes, &mut spaces, mistakes);
     let stages = stages.into_iter().filter_map(into_stage).collect();
-    Journey { stages, outcomes: outcomes.into_names(), spaces: spaces.into_names() }
+    Journey { stages, outcomes: outcomes.into_names(), spaces: spaces.into_list(&shared) }
+}
+
+fn number_all(stages: &[Located], spaces: &mut Spaces) {
+    for stage in stages {
+        if let Some(key) = &stage.key {
+            spaces.of_key(key, stage.space.as_ref());
+        }
+        for bound in [&stage.also, &stage.batch].into_iter().flatten() {
+            spaces.number(&bound.expr, bound.space.as_ref());
+        }
+    }
 }
 
 /// A journey has a source and an end. Not said while a code is unreadable: it might be the one.
-fn check_ends(stages: &[Located], probed: &[&Located], level: Level, mistakes: &mut Mistakes) {
+fn check_ends(
+    stages: &[Located],
+    probed: &[&Located],
+    level: Level,
+    mode: SamplingMode,
+    mistakes: &mut Mistakes,
+) {
     if stages.iter().any(|stage| stage.code.is_none()) {
         return;
     }
@@ -59,6 +94,10 @@ fn check_ends(stages: &[Located], probed: &[&Located], level: Level, mistakes: &
         ),
     ] {
         let is = |stage: &Located| stage.code.is_some_and(is);
+        // Where the key decides, any stage can be the first.
+        if wanted == "S0" && mode == SamplingMode::Key {
+            continue;
+        }
         if probed.iter().any(|stage| is(stage)) {
             continue;
         }
@@ -92,39 +131,6 @@ fn check_twins(stages: &[Located], mistakes: &mut Mistakes) {
                 );
             }
             None => seen.push((identity, &stage.locus)),
-        }
-    }
-}
-
-/// Keys that are threads match only each other, so a stage whose kind of key no S0 has can never be hit.
-fn check_threads(stages: &[&Located], mistakes: &mut Mistakes) {
-    let has = |wanted: fn(StageCode) -> bool| stages.iter().filter_map(|stage| stage.code).any(wanted);
-    let incomplete = stages.iter().any(|stage| stage.code.is_none() || stage.key.is_none());
-    if incomplete || !has(|code| code == StageCode::SOURCE) || !has(code::ends_trace) {
-        return;
-    }
-    let is_thread = |stage: &Located| stage.key == Some(Expr::Thread);
-    let of = |kind: bool| stages.iter().copied().filter(move |stage| is_thread(stage) == kind);
-    for kind in [true, false] {
-        let sources = of(kind).filter(|stage| stage.code == Some(StageCode::SOURCE)).count();
-        let ends = of(kind).filter(|stage| stage.code.is_some_and(code::ends_trace)).count();
-        for stage in of(kind) {
-            let message = match (kind, sources, ends) {
-                (true, 0, _) => {
-                    "no S0 has the key `thread`, so no record can be known by it here; use the key of the S0"
-                }
-                (false, 0, _) => {
-                    "every S0 has the key `thread`, so no record can be known by another here; use `thread`"
-                }
-                (true, _, 0) => {
-                    "no W! or drop has the key `thread`, so such a trace never ends; use the key of the last stage"
-                }
-                (false, _, 0) => {
-                    "every W! and drop has the key `thread`, so such a trace never ends; use it here too"
-                }
-                _ => continue,
-            };
-            mistakes.wrong(stage.key_locus.as_ref().unwrap_or(&stage.locus), message);
         }
     }
 }

@@ -1,24 +1,26 @@
-//! Name spaces of keys: which stages name one, their numbers, and whether a stage's keys can match any.
+//! Name spaces of keys: which stages name one, their numbers, which are shared.
 //!
 //! While no stage names a space, all keys of records are in one: spellings may differ from stage to stage. Once one does, a
 //! stage without a space is in that of its key's spelling. Keys that are threads are always in a space of their own, since such traces end with
 //! their thread.
 
-use profiler_common::{ProbeSpec, StageCode};
+use profiler_common::ProbeSpec;
 
 use super::stage::Located;
 use crate::spec::error::quote;
 use crate::spec::expr::Expr;
 use crate::spec::locus::{At, Mistakes};
+use crate::spec::raw::RawSpace;
+use crate::spec::{Space, StageKey};
 
 /// Longest name of a space, in bytes.
 const MAX_SPACE_BYTES: usize = 32;
 
-/// A space that is no thread's.
+/// What a space that is no thread's is known by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Space {
+enum Name {
     /// The user's word.
-    Named(String),
+    Given(String),
     /// Keys that are written alike.
     Spelled(String),
 }
@@ -46,13 +48,18 @@ pub(super) fn check_space(at: At<String>, key: Option<&Expr>, mistakes: &mut Mis
 #[derive(Debug)]
 pub(super) struct Spaces {
     apart: bool,
-    known: Vec<Space>,
+    known: Vec<Name>,
 }
 
 impl Spaces {
-    /// Those of these stages.
+    /// Those of these stages. A batch is another kind of object than its records, so its keys are never those of records.
     pub(super) fn of(stages: &[Located]) -> Self {
-        Self { apart: stages.iter().any(|stage| stage.space.is_some()), known: Vec::new() }
+        let named = |stage: &Located| {
+            stage.space.is_some()
+                || stage.batch.is_some()
+                || stage.also.as_ref().is_some_and(|also| also.space.is_some())
+        };
+        Self { apart: stages.iter().any(named), known: Vec::new() }
     }
 
     /// Whether keys are told apart by their space.
@@ -68,8 +75,7 @@ impl Spaces {
         if !self.apart {
             return ProbeSpec::SPACE_RECORD;
         }
-        let space =
-            space.map_or_else(|| Space::Spelled(key.to_string()), |at| Space::Named(at.value.clone()));
+        let space = space.map_or_else(|| Name::Spelled(key.to_string()), |at| Name::Given(at.value.clone()));
         let index = self.known.iter().position(|known| *known == space).unwrap_or_else(|| {
             self.known.push(space);
             self.known.len() - 1
@@ -77,43 +83,68 @@ impl Spaces {
         ProbeSpec::SPACE_OWN.saturating_add(u32::try_from(index).unwrap_or(u32::MAX))
     }
 
+    /// The same for what a stage knows its record by; what is current on a thread has no space that matters.
+    pub(super) fn of_key(&mut self, key: &StageKey, space: Option<&At<String>>) -> u32 {
+        key.value().map_or(ProbeSpec::SPACE_RECORD, |value| self.number(value, space))
+    }
+
+    /// The number of the space that bears this name.
+    pub(super) fn named(&self, word: &str) -> Option<u32> {
+        let is = |known: &Name| matches!(known, Name::Given(name) if name == word);
+        let index = u32::try_from(self.known.iter().position(is)?).ok()?;
+        Some(ProbeSpec::SPACE_OWN.saturating_add(index))
+    }
+
     /// What a space is called.
-    fn name(&self, number: u32) -> String {
+    pub(super) fn name(&self, number: u32) -> String {
         let index = number.checked_sub(ProbeSpec::SPACE_OWN).map_or(usize::MAX, |index| index as usize);
         match self.known.get(index) {
-            Some(Space::Named(word)) => quote(word),
-            Some(Space::Spelled(text)) => format!("of keys written {}", quote(text)),
+            Some(Name::Given(word)) => quote(word),
+            Some(Name::Spelled(text)) => format!("of keys written {}", quote(text)),
+            None if number == ProbeSpec::SPACE_RECORD => "of all records".to_owned(),
             None => "of threads".to_owned(),
         }
     }
 
-    /// The names of the spec's own spaces, by number less [`ProbeSpec::SPACE_OWN`].
-    pub(super) fn into_names(self) -> Vec<String> {
-        let name = |space| match space {
-            Space::Named(text) | Space::Spelled(text) => text,
+    /// The spec's own spaces, by number less [`ProbeSpec::SPACE_OWN`]. Those in `shared` are shared.
+    pub(super) fn into_list(self, shared: &[String]) -> Vec<Space> {
+        let space = |name| match name {
+            Name::Given(name) => Space { shared: shared.contains(&name), name },
+            Name::Spelled(name) => Space { name, shared: false },
         };
-        self.known.into_iter().map(name).collect()
+        self.known.into_iter().map(space).collect()
     }
 }
 
-/// A stage in whose space no S0 puts a key can never be hit. Said only of stages that are right so far.
-pub(super) fn check_spaces(stages: &[&Located], spaces: &mut Spaces, mistakes: &mut Mistakes) {
-    let is_source = |stage: &Located| stage.code == Some(StageCode::SOURCE);
-    if stages.iter().any(|stage| stage.code.is_none() || stage.key.is_none())
-        || !stages.iter().any(|stage| is_source(stage))
-    {
-        return;
+/// The tables of spaces that are right: the names of those that are shared. Each must be the space of some stage.
+pub(super) fn check_declared(
+    declared: Vec<RawSpace>,
+    stages: &[Located],
+    spaces: &Spaces,
+    mistakes: &mut Mistakes,
+) -> Vec<String> {
+    let mut seen: Vec<At<String>> = Vec::new();
+    let mut shared = Vec::new();
+    for RawSpace { name, shared: is_shared } in declared {
+        let Some(name) = name.and_then(|at| check_space(at, None, mistakes)) else { continue };
+        if let Some(first) = seen.iter().find(|first| first.value == name.value) {
+            let first = first.locus.reference();
+            mistakes.wrong(
+                &name.locus,
+                format!("the space {} is already described by {first}; keep one of them", quote(&name.value)),
+            );
+            continue;
+        }
+        if spaces.named(&name.value).is_none() && stages.iter().all(|stage| stage.is_whole) {
+            mistakes.wrong(
+                &name.locus,
+                format!("no stage has the space {}; take it out, or give it to a stage", quote(&name.value)),
+            );
+        }
+        if is_shared.is_some_and(|at| at.value) {
+            shared.push(name.value.clone());
+        }
+        seen.push(name);
     }
-    let spaces_of = |stage: &&Located| stage.key.as_ref().map(|key| spaces.number(key, stage.space.as_ref()));
-    let numbers: Vec<Option<u32>> = stages.iter().map(spaces_of).collect();
-    let bound: Vec<u32> =
-        stages.iter().zip(&numbers).filter(|(stage, _)| is_source(stage)).filter_map(|(_, n)| *n).collect();
-    for (stage, number) in stages.iter().zip(numbers) {
-        let Some(number) = number.filter(|number| !bound.contains(number)) else { continue };
-        let message = format!(
-            "no S0 puts a key into the space {}, so no record can be known by it here; give both stages the same `space`",
-            spaces.name(number)
-        );
-        mistakes.wrong(stage.key_locus.as_ref().unwrap_or(&stage.locus), message);
-    }
+    shared
 }

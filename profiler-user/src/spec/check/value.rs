@@ -1,6 +1,7 @@
 //! Expressions: whether they can be computed where the stage is, and make sense for what they are used for.
 
 use super::stage::parsed;
+use crate::spec::StageKey;
 use crate::spec::condition::Condition;
 use crate::spec::error::quote;
 use crate::spec::expr::Expr;
@@ -23,6 +24,18 @@ pub(super) fn check_value(
     Some(expr)
 }
 
+/// Parses what the record is known by, and judges it.
+pub(super) fn check_stage_key(
+    at: Option<&At<String>>,
+    point: Option<&Point>,
+    mistakes: &mut Mistakes,
+) -> Option<StageKey> {
+    match at.map(|at| at.value.parse()) {
+        Some(Ok(StageKey::Scope)) => Some(StageKey::Scope),
+        _ => check_value(at, point, mistakes, check_key).map(StageKey::Value),
+    }
+}
+
 /// Parses a condition and judges it and all its values.
 pub(super) fn check_when(
     at: Option<&At<String>>,
@@ -39,13 +52,15 @@ pub(super) fn check_when(
     Some(condition)
 }
 
-fn check_point(expr: &Expr, point: Option<&Point>) -> Option<String> {
+/// Whether it is known there.
+pub(super) fn check_point(expr: &Expr, point: Option<&Point>) -> Option<String> {
     let point = point.filter(|point| expr.uses_ret() && !point.at_return)?;
     let shown = quote(&format!("{point}%return"));
     Some(format!("`ret` is only known when the function returns; use an argument, or the point {shown}"))
 }
 
-fn check_addresses(expr: &Expr) -> Option<String> {
+/// Whether it follows what is no address.
+pub(super) fn check_addresses(expr: &Expr) -> Option<String> {
     let thread = |value: &Expr| value.reads_memory() && *value.base() == Expr::Thread;
     let of_thread = match expr {
         Expr::Bytes { pointer, .. } if *pointer.base() == Expr::Thread => true,

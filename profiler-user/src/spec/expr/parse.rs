@@ -35,7 +35,8 @@ const WIDTHS: [(&str, u8, bool); 8] = [
     ("i64", 8, true),
 ];
 
-const NAMES: [&str; 9] = ["arg0", "arg1", "arg2", "arg3", "arg4", "arg5", "ret", "thread", "bytes"];
+const NAMES: [&str; 11] =
+    ["arg0", "arg1", "arg2", "arg3", "arg4", "arg5", "ret", "thread", "bytes", "scope", "str"];
 
 pub(in crate::spec) type Parsed<T> = Result<T, ParseError>;
 
@@ -236,6 +237,10 @@ impl<'a> Parser<'a> {
             "thread" => Ok(Expr::Thread),
             "bytes" => {
                 Err(self.error(start, "bytes(..) is a hash and can only be the whole key; take it out"))
+            }
+            "str" => Err(self.error(start, "str(..) is text and can only be a whole attribute; take it out")),
+            "scope" => {
+                Err(self.error(start, "`scope` can only be the whole key of a stage; take the rest out"))
             }
             _ => Err(self.error(start, unknown(word))),
         }

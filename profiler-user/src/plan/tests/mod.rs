@@ -1,13 +1,14 @@
 //! Whole plans, from spec and code to sites and their printed form.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use profiler_common::{Outcome, Role};
 
 use super::*;
-use crate::spec::{Expr, Level, Place, Point, Sampling, SequenceMode, StageCode, Target};
+use crate::spec::{Expr, Level, Place, Point, Sampling, StageCode, StageKey, Target, defaults};
 use crate::symbol::{ElfAddress, Segment, Sources};
+
+mod journeys;
 
 const KERNEL: KernelTraits =
     KernelTraits { safe_five_byte_nop: false, emulates_long_nops: true, seccomp: false };
@@ -63,24 +64,24 @@ fn stage(code: StageCode, name: &str, point: &str, key: Expr) -> Stage {
         code,
         name: name.to_owned(),
         point,
-        key,
+        key: StageKey::Value(key),
+        space,
+        also: None,
+        scope: None,
+        branch: false,
+        batch: None,
         task: None,
         outcome: crate::spec::code::outcome(code),
-        space,
         when: None,
+        attributes: Vec::new(),
+        event_time: None,
+        ttl: None,
         level: Level::Info,
     }
 }
 
 fn spec(stages: Vec<Stage>) -> Spec {
-    let sampling = Sampling {
-        rate: 1,
-        sequence: SequenceMode::Task,
-        max_traces_per_second: 50,
-        max_entries_per_trace: 32,
-        trace_ttl: Duration::from_secs(30),
-        max_open_traces: 1024,
-    };
+    let sampling = Sampling { rate: 1, ..defaults::sampling() };
     Spec {
         exports: Vec::new(),
         target: Target::Pids(vec![7]),
