@@ -122,4 +122,6 @@ const _: () = assert!(
     size_of::<ProbeMore>()
         == 2 * size_of::<KeyRecipe>() + 16 + (MAX_ATTRIBUTES + 1) * size_of::<AttributeRecipe>()
 );
+// The kernel program masks indices with it.
+const _: () = assert!(MAX_TEXT_BYTES.is_power_of_two());
 const _: () = assert!(size_of::<Extra>() == 16 + MAX_TEXT_BYTES as usize);

@@ -41,8 +41,6 @@ pub struct ScopeStack {
     pub reserved: u32,
     /// Stack pointer of a scope that found no room; 0 for none. While the stack is that deep, no scope of the thread is certain.
     pub overflow: u64,
-    /// What the kernel's return trampoline puts in the place of a return address; 0 until the thread has come through it once.
-    pub trampoline: u64,
     /// The scopes.
     pub frame: [ScopeFrame; MAX_SCOPES],
 }
@@ -58,5 +56,5 @@ pub struct ThreadKey {
 }
 
 const _: () = assert!(size_of::<ScopeFrame>() == 40);
-const _: () = assert!(size_of::<ScopeStack>() == 24 + 40 * MAX_SCOPES);
+const _: () = assert!(size_of::<ScopeStack>() == 16 + 40 * MAX_SCOPES);
 const _: () = assert!(size_of::<ThreadKey>() == 8);

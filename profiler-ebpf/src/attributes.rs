@@ -87,8 +87,21 @@ fn fill(recipe: &AttributeRecipe, extra: *mut Extra, frame: &Frame) -> Option<u1
     if is_text {
         // SAFETY: writes at most `MAX_TEXT_BYTES` bytes, which is the array's size; the helper checks the user address.
         let read = unsafe { bpf_probe_read_user_str(bytes.cast(), len, value as *const _) };
-        // What it returns counts the zero byte.
-        return if read > 0 { Some((read - 1) as u16) } else { None };
+        if read <= 0 {
+            return None;
+        }
+        // It counts the zero byte that it always leaves at the end: where it took the last place, that place may be a letter's.
+        if read as u32 != len {
+            return Some((read - 1) as u16);
+        }
+        let last = len - 1 & (MAX_TEXT_BYTES - 1);
+        // SAFETY: inside of the bytes, whose number is a power of two; the helper checks the user address, and writes a zero where it fails.
+        return Some(unsafe {
+            let place = bytes.add(last as usize);
+            let address = value.wrapping_add(u64::from(last));
+            bpf_probe_read_user(place.cast(), 1, address as *const _);
+            last as u16 + u16::from(*place != 0)
+        });
     }
     // SAFETY: as above.
     let failed = unsafe { bpf_probe_read_user(bytes.cast(), len, value as *const _) } != 0;

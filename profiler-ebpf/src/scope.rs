@@ -83,9 +83,20 @@ const fn is_lower(one: u64, other: u64) -> u64 {
     one.wrapping_sub(other) >> 63
 }
 
+/// 1 if a return address is that of the kernel's return trampoline, with this code there: a breakpoint, or, where the trampoline is a system call, the
+/// instructions `push %rax; push %rcx; push %r11; mov $335, %rax` (`arch/x86/kernel/uprobes.c` of Linux 6.11 and later). It has the start of a page to itself, which
+/// cannot be read (0) before the first return in the process has come through it.
+#[inline(always)]
+const fn is_trampoline(address: u64, code: u64) -> u64 {
+    const BREAKPOINT: u64 = 0xcc;
+    const SYSTEM_CALL: u64 = 0x4fc0_c748_5341_5150;
+    let is_its_code = 1 ^ not_zero(code & 0xff ^ BREAKPOINT) & not_zero(code ^ SYSTEM_CALL) & not_zero(code);
+    not_zero(address) & (1 ^ not_zero(address & 0xfff)) & is_its_code
+}
+
 /// 1 if a scope is over although nothing closed it: the stack is no longer as deep as its call, or its return address is gone. `opening` is 1 where a scope is opened.
 #[inline(always)]
-fn is_left(scope: *const ScopeFrame, trampoline: u64, here: u64, opening: u64) -> u64 {
+fn is_left(scope: *const ScopeFrame, here: u64, opening: u64) -> u64 {
     // SAFETY: a map value that this thread alone touches.
     let (call, flags, stack_pointer, return_address) =
         unsafe { ((*scope).call, (*scope).flags, (*scope).stack_pointer, (*scope).return_address) };
@@ -96,8 +107,8 @@ fn is_left(scope: *const ScopeFrame, trampoline: u64, here: u64, opening: u64) -
     // A function that is entered where another one was entered before has taken its place, unless that one jumped here.
     let replaced = opening & (not_zero(stack_pointer ^ here) ^ 1) & (is_tail ^ 1);
     let word = Frame::word(stack_pointer);
-    let may_be_trampoline = not_zero(trampoline) & not_zero(word ^ trampoline) ^ 1;
-    let overwritten = is_call & not_zero(word ^ return_address) & (by_trampoline & may_be_trampoline ^ 1);
+    let is_replaced = by_trampoline & is_trampoline(word, Frame::word(word));
+    let overwritten = is_call & not_zero(word ^ return_address) & (is_replaced ^ 1);
     returned | replaced | overwritten
 }
 
@@ -109,15 +120,13 @@ fn settle(cookie: u64, frame: &Frame, opening: u64) -> u64 {
         return 0;
     };
     forget_overflow(stack, here);
-    // SAFETY: a map value that this thread alone touches.
-    let trampoline = unsafe { (*stack).trampoline };
     let open = open_scopes(stack);
     let mut left = open;
     for index in 0..MAX_SCOPES as u32 {
         if index >= open {
             break;
         }
-        if is_left(at(stack, index), trampoline, here, opening) != 0 {
+        if is_left(at(stack, index), here, opening) != 0 {
             left = index ^ config.zero;
             break;
         }
@@ -324,11 +333,6 @@ pub fn leave(cookie: u64, frame: &Frame) -> u64 {
     let index = of_call(stack, spec.call, here);
     if index >= MAX_SCOPES as u32 {
         return 0;
-    }
-    if spec.flags & ProbeSpec::BY_TRAMPOLINE != 0 {
-        // The call has just taken its return address off the stack: there it lies still.
-        // SAFETY: a map value that this thread alone touches.
-        unsafe { (*stack).trampoline = Frame::word(here) };
     }
     close_from(cookie, frame, index)
 }

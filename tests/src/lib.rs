@@ -14,6 +14,8 @@ pub mod ffmpeg;
 pub mod flow;
 pub mod journey;
 pub mod ledger;
+pub mod linked;
+pub mod model;
 pub mod nginx;
 pub mod pipeline;
 pub mod receivers;

@@ -45,6 +45,11 @@ impl Flavour {
         self.program("journeys", &["flow", "flow_threads", "harness"])
     }
 
+    /// The path of the program that does what a script says; compiles it if need be. In C only.
+    pub fn script(self) -> Result<PathBuf> {
+        self.program("script", &["flow", "flow_threads", "harness"])
+    }
+
     /// A program of this flavour's language, linked with parts of `common`.
     fn program(self, name: &str, parts: &[&str]) -> Result<PathBuf> {
         let (folder, suffix) = self.language();

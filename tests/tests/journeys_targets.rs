@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use stain_tests::expected::{End, Journey, Who};
 use stain_tests::flow::codes::{BATCH_ADD, BATCH_MERGE, BATCH_SEAL, BATCH_WRITTEN, RECEIVE, SEND};
 use stain_tests::flow::{Flow, Kind, Read};
+use stain_tests::model::{Bounds, Code, Mix, Model, Step, script};
 use stain_tests::pipeline::{Pipeline, Totals};
 use stain_tests::run::{LONG, SHORT};
 use stain_tests::targets::Flavour;
@@ -314,5 +315,29 @@ fn rows_carry_strings_numbers_and_times() -> Result<()> {
         let latency_ms = (time.wall_ns - time.event_ns) / 1_000_000;
         assert!((-600..3100).contains(&latency_ms), "{latency_ms} ms");
     }
+    Ok(())
+}
+
+#[test]
+fn a_script_is_done_step_by_step() -> Result<()> {
+    let mut model = Model::new(4, Bounds::wide(1));
+    let steps = script(1, 20_000, Mix::Even, &mut model);
+    let home = tempfile::tempdir()?;
+    let file = home.path().join("script");
+    std::fs::write(&file, Step::encode(&steps))?;
+    let arguments = ["--script", file.to_str().context("an odd path")?];
+    let mut target = Pipeline::start_binary(Flavour::CProtected.script()?, &arguments, home.path())?;
+    target.go()?;
+    let totals = target.totals(LONG)?;
+    let mut rows: Vec<_> = target.truth()?.records().flatten().copied().collect();
+    rows.sort_unstable_by_key(|row| row.seq);
+    assert!(target.finish(SHORT)?.status.success());
+    assert_eq!(rows.len(), steps.len());
+    for (step, row) in steps.iter().zip(&rows) {
+        assert_eq!((row.stage, row.source), (100 + step.code as u32, step.thread));
+        assert!(!row.is_open() && row.before_ns <= row.after_ns);
+    }
+    assert!(rows.windows(2).all(|pair| pair[0].after_ns <= pair[1].before_ns), "steps overlap");
+    assert_eq!(totals.emitted, steps.iter().filter(|step| step.code == Code::Emit).count() as u64);
     Ok(())
 }

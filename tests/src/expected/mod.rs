@@ -77,7 +77,7 @@ pub struct Membership {
 pub enum End {
     /// So, and no other way.
     Outcome(String),
-    /// Without a sign: as superseded, or not at all before the agent stops.
+    /// Without a sign: as superseded (as split, if branches came out of it), or not at all before the agent stops.
     Vanished,
     /// Not before the agent stops.
     InFlight,

@@ -51,7 +51,7 @@ pub(super) fn check(trace: &Trace, journey: &Journey, violations: &mut Vec<Viola
     }
     match &journey.end {
         End::Outcome(outcome) => judge.same(What::Outcome, trace.outcome.as_str(), outcome),
-        End::Vanished => judge.same(What::Outcome, trace.outcome.as_str(), "superseded"),
+        End::Vanished => judge.same(What::Outcome, trace.outcome.as_str(), vanished(journey)),
         End::InFlight => judge.same(What::Outcome, trace.outcome.as_str(), "none before the agent stops"),
     };
     let flags: BTreeMap<String, u64> =
@@ -65,6 +65,12 @@ pub(super) fn check(trace: &Trace, journey: &Journey, violations: &mut Vec<Viola
     for (entry, expected) in trace.entries.iter().zip(&journey.stamps) {
         stamp(judge, trace, entry, expected);
     }
+}
+
+/// A record that others came out of goes on in them.
+fn vanished(journey: &Journey) -> &'static str {
+    let has_become_others = journey.branches > 0 || journey.flags.contains_key("branches_dropped");
+    if has_become_others { "split" } else { "superseded" }
 }
 
 fn times(trace: &Trace) -> Vec<u64> {

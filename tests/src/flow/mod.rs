@@ -3,6 +3,7 @@
 //! Owns: the way from a truth log to the journeys that a report must have ([`crate::expected`]). Refuses: running anything.
 
 pub mod attribute;
+pub mod bounds;
 pub mod codes;
 mod fold;
 mod scenario;

@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 enum scenario {
-    HANDOVER, FILTER, SPLIT, BATCH, ERRORS, NESTED, STEAL, SEND, RECEIVE, SCRIPT, SCENARIOS
+    HANDOVER, FILTER, SPLIT, BATCH, ERRORS, NESTED, STEAL, SEND, RECEIVE
 };
 
 /* Stages of the journeys programs in the truth log, beside those of enum truth_stage. */

@@ -317,6 +317,6 @@ void flow_main(int argc, char **argv, const struct bodies *by) {
     case STEAL: ROLES({by->thief, workers, NULL}); break;
     case SEND: ROLES(sources); break;
     case RECEIVE: ROLES({by->receiver, 1, NULL}); break;
-    default: harness_unsupported("--scenario script"); break;
+    default: harness_unsupported("--scenario"); break;
     }
 }

@@ -323,7 +323,7 @@ static int take_option(const char *option, const char *next, const char **truth)
     static const char *const modes[] = {"function", "silent", NULL};
     static const char *const reuses[] = {"malloc", "shared", "owner", NULL};
     static const char *const scenarios[] = {"handover", "filter", "split", "batch", "errors", "nested", "steal",
-                                            "send", "receive", "script", NULL};
+                                            "send", "receive", NULL};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (strcmp(option, numbers[i].name) == 0)
             return *numbers[i].value = number(option, next), 1;

@@ -319,16 +319,26 @@ extern "C" fn run_writer(seat: &mut Seat) {
 
 // ---- errors, nesting ----
 
+/// The row to the sink, or to the error sink; whether it was written.
+fn write_or_route(seat: &mut Seat, row: &mut Held<Row>) -> bool {
+    let fault = flow::flow_fault(row);
+    if fault == flow::FAULT_ROUTED {
+        call!(flow::ERROR, row, row.address(), sink::error(seat, row));
+        return false;
+    }
+    let stage = if fault == flow::FAULT_NOT { flow::WRITE_OK } else { flow::WRITE_FAILED };
+    let entry = flow::begin(stage, row, row.address());
+    let result = sink::write(seat, row);
+    entry.end();
+    result == 0
+}
+
 extern "C" fn run_fallible(seat: &mut Seat) {
     while let Some(mut row) = take(seat) {
-        match flow::flow_fault(&row) {
-            flow::FAULT_ROUTED => call!(flow::ERROR, &row, row.address(), sink::error(seat, &mut row)),
-            flow::FAULT_NOT => call!(flow::WRITE_OK, &row, row.address(), sink::write(seat, &row)),
-            _ => call!(flow::WRITE_FAILED, &row, row.address(), sink::write(seat, &row)),
-        }
-        match flow::flow_fault(&row) {
-            flow::FAULT_NOT => harness::count_written(row.from()),
-            _ => harness::count_dropped(row.from()),
+        if write_or_route(seat, &mut row) {
+            harness::count_written(row.from());
+        } else {
+            harness::count_dropped(row.from());
         }
         Row::give(row);
     }

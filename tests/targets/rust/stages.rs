@@ -45,6 +45,8 @@ impl<T> Channel<T> {
     #[inline(never)]
     pub fn took(&self, item: &mut T, seat: &mut Seat) {
         tally(&mut seat.calls, 3);
+        // An argument that nothing looks at is taken away, and the others move up.
+        black_box(self.queue);
         black_box(item);
     }
 }

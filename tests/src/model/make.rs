@@ -1,0 +1,133 @@
+//! Random scripts.
+//!
+//! Owns: which steps may follow each other. All of them may, but a thread cannot return from more calls than it is in, a record comes into a batch once, and
+//! at the end all calls are returned from.
+
+use super::{Code, Model, Step};
+
+/// How often each kind of step comes; a thread ends now and then in all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mix {
+    /// All kinds, evenly.
+    Even,
+    /// Mostly scopes, calls and branches.
+    Scopes,
+    /// Mostly batches.
+    Batches,
+    /// Mostly keys that come and go.
+    Keys,
+}
+
+impl Mix {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Even, Self::Scopes, Self::Batches, Self::Keys];
+
+    fn weight(self, code: Code) -> u64 {
+        let scopes = matches!(
+            code,
+            Code::Fork
+                | Code::Open
+                | Code::Close
+                | Code::Call
+                | Code::KeepCall
+                | Code::Return
+                | Code::Leave
+                | Code::Note
+                | Code::Done
+        );
+        let batches = matches!(code, Code::Add | Code::Merge | Code::Seal | Code::Flush);
+        let keys = matches!(code, Code::Alias | Code::Node | Code::NodeWrite | Code::Take | Code::Put);
+        let favoured = match self {
+            Self::Even => false,
+            Self::Scopes => scopes,
+            Self::Batches => batches,
+            Self::Keys => keys,
+        };
+        let base = match code {
+            Code::Die => return 1,
+            Code::Emit => 12,
+            Code::Add => 6,
+            Code::Merge | Code::Flush | Code::Leave | Code::PlainCall => 1,
+            Code::Write | Code::Free | Code::Error | Code::NodeWrite | Code::Seal => 1,
+            Code::Return => 5,
+            _ => 3,
+        };
+        if favoured { base * 40 } else { base * 10 }
+    }
+}
+
+/// Numbers that look like chance and come again from the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (x ^ (x >> 31)) % bound.max(1)
+    }
+
+    fn code(&mut self, mix: Mix) -> Code {
+        let total: u64 = Code::ALL.iter().map(|code| mix.weight(*code)).sum();
+        let mut left = self.below(total);
+        for code in Code::ALL {
+            match left.checked_sub(mix.weight(code)) {
+                Some(less) => left = less,
+                None => return code,
+            }
+        }
+        Code::Emit
+    }
+}
+
+/// Calls that one thread may be in: more than there is room for scopes.
+const DEEPEST: usize = 11;
+
+/// So many steps on as many threads as the model has, and the returns from all calls. The model has done them all.
+pub fn script(seed: u64, length: usize, mix: Mix, model: &mut Model) -> Vec<Step> {
+    let mut dice = Dice(seed);
+    let threads = model.threads.len() as u64;
+    let mut thread = 0;
+    let mut steps = Vec::with_capacity(length);
+    while steps.len() < length {
+        // Mostly the same thread: a change costs the target a switch.
+        if dice.below(4) == 0 {
+            thread = dice.below(threads) as u32;
+        }
+        let step = Step {
+            thread,
+            code: dice.code(mix),
+            object: dice.below(10) as u32,
+            second: dice.below(10) as u32,
+        };
+        if let Some(step) = possible(step, model, &mut dice) {
+            model.step(&step);
+            steps.push(step);
+        }
+    }
+    for thread in 0..threads as u32 {
+        while !model.thread(thread).calls.is_empty() {
+            let step = Step { thread, code: Code::Return, object: 0, second: 0 };
+            model.step(&step);
+            steps.push(step);
+        }
+    }
+    steps
+}
+
+fn possible(step: Step, model: &mut Model, dice: &mut Dice) -> Option<Step> {
+    let calls = model.thread(step.thread).calls.len();
+    let is_possible = match step.code {
+        Code::Call | Code::KeepCall | Code::PlainCall => calls < DEEPEST,
+        Code::Return => calls > 0,
+        Code::Leave => {
+            let object = 1 + dice.below(calls.min(3) as u64) as u32;
+            return (calls > 0).then_some(Step { object, ..step });
+        }
+        Code::Add => !model.was_in_batch(step.object, step.second),
+        Code::Merge => step.object != step.second && !model.have_met(step.object, step.second),
+        _ => true,
+    };
+    is_possible.then_some(step)
+}

@@ -1,0 +1,291 @@
+//! The model on scripts whose outcome is plain to see, and what must hold of it on any script.
+
+use super::{Bounds, Code, Mix, Model, Step, script};
+use crate::expected::{End, Expected, Journey, path_text};
+use crate::truth::{More, Row, Truth};
+
+use Code::*;
+
+/// The log of a run in which step n took from 10 n to 10 n + 5. A row's address is 100 and its number, a batch's 200 and its number.
+fn log(steps: &[Step]) -> Truth {
+    let row = |(at, step): (u64, &Step)| Row {
+        source: step.thread,
+        seq: at,
+        stage: 100 + step.code as u32,
+        tid: step.thread,
+        before_ns: 10 * at,
+        after_ns: 10 * at + 5,
+        record: 100 + u64::from(step.object),
+        pid: 1,
+        more: More { holder: 200 + u64::from(step.second), ..More::default() },
+    };
+    Truth::from_rows((1..).zip(steps).map(row).collect(), 1)
+}
+
+fn run(bounds: Bounds, steps: &[(Code, u32, u32)]) -> Expected {
+    let step = |&(code, object, second): &(Code, u32, u32)| Step { thread: 0, code, object, second };
+    let steps: Vec<Step> = steps.iter().map(step).collect();
+    let mut model = Model::new(1, bounds);
+    steps.iter().for_each(|step| model.step(step));
+    model.expected(&steps, &log(&steps))
+}
+
+/// Each journey in words: its path, its stamps, and its end.
+fn words(steps: &[(Code, u32, u32)]) -> Vec<String> {
+    run(Bounds::wide(1), steps).journeys.iter().map(in_words).collect()
+}
+
+fn in_words(journey: &Journey) -> String {
+    let names: Vec<_> = journey.stamps.iter().map(|stamp| stamp.name).collect();
+    let end = match &journey.end {
+        End::Outcome(outcome) => outcome,
+        End::Vanished => "vanished",
+        End::InFlight => "in flight",
+    };
+    format!("{} {}: {end}", path_text(journey.path), names.join(" "))
+}
+
+#[test]
+fn a_record_lives_as_long_as_one_of_its_keys() {
+    let way = [
+        (Emit, 1, 0),
+        (Alias, 1, 2),
+        (Emit, 1, 0),
+        (Take, 1, 0),
+        (Node, 2, 0),
+        (NodeWrite, 2, 0),
+        (Emit, 1, 0),
+    ];
+    assert_eq!(
+        words(&way),
+        ["0 emit alias node node write: written", "0 emit take: vanished", "0 emit: in flight"]
+    );
+    // The node is another record's from then on.
+    let way = [(Emit, 1, 0), (Alias, 1, 2), (Emit, 3, 0), (Alias, 3, 2), (Node, 2, 0), (Emit, 1, 0)];
+    assert_eq!(words(&way), ["0 emit alias: vanished", "0 emit alias node: in flight", "0 emit: in flight"]);
+}
+
+#[test]
+fn a_scope_without_output_is_a_filter() {
+    assert_eq!(
+        words(&[(Emit, 1, 0), (Call, 1, 0), (Note, 0, 0), (Return, 0, 0)]),
+        ["0 emit call note: filtered"]
+    );
+    for (code, name) in [(Done, "done"), (Put, "put")] {
+        let way = [(Emit, 1, 0), (Call, 1, 0), (code, 1, 0), (Return, 0, 0), (Note, 0, 0)];
+        assert_eq!(words(&way), [format!("0 emit call {name}: in flight")]);
+    }
+    assert_eq!(words(&[(Emit, 1, 0), (KeepCall, 1, 0), (Return, 0, 0)]), ["0 emit keep call: in flight"]);
+    assert_eq!(words(&[(Emit, 1, 0), (Open, 1, 0), (Close, 0, 0)]), ["0 emit open close: filtered"]);
+}
+
+#[test]
+fn the_outermost_scope_decides() {
+    let way = [(Emit, 1, 0), (Call, 1, 0), (Call, 1, 0), (Return, 0, 0), (Done, 0, 0), (Return, 0, 0)];
+    assert_eq!(words(&way), ["0 emit call call done: in flight"]);
+    // Another record in the midst.
+    let way = [
+        (Emit, 1, 0),
+        (Emit, 2, 0),
+        (Call, 1, 0),
+        (Call, 2, 0),
+        (Done, 0, 0),
+        (Return, 0, 0),
+        (Return, 0, 0),
+    ];
+    assert_eq!(words(&way), ["0 emit call: filtered", "0 emit call done: in flight"]);
+}
+
+#[test]
+fn a_scope_that_is_left_decides_nothing_and_leads_nowhere() {
+    let way = [(Emit, 1, 0), (Call, 1, 0), (PlainCall, 0, 0), (Leave, 2, 0), (PlainCall, 0, 0), (Note, 0, 0)];
+    assert_eq!(words(&way), ["0 emit call: in flight"]);
+    let way = [(Emit, 1, 0), (Call, 1, 0), (Leave, 1, 0), (Emit, 1, 0)];
+    assert_eq!(words(&way), ["0 emit call: vanished", "0 emit: in flight"]);
+    // As long as it is open, it holds the record.
+    let way = [(Emit, 1, 0), (Call, 1, 0), (Emit, 1, 0), (Note, 0, 0), (Return, 0, 0)];
+    assert_eq!(words(&way), ["0 emit call note: filtered", "0 emit: in flight"]);
+}
+
+#[test]
+fn scopes_end_with_their_thread() {
+    let way = [(Emit, 1, 0), (Call, 1, 0), (Die, 0, 0), (Note, 0, 0), (Take, 1, 0)];
+    assert_eq!(words(&way), ["0 emit call take: in flight"]);
+}
+
+#[test]
+fn branches_are_numbered_by_their_making() {
+    let way = [
+        (Emit, 1, 0),
+        (Call, 1, 0),
+        (Fork, 2, 0),
+        (Fork, 3, 0),
+        (Return, 0, 0),
+        (Call, 2, 0),
+        (Fork, 4, 0),
+        (Done, 0, 0),
+        (Return, 0, 0),
+        (Write, 3, 0),
+    ];
+    let expected = run(Bounds::wide(1), &way);
+    assert_eq!(
+        expected.journeys.iter().map(in_words).collect::<Vec<_>>(),
+        [
+            "0 emit call: split",
+            "1 emit call fork call done: in flight",
+            "2 emit call fork write: written",
+            "1.1 emit call fork call fork: in flight"
+        ]
+    );
+    let shared: Vec<_> = expected.journeys.iter().map(|journey| (journey.shared, journey.branches)).collect();
+    assert_eq!(shared, [(0, 2), (2, 1), (2, 0), (4, 0)]);
+}
+
+#[test]
+fn a_batch_and_the_one_around_it() {
+    let way = [
+        (Emit, 1, 0),
+        (Emit, 2, 0),
+        (Add, 1, 5),
+        (Add, 2, 5),
+        (Emit, 1, 0),
+        (Add, 9, 6),
+        (Merge, 5, 6),
+        (Flush, 6, 0),
+    ];
+    let journeys = run(Bounds::wide(1), &way).journeys;
+    assert_eq!(in_words(&journeys[0]), "0 emit add merge flush: written");
+    let batches: Vec<_> = journeys[1].batches.iter().map(|b| (b.entry, b.key, b.position, b.size)).collect();
+    assert_eq!(batches, [(1, 205, 1, Some(2)), (2, 206, 2, Some(3))]);
+}
+
+#[test]
+fn bounds_are_met_and_counted() {
+    let bounds = Bounds { keys: 2, branches: 1, members: 1, ..Bounds::wide(1) };
+    let way = [
+        (Emit, 1, 0),
+        (Alias, 1, 1),
+        (Alias, 1, 2),
+        (Call, 1, 0),
+        (Fork, 2, 0),
+        (Fork, 3, 0),
+        (Return, 0, 0),
+        (Emit, 4, 0),
+        (Add, 2, 7),
+        (Add, 4, 7),
+        (Flush, 7, 0),
+    ];
+    let expected = run(bounds, &way);
+    let met: Vec<_> = expected.bounds.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+    assert_eq!(met, [("branches_full", 1), ("keys_full", 1), ("members_full", 1)]);
+    let flags: Vec<_> =
+        expected.journeys.iter().map(|j| j.flags.keys().cloned().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(flags, ["branches_dropped keys_dropped", "", "batches_dropped"]);
+    assert_eq!(in_words(&expected.journeys[1]), "1 emit alias alias call fork add flush: written");
+    assert_eq!(in_words(&expected.journeys[2]), "0 emit add: in flight");
+}
+
+#[test]
+fn a_ninth_scope_hides_the_others() {
+    let mut way = vec![(Emit, 1, 0)];
+    way.extend([(Call, 1, 0); 9]);
+    way.extend([(Note, 0, 0), (Return, 0, 0), (Note, 0, 0)]);
+    let expected = run(Bounds::wide(1), &way);
+    assert_eq!(in_words(&expected.journeys[0]), format!("0 emit{} note: in flight", " call".repeat(9)));
+    assert_eq!(expected.bounds.get("scopes_full"), Some(&1));
+}
+
+/// Whatever the script: a record has one journey, a branch one parent, and no stamp is taken twice by one journey.
+#[test]
+fn any_script_makes_whole_families() {
+    for seed in 0..60 {
+        let mix = Mix::ALL[seed as usize % 4];
+        let mut model = Model::new(3, Bounds { keys: 4, branches: 3, members: 5, ..Bounds::wide(2) });
+        let steps = script(seed, 3000, mix, &mut model);
+        let emitted = steps.iter().filter(|step| step.code == Emit).count() as u64;
+        let expected = model.expected(&steps, &log(&steps));
+        let roots = expected.journeys.iter().filter(|journey| journey.path == 0).count() as u64;
+        let threads = 3 + steps.iter().filter(|step| step.code == Die).count() as u64;
+        assert!(((emitted - threads) / 2..=emitted / 2).contains(&roots), "{emitted} {roots}");
+        let branches: u32 = expected.journeys.iter().map(|journey| journey.branches).sum();
+        assert_eq!(u64::from(branches) + roots, expected.journeys.len() as u64);
+        for journey in &expected.journeys {
+            assert!(
+                journey.stamps.is_sorted_by(|a, b| a.before_ns < b.before_ns),
+                "seed {seed}: {journey:?}"
+            );
+            assert!(journey.shared < journey.stamps.len() && (journey.shared == 0) == (journey.path == 0));
+            let ends = journey.stamps.iter().filter(|stamp| matches!(stamp.code, "W!" | "drop")).count();
+            assert!(ends <= 1, "seed {seed}: {journey:?}");
+        }
+    }
+}
+
+#[test]
+fn zz_debug() {
+    let seed: u64 = std::env::var("SEED").unwrap_or("0".into()).parse().unwrap();
+    let want = std::env::var("WANT").unwrap_or_default();
+    let mix = Mix::ALL[seed as usize % 4];
+    let rate = if seed / 4 % 2 == 0 { 1 } else { 3 };
+    let mut model = Model::new(4, Bounds::wide(rate));
+    let steps = script(seed, 10_000, mix, &mut model);
+    let found = model
+        .traces
+        .iter()
+        .position(|t| {
+            let names: Vec<_> = t.stamps.iter().map(|&at| steps[at].code.stage().unwrap().1).collect();
+            names.join(" ").starts_with(&want)
+        })
+        .unwrap();
+    let t = &model.traces[found];
+    println!("trace {found} {:?}", t);
+    let thread = steps[*t.stamps.last().unwrap()].thread;
+    let (first, last) = (t.stamps[0], *t.stamps.last().unwrap() + 6);
+    let mut again = Model::new(4, Bounds::wide(rate));
+    for (at, step) in steps.iter().enumerate() {
+        again.step(step);
+        if at + 40 >= first && at <= last {
+            let th = again.threads[step.thread as usize].clone();
+            let frames: Vec<_> = th
+                .frames
+                .iter()
+                .map(|f| {
+                    format!(
+                        "{}{}@{}",
+                        if f.is_call { "c" } else { "e" },
+                        f.trace.map_or("-".into(), |t| format!(
+                            "{t}{}",
+                            if again.is_alive(t) { "" } else { "x" }
+                        )),
+                        f.place
+                    )
+                })
+                .collect();
+            println!(
+                "{at} t{} {:?} {} {} | level {} of {:?} [{}]{}",
+                step.thread,
+                step.code,
+                step.object,
+                step.second,
+                th.calls.len(),
+                th.overflow,
+                frames.join(" "),
+                if t.stamps.contains(&at) { " <===" } else { "" }
+            );
+        }
+    }
+    let _ = thread;
+}
+#[test]
+fn zz_trace() {
+    let seed: u64 = std::env::var("SEED").unwrap_or("0".into()).parse().unwrap();
+    let want: usize = std::env::var("WANT").unwrap().parse().unwrap();
+    let mix = Mix::ALL[seed as usize % 4];
+    let rate = if seed / 4 % 2 == 0 { 1 } else { 3 };
+    let mut model = Model::new(4, Bounds::wide(rate));
+    let steps = script(seed, 10_000, mix, &mut model);
+    let t = &model.traces[want];
+    let names: Vec<_> =
+        t.stamps.iter().map(|&at| format!("{at}:{}", steps[at].code.stage().unwrap().1)).collect();
+    println!("trace {want} {:?} path {} {} end {:?}", t.who, t.path, names.join(" "), t.end);
+}

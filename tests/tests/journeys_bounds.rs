@@ -1,0 +1,89 @@
+//! At every bound of journeys: what is beyond is counted and flagged, the rest is as true as ever, and the numbers add up.
+
+use anyhow::{Result, ensure};
+use stain_tests::expected::Expected;
+use stain_tests::flow::{Flow, Kind, Read, bounds, codes};
+use stain_tests::run::Done;
+use stain_tests::targets::Flavour;
+
+const RATE: u64 = 4;
+const SMALL: &str = "--records 20000 --workers 2 --queue 64";
+
+fn bounded(kind: Kind, line: &str) -> Flow {
+    let mut flow = Flow::new(kind, Flavour::CProtected, RATE, SMALL);
+    flow.sampling = format!("{line}\n");
+    flow
+}
+
+/// The report says this, and the user was told which bound it was.
+fn assert_told(done: &Done, expected: &Expected, key: &str) -> Result<()> {
+    ensure!(!expected.bounds.is_empty(), "the bound was not met");
+    done.assert_says(expected)?;
+    ensure!(done.agent.stderr.contains(key), "the user was not told of {key}:\n{}", done.agent.stderr);
+    Ok(())
+}
+
+#[test]
+fn keys_beyond_the_bound_are_counted() -> Result<()> {
+    if !stain_tests::tally::privileged("journeys_bounds::keys_beyond_the_bound_are_counted").open() {
+        return Ok(());
+    }
+    for most in [1, 2] {
+        let flow = bounded(Kind::Handover, &format!("max_keys_per_trace = {most}"));
+        let done = flow.run()?;
+        assert_told(&done, &bounds::keys(flow.expected(&done.truth), most), "max_keys_per_trace")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn branches_beyond_the_bound_are_counted() -> Result<()> {
+    if !stain_tests::tally::privileged("journeys_bounds::branches_beyond_the_bound_are_counted").open() {
+        return Ok(());
+    }
+    for most in [1, 3] {
+        let flow = bounded(Kind::Split, &format!("max_branches_per_trace = {most}"));
+        let done = flow.run()?;
+        assert_told(&done, &bounds::branches(flow.expected(&done.truth), most), "max_branches_per_trace")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn members_beyond_the_bound_are_counted() -> Result<()> {
+    if !stain_tests::tally::privileged("journeys_bounds::members_beyond_the_bound_are_counted").open() {
+        return Ok(());
+    }
+    for most in [1, 5] {
+        let flow = bounded(Kind::Batch, &format!("max_batch_members = {most}"));
+        let done = flow.run()?;
+        let expected = bounds::members(flow.expected(&done.truth), &done.truth, RATE, most);
+        assert_told(&done, &expected, "max_batch_members")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn attributes_beyond_the_bound_are_counted() -> Result<()> {
+    if !stain_tests::tally::privileged("journeys_bounds::attributes_beyond_the_bound_are_counted").open() {
+        return Ok(());
+    }
+    let flow =
+        bounded(Kind::Errors, "max_attributes_per_trace = 2").read(codes::S0, &[Read::Status, Read::Uid]);
+    let more =
+        flow.clone().read(codes::WRITE_OK, &[Read::Word, Read::TimeMs]).read(codes::ERROR, &[Read::Word]);
+    let done = more.run()?;
+    let mut expected = flow.expected(&done.truth);
+    let mut full = 0;
+    for journey in &mut expected.journeys {
+        let dropped = match journey.stamps.last().map(|stamp| stamp.name) {
+            Some("write ok") => 2,
+            Some("error") => 1,
+            _ => continue,
+        };
+        full += dropped;
+        journey.flags.insert("attributes_dropped".to_owned(), dropped);
+    }
+    expected.bounds.insert("attributes_full".to_owned(), full);
+    assert_told(&done, &expected, "max_attributes_per_trace")
+}
