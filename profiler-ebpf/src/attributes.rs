@@ -94,7 +94,7 @@ fn fill(recipe: &AttributeRecipe, extra: *mut Extra, frame: &Frame) -> Option<u1
         if read as u32 != len {
             return Some((read - 1) as u16);
         }
-        let last = len - 1 & (MAX_TEXT_BYTES - 1);
+        let last = (len - 1) & (MAX_TEXT_BYTES - 1);
         // SAFETY: inside of the bytes, whose number is a power of two; the helper checks the user address, and writes a zero where it fails.
         return Some(unsafe {
             let place = bytes.add(last as usize);

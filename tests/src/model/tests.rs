@@ -226,7 +226,7 @@ fn zz_debug() {
     let seed: u64 = std::env::var("SEED").unwrap_or("0".into()).parse().unwrap();
     let want = std::env::var("WANT").unwrap_or_default();
     let mix = Mix::ALL[seed as usize % 4];
-    let rate = if seed / 4 % 2 == 0 { 1 } else { 3 };
+    let rate = if (seed / 4).is_multiple_of(2) { 1 } else { 3 };
     let mut model = Model::new(4, Bounds::wide(rate));
     let steps = script(seed, 10_000, mix, &mut model);
     let found = model
@@ -281,7 +281,7 @@ fn zz_trace() {
     let seed: u64 = std::env::var("SEED").unwrap_or("0".into()).parse().unwrap();
     let want: usize = std::env::var("WANT").unwrap().parse().unwrap();
     let mix = Mix::ALL[seed as usize % 4];
-    let rate = if seed / 4 % 2 == 0 { 1 } else { 3 };
+    let rate = if (seed / 4).is_multiple_of(2) { 1 } else { 3 };
     let mut model = Model::new(4, Bounds::wide(rate));
     let steps = script(seed, 10_000, mix, &mut model);
     let t = &model.traces[want];
