@@ -20,6 +20,7 @@ struct Settings {
     rate: u64,
     budget: u32,
     paused: bool,
+    level: u32,
 }
 
 impl Settings {
@@ -28,6 +29,7 @@ impl Settings {
             Setting::Rate => self.rate,
             Setting::Budget => self.budget.into(),
             Setting::Paused => self.paused.into(),
+            Setting::Level => self.level.into(),
         }
     }
 }
@@ -44,6 +46,7 @@ impl Running {
             Request::Status => self.status().map(|status| Answer::done(None, status)),
             Request::Rate(rate) => self.change(Setting::Rate, |to| to.rate = rate, observer),
             Request::Budget(budget) => self.change(Setting::Budget, |to| to.budget = budget, observer),
+            Request::Level(level) => self.change_level(level, observer),
             Request::Pause => self.change(Setting::Paused, |to| to.paused = true, observer),
             Request::Resume => self.change(Setting::Paused, |to| to.paused = false, observer),
         };
@@ -79,6 +82,17 @@ impl Running {
                 setting.name()
             )));
         }
+        self.changed(setting, from, to, observer)
+    }
+
+    /// Remembers and tells a change that the kernel program has taken.
+    pub(super) fn changed(
+        &mut self,
+        setting: Setting,
+        from: u64,
+        to: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<Answer, AgentError> {
         let at_ns = monotonic_ns();
         let wall_ns = at_ns.wrapping_add(self.tally.clock.offset_ns);
         let change = Change { setting, from, to, at_ns, wall_ns };
@@ -94,7 +108,7 @@ impl Running {
 
     /// Rate, budget and whether it is paused, as the kernel program has them.
     pub(super) fn confirmed(&self) -> Result<(u64, u32, bool), AgentError> {
-        let Settings { rate, budget, paused } = self.settings()?;
+        let Settings { rate, budget, paused, .. } = self.settings()?;
         Ok((rate, budget, paused))
     }
 
@@ -104,15 +118,24 @@ impl Running {
         Ok(match &self.kernel {
             Some(kernel) => {
                 let config = kernel.settings()?;
-                Settings { rate: config.rate, budget: config.budget, paused: config.paused != 0 }
+                Settings {
+                    rate: config.rate,
+                    budget: config.budget,
+                    paused: config.paused != 0,
+                    level: config.level,
+                }
             }
-            None => {
-                Settings { rate: sampling.rate, budget: sampling.max_traces_per_second, paused: self.paused }
-            }
+            None => Settings {
+                rate: sampling.rate,
+                budget: sampling.max_traces_per_second,
+                paused: self.paused,
+                level: self.spec.level as u32,
+            },
         })
     }
 
-    fn set(&mut self, Settings { rate, budget, paused }: Settings) {
+    /// All but the level.
+    fn set(&mut self, Settings { rate, budget, paused, .. }: Settings) {
         self.spec.sampling.rate = rate;
         self.spec.sampling.max_traces_per_second = budget;
         self.paused = paused;
@@ -124,7 +147,7 @@ impl Running {
     }
 
     fn status(&self) -> Result<Status, AgentError> {
-        let Settings { rate, budget, paused } = self.settings()?;
+        let Settings { rate, budget, paused, level: _ } = self.settings()?;
         let state = match (self.traced.is_empty(), paused) {
             (true, _) => State::Waiting,
             (false, true) => State::Paused,
@@ -138,6 +161,7 @@ impl Running {
             sites: self.traced.iter().map(|traced| traced.probes() as u64).sum(),
             rate,
             budget,
+            level: self.spec.level.to_string(),
             elapsed_ns: if self.kernel.is_some() {
                 monotonic_ns().saturating_sub(self.started_ns)
             } else {

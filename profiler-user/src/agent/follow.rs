@@ -84,12 +84,8 @@ impl Running {
             self.load(planned.len())?;
         }
         let Some(kernel) = &mut self.kernel else { return Ok(()) };
-        let sites = self.registry.adopt(planned, &self.spec.stages, kernel)?;
-        for site in &sites {
-            if let Some(ttl) = self.spec.stages.get(site.stage).and_then(|stage| stage.ttl) {
-                self.harvest.set_stage_ttl(site.probe, ttl);
-            }
-        }
+        let sites = self.registry.adopt(planned, &self.spec, kernel)?;
+        self.harvest.set_stage_ttls(&sites, &self.spec);
         self.last_number += 1;
         let number = self.last_number;
         // Before the first hit, so that every trace finds its process.
@@ -106,7 +102,7 @@ impl Running {
         if !self.pids.contains(&pid) {
             self.pids.push(pid);
         }
-        self.tell_attached(pid);
+        self.tell_sites(vec![pid]);
         Ok(())
     }
 

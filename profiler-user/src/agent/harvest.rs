@@ -10,6 +10,8 @@ use profiler_common::{Handle, Key, NoticeKind, Outcome, SlotHeader, SlotState};
 
 use crate::assemble::{Ancestor, Lineage, Slot};
 use crate::attach::{AttachError, Grace, Kernel, SlotContent};
+use crate::plan::Site;
+use crate::spec::Spec;
 
 /// How often all slots are looked at: for traces whose time is over, and those whose notice found no room.
 const SCAN_EVERY: Duration = Duration::from_millis(500);
@@ -74,6 +76,15 @@ impl Harvest {
     pub fn set_stage_ttl(&mut self, probe: u32, ttl: Duration) {
         if let Ok(probe) = u16::try_from(probe) {
             self.stage_ttl_ns.insert(probe, u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Takes over how long traces may stay at each of these sites.
+    pub(super) fn set_stage_ttls(&mut self, sites: &[Site], spec: &Spec) {
+        for site in sites {
+            if let Some(ttl) = spec.stages.get(site.stage).and_then(|stage| stage.ttl) {
+                self.set_stage_ttl(site.probe, ttl);
+            }
         }
     }
 

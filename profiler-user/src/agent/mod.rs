@@ -10,6 +10,7 @@ mod events;
 mod follow;
 mod guard;
 pub mod harvest;
+mod level;
 mod missing;
 mod parts;
 mod processes;

@@ -54,6 +54,11 @@ impl Traced {
         self.links.probes()
     }
 
+    /// Has other probes from now on; gives those that it had.
+    pub(super) fn exchange(&mut self, links: Links) -> Links {
+        std::mem::replace(&mut self.links, links)
+    }
+
     /// See [`Links::sweep`].
     pub(super) fn sweep(&self) -> Option<Sweep> {
         self.links.sweep()

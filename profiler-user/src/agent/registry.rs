@@ -5,7 +5,7 @@ use profiler_common::limits::MAX_PROBES;
 use crate::assemble::ProbeTable;
 use crate::attach::{AttachError, Kernel};
 use crate::plan::Site;
-use crate::spec::Stage;
+use crate::spec::{Level, Spec};
 
 /// Sites that there is room for beyond those of the first processes: for later ones that run another build.
 const SPARE: u32 = 256;
@@ -21,28 +21,30 @@ impl Registry {
     /// Room to ask the kernel for when the first process has `sites` sites.
     pub(super) fn room_for(sites: usize) -> u32 {
         let sites = u32::try_from(sites).unwrap_or(MAX_PROBES);
-        sites.saturating_mul(2).saturating_add(SPARE).min(MAX_PROBES)
+        // Each level that a session is given has sites of its own.
+        sites.saturating_mul(Level::ALL.len() as u32).saturating_add(SPARE).min(MAX_PROBES)
     }
 
-    /// Gives the sites of one more process their probe ids: those of the same place in the same file keep theirs.
+    /// Gives the sites of a process at a level their probe ids: those of the same place in the same file keep theirs. They sleep at every other level.
     ///
     /// # Errors
     /// When there is no room for a new one.
     pub(super) fn adopt(
         &mut self,
         planned: Vec<Site>,
-        stages: &[Stage],
+        spec: &Spec,
         kernel: &mut Kernel,
     ) -> Result<Vec<Site>, AttachError> {
         let mut adopted = Vec::with_capacity(planned.len());
         for mut site in planned {
+            site.spec.sleeps = !(1 << spec.level as u8);
             if let Some(known) = self.sites.iter().find(|known| is_same(known, &site)) {
                 site.probe = known.probe;
             } else {
                 site.probe = u32::try_from(self.sites.len()).unwrap_or(MAX_PROBES);
                 kernel.set_probe(&site)?;
                 self.sites.push(site.clone());
-                self.table = ProbeTable::new(&self.sites, stages);
+                self.table = ProbeTable::new(&self.sites, &spec.stages);
             }
             adopted.push(site);
         }

@@ -74,8 +74,8 @@ impl Running {
         })));
     }
 
-    /// That a process is attached to, with the sites that are new. Before the first of its traces is read.
-    pub(super) fn tell_attached(&mut self, pid: u32) {
+    /// The sites that are new, with the processes that are. Before the first of their traces is read.
+    pub(super) fn tell_sites(&mut self, pids: Vec<u32>) {
         if self.hub.is_empty() {
             return;
         }
@@ -83,7 +83,7 @@ impl Running {
         let sites = new.iter().map(|site| site_info(site, &self.options.costs)).collect();
         self.told_sites = self.registry.sites().len();
         let (target, mono_ns) = (self.target(), monotonic_ns());
-        let attached = Attached { target, mono_ns, pids: vec![pid], sites };
+        let attached = Attached { target, mono_ns, pids, sites };
         self.hub.send(&FeedEvent::Attached(Arc::new(attached)));
     }
 

@@ -191,6 +191,14 @@ impl Kernel {
         links
     }
 
+    /// Sets further probes in a process that is a target.
+    ///
+    /// # Errors
+    /// When one cannot be set; then none of them is.
+    pub fn attach_more(&mut self, pid: u32, number: u32, sites: &[Site]) -> Result<Links, AttachError> {
+        self.set_probes(pid, number, sites)
+    }
+
     fn set_probes(&mut self, pid: u32, number: u32, sites: &[Site]) -> Result<Links, AttachError> {
         for site in sites {
             self.programs.load(&mut self.ebpf, Kind::of(&site.spec))?;

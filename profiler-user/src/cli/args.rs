@@ -145,6 +145,12 @@ pub(super) enum CtlRequest {
         #[arg(value_parser = value_parser!(u32).range(0..=i64::from(MAX_BUDGET)))]
         n: u32,
     },
+    /// Probe the stages of level L and of those before it from now on.
+    Level {
+        /// info, debug or trace.
+        #[arg(value_name = "L")]
+        level: Level,
+    },
     /// Begin no trace until `resume`; those in flight go on.
     Pause,
     /// Begin traces again.
@@ -159,6 +165,7 @@ impl CtlRequest {
             Self::Status => Request::Status,
             Self::Rate { n } => Request::Rate(n),
             Self::Budget { n } => Request::Budget(n),
+            Self::Level { level } => Request::Level(level),
             Self::Pause => Request::Pause,
             Self::Resume => Request::Resume,
             Self::Detach => Request::Detach,

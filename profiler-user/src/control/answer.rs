@@ -54,6 +54,8 @@ pub struct Status {
     pub rate: u64,
     /// New traces a second at most; 0: no bound.
     pub budget: u32,
+    /// The level of detail, in a word.
+    pub level: String,
     /// Since attaching; 0 before.
     pub elapsed_ns: u64,
     /// The accounts so far.
@@ -127,7 +129,7 @@ impl Status {
     }
 
     fn text(&self) -> String {
-        let Self { state, sites, rate, budget, elapsed_ns, counts, .. } = self;
+        let Self { state, sites, rate, budget, level, elapsed_ns, counts, .. } = self;
         let since = humantime::format_duration(Duration::from_secs(elapsed_ns / 1_000_000_000));
         let state = match state {
             State::Waiting => "waiting for its target".to_owned(),
@@ -144,7 +146,7 @@ impl Status {
         let [records, sampled, admitted, refused, written, ended] =
             [records, sampled, admitted, refused, written, ended].map(units::count);
         format!(
-            "{}\n  {state}\n  samples {rate}, {budget}\n  {records} records, {sampled} sampled, {admitted} admitted, {refused} refused; \
+            "{}\n  {state}\n  samples {rate}, {budget}, at level {level}\n  {records} records, {sampled} sampled, {admitted} admitted, {refused} refused; \
              {ended} traces ended, {written} of them written\n",
             self.title()
         )
@@ -167,6 +169,7 @@ mod tests {
             sites: 14,
             rate: 100,
             budget: 50,
+            level: "info".to_owned(),
             elapsed_ns: 61_500_000_000,
             counts,
         }
@@ -203,7 +206,7 @@ mod tests {
         assert_eq!(
             Answer::done(None, status()).text(),
             "agent 77: nginx (processes 42, 43)\n  running for 1m 1s, 14 probes set\n  samples one record in 100, at most 50 \
-             traces a second\n  12,345 records, 123 sampled, 100 admitted, 23 refused; 90 traces ended, 80 of them written\n"
+             traces a second, at level info\n  12,345 records, 123 sampled, 100 admitted, 23 refused; 90 traces ended, 80 of them written\n"
         );
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use profiler_common::limits::MAX_BUDGET;
 
+use crate::spec::{Level, ParseError};
+
 /// Longest request, in bytes, its line feed not counted.
 pub const MAX_REQUEST_BYTES: usize = 128;
 
@@ -19,6 +21,8 @@ pub enum Request {
     Rate(u64),
     /// Begin at most so many traces a second from now on; 0: no bound.
     Budget(u32),
+    /// Probe the stages of this level and of those before it.
+    Level(Level),
     /// Begin no trace.
     Pause,
     /// Begin traces again.
@@ -33,6 +37,7 @@ impl fmt::Display for Request {
             Self::Status => f.write_str("status"),
             Self::Rate(rate) => write!(f, "rate {rate}"),
             Self::Budget(budget) => write!(f, "budget {budget}"),
+            Self::Level(level) => write!(f, "level {level}"),
             Self::Pause => f.write_str("pause"),
             Self::Resume => f.write_str("resume"),
             Self::Detach => f.write_str("detach"),
@@ -61,12 +66,13 @@ impl Request {
             "status" => Self::Status,
             "rate" => Self::Rate(number(word, words.next(), MAX_RATE, "0 samples nothing")?),
             "budget" => Self::Budget(number(word, words.next(), MAX_BUDGET, "0 means no bound")?),
+            "level" => Self::Level(level(words.next())?),
             "pause" => Self::Pause,
             "resume" => Self::Resume,
             "detach" => Self::Detach,
             other => {
                 return Err(format!(
-                    "there is no request `{other}`; there are status, rate N, budget N, pause, resume and detach"
+                    "there is no request `{other}`; there are status, rate N, budget N, level L, pause, resume and detach"
                 ));
             }
         };
@@ -80,6 +86,11 @@ impl Request {
 /// What a line that is too long is answered.
 pub(super) fn too_long() -> String {
     format!("the request is longer than {MAX_REQUEST_BYTES} bytes; send a line such as `status`")
+}
+
+fn level(word: Option<&str>) -> Result<Level, String> {
+    let word = word.ok_or(r#"`level` takes "info", "debug" or "trace"; none is given"#)?;
+    word.parse().map_err(|error: ParseError| error.message)
 }
 
 fn number<T>(what: &str, word: Option<&str>, most: T, zero: &str) -> Result<T, String>
@@ -96,7 +107,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_REQUEST_BYTES, Request};
+    use super::{Level, MAX_REQUEST_BYTES, Request};
     use proptest::prelude::*;
 
     #[test]
@@ -107,6 +118,7 @@ mod tests {
             Request::Rate(i64::MAX as u64),
             Request::Budget(0),
             Request::Budget(16_777_215),
+            Request::Level(Level::Debug),
             Request::Pause,
             Request::Resume,
             Request::Detach,
@@ -129,6 +141,9 @@ mod tests {
             (b"rate 1 2", &["`2` is one word too many after `rate 1`"]),
             (b"rate 9223372036854775808", &["from 0 to 9223372036854775807"]),
             (b"budget 16777216", &["from 0 to 16777215", "0 means no bound"]),
+            (b"level", &["`level` takes", "none is given"]),
+            (b"level loud", &["there is no level `loud`", "\"debug\""]),
+            (b"level debug now", &["`now` is one word too many after `level debug`"]),
             (b"pause now", &["`now` is one word too many"]),
             (b"sta\0tus", &["not plain text"]),
             (b"\xff\xfe", &["not plain text"]),

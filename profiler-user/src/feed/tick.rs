@@ -1,5 +1,7 @@
 //! How a session stands, and what follows from its counts: rows of stages and cost. The agent's own summary is made by the same two functions.
 
+use std::collections::HashSet;
+
 use profiler_common::ProbeCount;
 
 use super::{SiteInfo, StageInfo};
@@ -54,9 +56,11 @@ pub fn stage_rows(stages: &[StageInfo], sites: &[SiteInfo], counts: &[ProbeCount
         stamps: 0,
     };
     let mut rows: Vec<StageRow> = stages.iter().map(empty).collect();
+    // A place that was probed at several levels is one site.
+    let mut places = HashSet::new();
     for (site, count) in sites.iter().zip(counts).filter(|(site, _)| !site.saves) {
         if let Some(row) = rows.get_mut(site.stage) {
-            row.sites += 1;
+            row.sites += u64::from(places.insert((site.stage, &site.file, &site.label, site.class)));
             row.hits = row.hits.saturating_add(count.hits);
             row.unreadable = row.unreadable.saturating_add(count.unreadable);
             row.stamps = row.stamps.saturating_add(count.stamps);

@@ -146,6 +146,12 @@ pub fn plan(spec: &Spec, points: &[ResolvedStage<'_>], kernel: KernelTraits) -> 
     planner.finish()
 }
 
+/// The number before that of a stage's first call: the same whatever other stages are planned, so that a call that is open when the level is changed is known
+/// at its return.
+fn first_call(stage: usize) -> u32 {
+    u32::try_from(stage).unwrap_or(u32::MAX).saturating_mul(MAX_PROBES)
+}
+
 struct Planner<'s> {
     spec: &'s Spec,
     kernel: KernelTraits,
@@ -161,6 +167,7 @@ impl Planner<'_> {
         stage: &Stage,
         points: impl Iterator<Item = &'a ResolvedStage<'a>>,
     ) {
+        self.calls = first_call(index);
         let mut seen = HashSet::new();
         for candidate in points.flat_map(|point| &point.functions) {
             if seen.insert((&candidate.module.path, candidate.code.address)) {

@@ -161,6 +161,7 @@ pub(super) fn put_changed(put: &mut Put, change: &Change) {
         Setting::Rate => 0,
         Setting::Budget => 1,
         Setting::Paused => 2,
+        Setting::Level => 3,
     });
     [from, to, at_ns, wall_ns].into_iter().for_each(|number| put.number(number));
 }
@@ -170,6 +171,7 @@ pub(super) fn take_changed(take: &mut Take<'_>) -> Option<Change> {
         0 => Setting::Rate,
         1 => Setting::Budget,
         2 => Setting::Paused,
+        3 => Setting::Level,
         _ => return None,
     };
     let (from, to, at_ns, wall_ns) = (take.number()?, take.number()?, take.number()?, take.number()?);

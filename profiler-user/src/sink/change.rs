@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::spec::Level;
+
 /// What can be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -14,6 +16,13 @@ pub enum Setting {
     Budget,
     /// 1 while no trace is begun, 0 otherwise.
     Paused,
+    /// The level of detail, by its place in [`Level::ALL`].
+    Level,
+}
+
+/// The word for a level; for a number that is none, the most detailed.
+fn level(number: u64) -> Level {
+    usize::try_from(number).ok().and_then(|index| Level::ALL.get(index)).copied().unwrap_or(Level::Trace)
 }
 
 /// One change, as the kernel program has it since.
@@ -43,6 +52,8 @@ impl fmt::Display for Change {
             (Setting::Rate, 0) => write!(f, "rate: no record from now on (was {})", rate(from)),
             (Setting::Rate, _) => write!(f, "rate: one record in {to} from now on (was {})", rate(from)),
             (Setting::Budget, _) => write!(f, "budget: {} from now on (was {})", budget(to), budget(from)),
+            (Setting::Level, _) if from == to => write!(f, "level: {} as before", level(to)),
+            (Setting::Level, _) => write!(f, "level: {} from now on (was {})", level(to), level(from)),
             (Setting::Paused, 0) if from == 0 => f.write_str("was not paused"),
             (Setting::Paused, 0) => f.write_str("resumed: traces are begun again"),
             (Setting::Paused, _) if from != 0 => f.write_str("was paused already"),
@@ -59,6 +70,7 @@ impl Setting {
             Self::Rate => "rate",
             Self::Budget => "budget",
             Self::Paused => "paused",
+            Self::Level => "level",
         }
     }
 }
@@ -81,6 +93,8 @@ mod tests {
             (Setting::Paused, 1, 1, "was paused already"),
             (Setting::Paused, 1, 0, "resumed: traces are begun again"),
             (Setting::Paused, 0, 0, "was not paused"),
+            (Setting::Level, 0, 1, "level: debug from now on (was info)"),
+            (Setting::Level, 2, 2, "level: trace as before"),
         ] {
             assert_eq!(Change { setting, from, to, at_ns: 0, wall_ns: 0 }.to_string(), sentence);
         }

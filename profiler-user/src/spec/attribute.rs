@@ -2,7 +2,9 @@
 //!
 //! Owns: the expression, its one spelling (`Display`) and the words for numbers. Refuses: registers, which are `plan`'s.
 //!
-//!     attribute = "str" "(" sum "," sum ")" | sum
+//! ```text
+//! attribute = "str" "(" sum "," sum ")" | sum
+//! ```
 //!
 //! with `sum` as in keys.
 

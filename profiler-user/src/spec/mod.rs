@@ -155,6 +155,17 @@ impl Spec {
         probed.find(|one| one.key.value().is_some()).is_some_and(|first| first.space == stage.space)
     }
 
+    /// What the spec lacks at its level to have journeys at all, if anything.
+    #[must_use]
+    pub fn lack(&self) -> Option<&'static str> {
+        let any =
+            |is: &dyn Fn(&Stage) -> bool| self.stages.iter().any(|stage| self.is_probed(stage) && is(stage));
+        if self.sampling.mode == SamplingMode::Sequence && !any(&|stage| stage.code == StageCode::SOURCE) {
+            return Some("S0");
+        }
+        (!any(&|stage| stage.outcome.is_some())).then_some("stage that ends a trace")
+    }
+
     fn own_space(&self, space: u32) -> Option<&Space> {
         self.spaces.get(space.checked_sub(ProbeSpec::SPACE_OWN)? as usize)
     }

@@ -263,7 +263,8 @@ fn notice() -> impl Strategy<Value = Notice> {
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    let setting = prop_oneof![Just(Setting::Rate), Just(Setting::Budget), Just(Setting::Paused)];
+    let setting =
+        prop_oneof![Just(Setting::Rate), Just(Setting::Budget), Just(Setting::Paused), Just(Setting::Level)];
     (setting, any::<[u64; 4]>()).prop_map(|(setting, [from, to, at_ns, wall_ns])| Change {
         setting,
         from,

@@ -1,0 +1,66 @@
+//! The level of a running session, changed.
+//!
+//! Each level has sites of its own in the kernel program, which sleep at every other one. Those of the new level are all set before one word is changed that
+//! wakes them and puts the old ones to sleep; then these are taken off. So no journey is stamped by a half of a level's sites, and of several probes on one
+//! instruction those that end scopes are always set first.
+
+use crate::attach::Links;
+use crate::control::Answer;
+use crate::sink::Setting;
+use crate::spec::{Level, Spec};
+
+use super::error::AgentError;
+use super::events::Observer;
+use super::session::Running;
+
+impl Running {
+    /// Looks at the stages of this level from now on, or says why that cannot be.
+    pub(super) fn change_level(
+        &mut self,
+        level: Level,
+        observer: &mut dyn Observer,
+    ) -> Result<Answer, AgentError> {
+        let from = self.spec.level;
+        if from != level {
+            let spec = Spec { level, ..self.spec.clone() };
+            if let Some(lack) = spec.lack() {
+                return Ok(Answer::refused(format!(
+                    "at level {level} the spec has no {lack}; it stays at {from}"
+                )));
+            }
+            if let Err(error) = self.exchange_sites(spec) {
+                return Ok(Answer::refused(format!("the level stays at {from}: {error}")));
+            }
+        }
+        self.changed(Setting::Level, from as u64, level as u64, observer)
+    }
+
+    fn exchange_sites(&mut self, spec: Spec) -> Result<(), AgentError> {
+        let links = self.sites_of_level(&spec);
+        self.resolver.forget();
+        let links = links?;
+        if let Some(kernel) = &mut self.kernel {
+            kernel.set_level(spec.level as u32);
+        }
+        self.spec = spec;
+        self.tell_sites(Vec::new());
+        for (traced, links) in self.traced.iter_mut().zip(links) {
+            drop(traced.exchange(links));
+        }
+        Ok(())
+    }
+
+    /// Sets the probes of a level in all processes; on an error all of them are taken off again.
+    fn sites_of_level(&mut self, spec: &Spec) -> Result<Vec<Links>, AgentError> {
+        let Some(kernel) = &mut self.kernel else { return Ok(Vec::new()) };
+        let mut links = Vec::with_capacity(self.traced.len());
+        for traced in &self.traced {
+            let pid = traced.identity.pid;
+            let planned = self.resolver.sites(spec, pid)?;
+            let sites = self.registry.adopt(planned, spec, kernel)?;
+            self.harvest.set_stage_ttls(&sites, spec);
+            links.push(kernel.attach_more(pid, traced.number, &sites)?);
+        }
+        Ok(links)
+    }
+}

@@ -1,0 +1,120 @@
+//! `stain ctl level`: stages of a level are probed while it holds, at no other time, and every trace stays true.
+
+use anyhow::{Context, Result, ensure};
+use stain_tests::journey::{self, Expect};
+use stain_tests::run::Scenario;
+use stain_tests::targets::Flavour;
+use stain_tests::{code, control, ledger, specs, tally};
+
+const RATE: u64 = 20;
+const FLOW: &str =
+    "--until-halt --records 0 --rate-per-second 20000 --reuse shared --drop-percent 20 --truth-sample 10";
+
+/// Breakpoints in the target, probes by the agent's account, and its level.
+fn probes(pid: u32, binary: &std::path::Path, agent: u32) -> Result<(usize, u64, String)> {
+    let status = control::ask(agent, "status")?["status"].clone();
+    let sites = status["sites"].as_u64().context("no sites")?;
+    let level = status["level"].as_str().context("no level")?.to_owned();
+    Ok((code::differences(pid, binary)?.len(), sites, level))
+}
+
+#[test]
+fn stages_come_and_go_with_the_level() -> Result<()> {
+    if !tally::privileged("ctl_level::stages_come_and_go_with_the_level").open() {
+        return Ok(());
+    }
+    let spec = specs::every(Flavour::C, RATE)
+        .with("T+", "level = \"debug\"\n")
+        .with("S0", "attr.size = { value = \"arg0\", level = \"trace\" }\n");
+    let mut running = Scenario::new(Flavour::C, FLOW, spec).start()?;
+    let (pid, agent, binary) = (running.pipeline.pid(), running.agent.pid(), Flavour::C.binary()?);
+    running.pipeline.go()?;
+    let pass = || {
+        let sampled = |counts: &serde_json::Value| counts["sampled"].as_u64();
+        let before = sampled(&control::ask(agent, "status")?["status"]["counts"]).context("no counts")?;
+        control::until_counted(agent, |counts| sampled(counts) >= Some(before + 100))
+    };
+    // Each change: its level, when it was asked for at the earliest, and when it held at the latest.
+    let mut held = vec![("info", 0, 0)];
+    assert_eq!(probes(pid, &binary, agent)?, (6, 6, "info".to_owned()));
+    for (level, sites) in [("debug", 7), ("trace", 7), ("info", 6), ("debug", 7)] {
+        pass()?;
+        let asked_ns = now_ns()?;
+        let answer = control::ask(agent, &format!("level {level}"))?;
+        ensure!(answer["ok"] == true && answer["status"]["level"] == level, "{answer}");
+        held.push((level, asked_ns, answer["changed"]["at_ns"].as_u64().context("no time")?));
+        assert_eq!(probes(pid, &binary, agent)?, (sites, sites as u64, level.to_owned()));
+    }
+    pass()?;
+    running.pipeline.halt()?;
+    let mut done = running.finish()?;
+    let (mut with, mut without, mut sized) = (0, 0, 0);
+    for trace in &done.report.traces {
+        let passed = |code: &str| trace.entries.iter().any(|entry| entry.stage == code);
+        let (first, last) = (trace.start_ns, trace.entries.last().context("no entry")?.ts_ns);
+        // Only what lies wholly within the time of one level is certain.
+        let level = held.iter().enumerate().find_map(|(index, (level, _, from))| {
+            let until = held.get(index + 1).map_or(u64::MAX, |(_, asked, _)| *asked);
+            (first > *from && last < until).then_some(*level)
+        });
+        let Some(level) = level else { continue };
+        let has_size = trace.entries.iter().any(|entry| entry.attributes.contains_key("size"));
+        ensure!(has_size == (level == "trace"), "an attribute at level {level}: {trace:?}");
+        sized += u32::from(has_size);
+        if passed("T-") {
+            ensure!(passed("T+") == (level != "info"), "T+ at level {level}: {trace:?}");
+            if passed("T+") { with += 1 } else { without += 1 }
+        }
+    }
+    ensure!(
+        with > 50 && without > 50 && sized > 50,
+        "{with} with, {without} without, {sized} with the attribute"
+    );
+    // Apart from it, all is as always: no trace is lost, mixed, or stamped twice.
+    for trace in &mut done.report.traces {
+        let stamps = trace.entries.iter().filter(|entry| entry.stage == "T+").count();
+        ensure!(stamps <= 1, "{trace:?}");
+        trace.entries.retain(|entry| entry.stage != "T+");
+    }
+    let mut expect = Expect { complete: false, ..Expect::every(RATE) };
+    expect.stages.retain(|(code, _)| *code != "T+");
+    let violations = journey::check(&done.report, &done.truth, &expect);
+    ensure!(violations.is_empty(), "{}\n{}", journey::show(&violations), done.report.summary);
+    let wrong = ledger::check(&done.report);
+    ensure!(wrong.is_empty() && done.report.summary["ledger"]["balanced"] == true, "{}", wrong.join("\n"));
+    let rows = done.report.summary["stages"].as_array().context("no stages")?;
+    ensure!(
+        rows.iter().all(|row| row["sites"] == 1),
+        "a place counts once, at however many levels: {rows:?}"
+    );
+    ensure!(done.agent.stderr.contains("level: debug from now on (was info)"), "{}", done.agent.stderr);
+    Ok(())
+}
+
+/// The monotonic clock, as the answers have it.
+fn now_ns() -> Result<u64> {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Ok(u64::try_from(now.tv_sec)? * 1_000_000_000 + u64::try_from(now.tv_nsec)?)
+}
+
+#[test]
+fn a_level_without_journeys_is_refused() -> Result<()> {
+    if !tally::privileged("ctl_level::a_level_without_journeys_is_refused").open() {
+        return Ok(());
+    }
+    let spec = specs::every(Flavour::C, RATE).with("S0", "level = \"debug\"\n");
+    let mut scenario = Scenario::new(Flavour::C, FLOW, spec);
+    scenario.attach = vec!["--level".to_owned(), "debug".to_owned()];
+    let mut running = scenario.start()?;
+    let answer = control::ask(running.agent.pid(), "level info")?;
+    let error = answer["error"].as_str().unwrap_or_default();
+    ensure!(
+        answer["ok"] == false && error.contains("at level info the spec has no S0; it stays at debug"),
+        "{answer}"
+    );
+    assert_eq!(control::ask(running.agent.pid(), "status")?["status"]["level"], "debug");
+    running.pipeline.go()?;
+    running.pipeline.halt()?;
+    running.finish()?;
+    Ok(())
+}
