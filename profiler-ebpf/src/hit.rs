@@ -12,7 +12,7 @@ use profiler_common::{Config, Counter, Key, KeyRecipe, ProbeSpec, Role};
 
 use crate::count::{self, SiteCount, count};
 use crate::frame::{self, Frame};
-use crate::maps::{CALLS, CONFIG, PROBES};
+use crate::maps::{CALLS, CONFIG, MORE, PROBES};
 use crate::predicate::{Verdict, verdict};
 use crate::{admit, batch, end, in_flight, journey, key, marks, scope, stamp, unseen};
 
@@ -117,7 +117,7 @@ fn arrive<'a, const PLAIN: bool>(
         return None;
     }
     site.hit();
-    let absent = in_flight::nothing_open() || PLAIN && is_absent(ctx, spec, process);
+    let absent = in_flight::nothing_open() || is_absent::<PLAIN>(ctx, spec, cookie);
     if is_idle(spec, absent) {
         return None;
     }
@@ -179,16 +179,40 @@ fn pass_unseen(spec: &ProbeSpec, process: u32, is_record: bool) {
     }
 }
 
-/// Whether the record of a hit at a plain site, whose key lies in a register, is seen at once not to be in flight.
+/// Whether the record of a hit is seen at once not to be in flight, and nothing else of a journey at hand that the hit could change: by its key, where that
+/// lies in a register, and, at other than plain sites, by there being no scope.
 #[inline(always)]
-fn is_absent(ctx: &ProbeContext, spec: &ProbeSpec, process: u32) -> bool {
-    let value = if in_register(spec) { frame::argument(ctx, spec.key.value.base) } else { None };
-    value.is_some_and(|value| !marks::may_be_in_flight(Key::new(process, spec.space, value)))
+fn is_absent<const PLAIN: bool>(ctx: &ProbeContext, spec: &ProbeSpec, cookie: u64) -> bool {
+    if !PLAIN {
+        if !scope::none_open() {
+            return false;
+        }
+        if spec.flags & ProbeSpec::HAS_ALSO != 0 {
+            let Some(more) = MORE.get(cookie as u32) else { return false };
+            if !is_unmarked(ctx, &more.also, cookie, more.also_space) {
+                return false;
+            }
+        }
+        if spec.flags & ProbeSpec::KEY_IS_SCOPE != 0 {
+            return true;
+        }
+    }
+    is_unmarked(ctx, &spec.key, cookie, spec.space)
+}
+
+/// Whether a key lies in a register and is certainly not in flight.
+#[inline(always)]
+fn is_unmarked(ctx: &ProbeContext, recipe: &KeyRecipe, cookie: u64, space: u32) -> bool {
+    if !in_register(recipe) {
+        return false;
+    }
+    let value = frame::argument(ctx, recipe.value.base);
+    value.is_some_and(|value| !marks::may_be_in_flight(Key::new((cookie >> 32) as u32, space, value)))
 }
 
 #[inline(always)]
-fn in_register(spec: &ProbeSpec) -> bool {
-    spec.key.kind == KeyRecipe::VALUE && spec.key.value.steps == 0
+fn in_register(recipe: &KeyRecipe) -> bool {
+    recipe.kind == KeyRecipe::VALUE && recipe.value.steps == 0
 }
 
 /// The common hit, and the shortest way through it: no trace is in flight that this stage could stamp or end, and all that it needs
@@ -199,7 +223,7 @@ fn is_idle(spec: &ProbeSpec, absent: bool) -> bool {
         return scope::none_open();
     }
     let looks_up = spec.role != Role::Start as u8 && spec.role != Role::Save as u8;
-    absent && looks_up && in_register(spec) && spec.flags & ALWAYS_LOOKED_AT == 0
+    absent && looks_up && in_register(&spec.key) && spec.flags & ALWAYS_LOOKED_AT == 0
 }
 
 /// Whether it is known beforehand of a hit at a source, no older trace having its key, that it is a record: then nearly all of them, which are not
@@ -207,7 +231,7 @@ fn is_idle(spec: &ProbeSpec, absent: bool) -> bool {
 #[inline(always)]
 fn is_simple_source(spec: &ProbeSpec, config: &Config) -> bool {
     spec.role == Role::Start as u8
-        && in_register(spec)
+        && in_register(&spec.key)
         && spec.flags & (ALWAYS_LOOKED_AT | ProbeSpec::HAS_PREDICATE | ProbeSpec::HAS_TASK) == 0
         && config.by_key == 0
 }

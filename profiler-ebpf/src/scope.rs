@@ -218,11 +218,11 @@ fn decide(scope: &ScopeFrame) -> u64 {
     if outputs != scope.outputs {
         return 0;
     }
-    if children != scope.children {
-        return end::by_handle(scope.handle, Outcome::Split.code());
-    }
     if scope.flags & ScopeFrame::KEEPS_EMPTY != 0 {
         return 0;
+    }
+    if children != scope.children {
+        return end::by_handle(scope.handle, Outcome::Split.code());
     }
     end::by_handle(scope.handle, Outcome::Filtered.code())
 }

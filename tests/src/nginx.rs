@@ -75,11 +75,15 @@ impl Site {
         std::fs::create_dir(site.path("www"))?;
         std::fs::write(site.path("www/small"), "well\n")?;
         std::fs::write(site.path("www/large"), vec![b'.'; LARGE])?;
+        std::fs::write(site.path("www/part"), "part\n")?;
+        let include = "<!--# include virtual=\"/part\" -->";
+        std::fs::write(site.path("www/page"), format!("one {include} two {include}\n"))?;
         std::fs::write(site.path("nginx.conf"), site.configuration())?;
         Ok(site)
     }
 
-    /// `/id/N` is the large file and `/ok/N` the small one, both by an internal redirect; all else is not found.
+    /// `/id/N` is the large file and `/ok/N` the small one, both by an internal redirect; `/ssi/N` is a page that includes two parts, `/auth/N` the small file after
+    /// a sub-request has allowed it, `/bad/N` fails; all else is not found.
     fn configuration(&self) -> String {
         let (home, address, workers) = (self.folder.path().display(), self.address, self.workers);
         let buffers: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -90,7 +94,10 @@ impl Site {
              events {{ worker_connections 512; }}\n\
              http {{\n{buffers}  log_format test '$pid $request_uri $status $body_bytes_sent';\n  access_log {home}/access test;\n  \
              keepalive_requests 1000000;\n  server {{\n    listen {address} sndbuf=128k;\n    root {home}/www;\n    \
-             location /id/ {{ try_files /none /large; }}\n    location /ok/ {{ try_files /none /small; }}\n  }}\n}}\n"
+             location /id/ {{ try_files /none /large; }}\n    location /ok/ {{ try_files /none /small; }}\n    \
+             location /ssi/ {{ ssi on; ssi_types *; try_files /none /page; }}\n    location /bad/ {{ return 503; }}\n    \
+             location = /page {{ ssi on; ssi_types *; }}\n    location = /granted {{ internal; return 204; }}\n    \
+             location /auth/ {{ auth_request /granted; try_files /none /small; }}\n  }}\n}}\n"
         )
     }
 

@@ -11,6 +11,7 @@ mod bpftrace;
 mod demo;
 mod export;
 mod hit;
+mod journeys;
 mod machine;
 mod micro;
 mod pingpong;
@@ -37,10 +38,11 @@ struct Bench {
 }
 
 /// In the order in which they run: from one instruction to whole programs.
-const BENCHES: [Bench; 9] = [
+const BENCHES: [Bench; 10] = [
     Bench { name: "hit", about: "one hit, by the instruction that carries the probe", run: hit::run },
     Bench { name: "site", about: "planned site, naive function entry, and bpftrace", run: site::run },
     Bench { name: "record", about: "a record through six stages, unsampled and sampled", run: record::run },
+    Bench { name: "journeys", about: "what each feature of journeys adds to a record", run: journeys::run },
     Bench { name: "pingpong", about: "context switches of a target with probes", run: pingpong::run },
     Bench {
         name: "throughput",

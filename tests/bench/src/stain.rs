@@ -37,9 +37,15 @@ pub(crate) fn functions() -> [&'static str; 6] {
 
 /// Where the plan puts the probes of the six stages, in their order.
 pub(crate) fn plan(micro: &Micro) -> Result<Vec<Site>> {
-    let mut text = format!("[target]\npid = {}\n", micro.pid());
+    plan_with(micro, "", &[])
+}
+
+/// The same where some stages have lines of their own instead of `key = "arg0"`; `sampling` are those of that table.
+pub(crate) fn plan_with(micro: &Micro, sampling: &str, own: &[(&str, &str)]) -> Result<Vec<Site>> {
+    let mut text = format!("[target]\npid = {}\n[sampling]\n{sampling}\n", micro.pid());
     for (code, function) in STAGES {
-        text.push_str(&format!("[[stage]]\ncode = \"{code}\"\npoint = \"{function}\"\nkey = \"arg0\"\n"));
+        let lines = own.iter().find(|(stage, _)| *stage == code).map_or("key = \"arg0\"", |(_, lines)| lines);
+        text.push_str(&format!("[[stage]]\ncode = \"{code}\"\npoint = \"{function}\"\n{lines}\n"));
     }
     let spec = spec::load(Some(("bench", &text)), &Overrides::default())?;
     let sites = Resolver::default().sites(&spec, micro.pid())?;
@@ -54,6 +60,21 @@ pub(crate) fn at_entry(site: &Site) -> Site {
     site
 }
 
+/// What all have in common.
+fn config() -> Config {
+    let wall_offset_ns = wall_offset_ns();
+    Config {
+        wall_offset_ns,
+        window_phase_ns: wall_offset_ns % 1_000_000_000,
+        sequence: SequenceMode::Task as u32,
+        budget: limits::MAX_BUDGET,
+        max_entries: 32,
+        slots: SLOTS,
+        max_keys: 1,
+        ..Config::default()
+    }
+}
+
 /// Probes that are set until this is dropped.
 pub(crate) struct Stain {
     kernel: Kernel,
@@ -64,20 +85,34 @@ pub(crate) struct Stain {
 impl Stain {
     /// Loads the kernel program and sets its probes.
     pub(crate) fn attach(micro: &Micro, sites: &[Site], rate: u64, backend: Option<Backend>) -> Result<Self> {
-        let wall_offset_ns = wall_offset_ns();
+        let config = Config { rate, ..config() };
+        Self::load(micro, sites, &Settings { backend, ..Settings::plain(config) })
+    }
+
+    /// The same with room for all that journeys may have.
+    pub(crate) fn attach_journeys(micro: &Micro, sites: &[Site], rate: u64, by_key: bool) -> Result<Self> {
         let config = Config {
             rate,
-            wall_offset_ns,
-            window_phase_ns: wall_offset_ns % 1_000_000_000,
-            sequence: SequenceMode::Task as u32,
-            budget: limits::MAX_BUDGET,
-            max_entries: 32,
-            slots: SLOTS,
-            max_keys: 1,
-            ..Config::default()
+            by_key: u32::from(by_key),
+            max_keys: limits::MAX_KEYS,
+            max_branches: limits::MAX_BRANCHES,
+            max_members: limits::MAX_MEMBERS,
+            max_extras: 8,
+            ..config()
         };
+        let journeys = Settings {
+            predicates: true,
+            more: true,
+            scope_threads: 64,
+            batches: 1024,
+            ..Settings::plain(config)
+        };
+        Self::load(micro, sites, &journeys)
+    }
+
+    fn load(micro: &Micro, sites: &[Site], settings: &Settings) -> Result<Self> {
         let probes = sites.iter().map(|site| site.probe + 1).max().unwrap_or(1);
-        let settings = Settings { probes, backend, ..Settings::plain(config) };
+        let (settings, config) = (Settings { probes, ..settings.clone() }, settings.config);
         let mut kernel = Kernel::load(&settings)?;
         for site in sites {
             kernel.set_probe(site)?;

@@ -132,12 +132,9 @@ impl Model {
         let Some(frame) = self.frames(thread).pop() else { return };
         let Some(id) = frame.trace else { return };
         let is_outermost = self.frames(thread).iter().all(|outer| outer.trace != frame.trace);
-        if is_outermost && self.is_alive(id) && self.traces[id].outputs == frame.outputs {
-            if self.traces[id].children != frame.children {
-                self.end(id, End::Outcome("split".to_owned()));
-            } else if !frame.keeps {
-                self.end(id, End::Outcome("filtered".to_owned()));
-            }
+        if is_outermost && !frame.keeps && self.is_alive(id) && self.traces[id].outputs == frame.outputs {
+            let became = if self.traces[id].children == frame.children { "filtered" } else { "split" };
+            self.end(id, End::Outcome(became.to_owned()));
         }
         self.lose(id);
     }
