@@ -87,3 +87,37 @@ fn attributes_beyond_the_bound_are_counted() -> Result<()> {
     expected.bounds.insert("attributes_full".to_owned(), full);
     assert_told(&done, &expected, "max_attributes_per_trace")
 }
+
+/// Which batches find room is a matter of time, so that no journey is foretold: but all numbers add up, and what is shown of a batch is whole.
+#[test]
+fn batches_beyond_the_bound_are_counted() -> Result<()> {
+    if !stain_tests::tally::privileged("journeys_bounds::batches_beyond_the_bound_are_counted").open() {
+        return Ok(());
+    }
+    let flow = bounded(Kind::Batch, "max_batches = 1");
+    let done = flow.run()?;
+    let (report, expected) = (&done.report, flow.expected(&done.truth));
+    let full = report.summary["ledger"]["journeys"]["batches_full"].as_u64().unwrap_or(0);
+    ensure!(full > 0, "the bound was not met: {}", report.summary);
+    ensure!(done.agent.stderr.contains("max_batches"), "the user was not told:\n{}", done.agent.stderr);
+    let wrong = stain_tests::ledger::check(report);
+    ensure!(wrong.is_empty() && report.summary["ledger"]["balanced"] == true, "{}", wrong.join("\n"));
+    let dropped: u64 =
+        report.traces.iter().filter_map(|trace| trace.flags.get("batches_dropped")?.as_u64()).sum();
+    // Records that are not sampled found no room either.
+    ensure!(dropped > 0 && dropped <= full, "{dropped} flags of {full}");
+    // Those that found room for each of their batches are as always.
+    let whole = |trace: &&stain_tests::report::Trace| !trace.flags.contains_key("batches_dropped");
+    let names = |trace: &stain_tests::report::Trace| -> Vec<String> {
+        trace.entries.iter().map(|entry| entry.name.clone()).collect()
+    };
+    let known: std::collections::BTreeSet<Vec<String>> = expected
+        .journeys
+        .iter()
+        .map(|journey| journey.stamps.iter().map(|stamp| stamp.name.to_owned()).collect())
+        .collect();
+    for trace in report.traces.iter().filter(|trace| trace.outcome == "written").filter(whole) {
+        ensure!(known.contains(&names(trace)), "no record of this target has such a way: {trace:?}");
+    }
+    Ok(())
+}

@@ -214,3 +214,25 @@ fn traces_past_their_time_to_live_expire() -> Result<()> {
     assert!(ledger.expired > 100 && ledger.written > 0, "{ledger:?}");
     Ok(())
 }
+
+/// The same for a stage: what waits in the queue for too long expires, long before the trace's own time.
+#[test]
+fn traces_past_the_time_to_live_of_a_stage_expire_there() -> Result<()> {
+    if !stain_tests::tally::privileged("overflow::traces_past_the_time_to_live_of_a_stage_expire_there")
+        .open()
+    {
+        return Ok(());
+    }
+    let mut spec = specs::every(Flavour::C, 1).with("Q+", "ttl = \"1s\"\n");
+    spec.ttl = "300s";
+    let target = "--records 400 --work 10000000 --workers 1 --reuse shared";
+    let done = Scenario::new(Flavour::C, target, spec).run()?;
+    done.assert_true(&Expect { may_expire: true, ..Expect::every(1) })?;
+    let ledger = &done.report.ledger;
+    assert!(ledger.expired > 100 && ledger.written > 0, "{ledger:?}");
+    let expired = done.report.traces.iter().filter(|trace| trace.outcome == "expired");
+    for trace in expired {
+        ensure!(trace.entries.last().is_some_and(|entry| entry.stage == "Q+"), "{trace:?}");
+    }
+    Ok(())
+}

@@ -36,7 +36,7 @@ fn table(rate: u64, budget: u64) -> Result<Table> {
         ("http, events", Some(format!("http://{to}/ingest?spool={at}/a"))),
         ("http, events, without a spool", Some(format!("http://{to}/ingest?spool=none"))),
         ("otlp+http, spans and metrics", Some(format!("otlp+http://{to}?spool={at}/b"))),
-        ("prometheus", Some("prometheus://127.0.0.1:0".to_owned())),
+        ("prometheus", Some(format!("prometheus://{}", dead_address()?))),
         ("graphite", Some(format!("graphite://{}?interval=1s", carbon.local_addr()?))),
         ("http, events, nobody listens", Some(format!("http://{dead}/ingest?spool={at}/c&flush=0s"))),
     ];
@@ -60,7 +60,7 @@ fn table(rate: u64, budget: u64) -> Result<Table> {
     Ok(Table { title, rows, aims, ..Table::default() })
 }
 
-/// Where nobody listens.
+/// Where nobody listens yet.
 fn dead_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
