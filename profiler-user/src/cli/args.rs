@@ -202,6 +202,10 @@ pub(super) enum ReportFormat {
     Text,
     /// The summary that `attach --format jsonl` ends with.
     Json,
+    /// Tables for issues and documents.
+    Markdown,
+    /// One page with plots, which opens offline.
+    Html,
 }
 
 #[derive(Args, Debug)]
