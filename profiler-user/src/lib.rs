@@ -25,4 +25,5 @@ pub mod stats;
 pub mod symbol;
 pub mod target;
 pub mod trace;
+pub mod tui;
 pub mod verdict;

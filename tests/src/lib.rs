@@ -21,6 +21,7 @@ pub mod pipeline;
 pub mod receivers;
 pub mod report;
 pub mod run;
+pub mod screen;
 pub mod shipped;
 pub mod specs;
 pub mod stain;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::attach::{Backend, monotonic_ns};
@@ -49,6 +50,8 @@ pub struct Outlets {
     pub sink: Option<Box<dyn Sink + Send>>,
     /// Readers of the stream of events.
     pub hub: Hub,
+    /// What a screen asks for, beside the control socket; when its other end goes, the session ends as detached.
+    pub screen: Option<mpsc::Receiver<Command>>,
 }
 
 /// What a session came to.
@@ -122,9 +125,11 @@ pub async fn run(
 ) -> Result<Finished, AgentError> {
     let mut stop = Stop::new(options.duration)?;
     let observer: &mut dyn Observer = &mut Tee { observer, hub: outlets.hub.clone() };
+    let mut outlets = outlets;
+    let screen = outlets.screen.take();
     let mut running = Running::new(spec, resolver, options, outlets)?;
     running.tell_started();
-    let mut ears = Ears::open(options.control, observer);
+    let mut ears = Ears::open(options.control, screen, observer);
     let end = match first_processes(&mut running, &mut stop, &mut ears, observer).await? {
         Some(end) => end,
         None => {
@@ -137,35 +142,60 @@ pub async fn run(
     finished
 }
 
-/// The control socket, where there is one.
-struct Ears(Option<Control>);
+/// Who may ask for something: the control socket, and a screen, where there are such.
+struct Ears {
+    socket: Option<Control>,
+    screen: Option<mpsc::Receiver<Command>>,
+}
 
 impl Ears {
-    /// That there is none is no reason not to profile.
-    fn open(wanted: bool, observer: &mut dyn Observer) -> Self {
+    /// That there is no socket is no reason not to profile.
+    fn open(wanted: bool, screen: Option<mpsc::Receiver<Command>>, observer: &mut dyn Observer) -> Self {
         if !wanted {
-            return Self(None);
+            return Self { socket: None, screen };
         }
-        Self(Control::open(&place::folders()).map_or_else(
+        let socket = Control::open(&place::folders()).map_or_else(
             |error| {
                 observer.event(&Event::Warning(format!("`stain ctl` cannot reach this agent ({error})")));
                 None
             },
             Some,
-        ))
+        );
+        Self { socket, screen }
     }
 
-    async fn next(&mut self) -> Command {
-        match &mut self.0 {
-            Some(control) => control.next().await,
-            None => std::future::pending().await,
+    /// The next request; `None` when the screen has gone.
+    async fn next(&mut self) -> Option<Command> {
+        let Self { socket, screen } = self;
+        let from_socket = async {
+            match socket {
+                Some(control) => control.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        let from_screen = async {
+            match screen {
+                Some(screen) => screen.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            command = from_socket => Some(command),
+            command = from_screen => command,
         }
     }
 
     async fn close(self) {
-        if let Some(control) = self.0 {
+        if let Some(control) = self.socket {
             control.close().await;
         }
+    }
+}
+
+impl Running {
+    /// Obeys. True when the session is to end.
+    fn heard(&mut self, command: Option<Command>, observer: &mut dyn Observer) -> bool {
+        command.is_none_or(|command| self.command(command, observer))
     }
 }
 
@@ -193,7 +223,7 @@ async fn first_processes(
             () = tokio::time::sleep(WAIT) => {}
             () = stop.wait() => return Ok(Some(stop.reason)),
             command = ears.next() => {
-                if running.command(command, observer) {
+                if running.heard(command, observer) {
                     return Ok(Some(End::Detached));
                 }
             }
@@ -215,7 +245,7 @@ async fn until_the_end(
             _ = ticks.tick() => running.tick(monotonic_ns(), observer).await?,
             number = running.next_ended() => running.process_ended(number, observer).await?,
             () = stop.wait() => Some(stop.reason),
-            command = ears.next() => running.command(command, observer).then_some(End::Detached),
+            command = ears.next() => running.heard(command, observer).then_some(End::Detached),
         };
         if let Some(end) = end {
             return Ok(end);

@@ -86,7 +86,7 @@ impl Running {
         spec: Spec,
         resolver: Resolver,
         options: Options,
-        Outlets { sink, hub }: Outlets,
+        Outlets { sink, hub, screen: _ }: Outlets,
     ) -> Result<Self, AgentError> {
         if multi_support() == MultiSupport::NoPermission {
             return Err(AttachError::Permission { what: "load BPF programs".to_owned() }.into());

@@ -32,6 +32,8 @@ pub(super) enum Command {
     Spec(SpecArgs),
     /// Ask a running `stain attach` how it stands, or change what it samples.
     Ctl(CtlArgs),
+    /// Show a recording on the screen that `attach` has; needs no privileges.
+    Replay(ReplayArgs),
     /// Check whether attaching will work on this machine, and say what is missing.
     Doctor(DoctorArgs),
     /// Print the payload of a trace (STTR) as JSON.
@@ -97,6 +99,8 @@ pub(super) struct AttachArgs {
     pub(super) source: SpecSource,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+    #[command(flatten)]
+    pub(super) ui: UiArgs,
     /// Detach and report after this time, for example 10s; otherwise on Ctrl-C or when the target exits.
     #[arg(short, long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) duration: Option<Duration>,
@@ -174,6 +178,18 @@ impl CtlRequest {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct ReplayArgs {
+    /// What `stain attach --record` wrote.
+    pub(super) file: PathBuf,
+    /// How many times as fast as it was; 1 to 1000. Keys change it.
+    #[arg(short, long, value_name = "N", default_value = "1", value_parser = value_parser!(u32).range(1..=1000))]
+    pub(super) speed: u32,
+    /// Use ASCII characters only.
+    #[arg(long)]
+    pub(super) ascii: bool,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct DoctorArgs {
     /// How to print it.
     #[arg(short, long, value_enum, default_value = "text")]
@@ -202,15 +218,22 @@ pub(super) enum ReportFormat {
     Text,
     /// The summary that `attach --format jsonl` ends with.
     Json,
+    /// Tables for issues and documents.
+    Markdown,
+    /// One page with plots, which opens offline.
+    Html,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct DemoArgs {
     #[command(flatten)]
     pub(super) output: OutputArgs,
-    /// How long to watch it.
-    #[arg(short, long, value_name = "TIME", default_value = "8s", value_parser = humantime::parse_duration)]
-    pub(super) duration: Duration,
+    /// Watch it on the screen that `attach` has, until you leave it.
+    #[arg(long, conflicts_with_all = ["format", "output"])]
+    pub(super) tui: bool,
+    /// How long to watch it [default: 8s; with --tui until you leave].
+    #[arg(short, long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) duration: Option<Duration>,
     /// Sample one record in N.
     #[arg(long, value_name = "N")]
     pub(super) rate: Option<u64>,
@@ -219,11 +242,22 @@ pub(super) struct DemoArgs {
     pub(super) budget: Option<u64>,
 }
 
+/// On a terminal `attach` shows a screen, unless told otherwise.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(super) struct UiArgs {
+    /// Show no screen, also on a terminal: messages while it runs, the report at the end.
+    #[arg(long)]
+    pub(super) no_tui: bool,
+    /// Run as a service does: messages and what --format or --output asks for, no screen, no progress, no report on the terminal.
+    #[arg(long)]
+    pub(super) headless: bool,
+}
+
 #[derive(Args, Clone, Debug)]
 pub(super) struct OutputArgs {
-    /// What to write: a readable report at the end, or a JSON line a trace and a last one with the summary.
-    #[arg(short, long, value_enum, default_value = "text")]
-    pub(super) format: Format,
+    /// What to write: a readable report at the end, or a JSON line a trace and a last one with the summary [default: text].
+    #[arg(short, long, value_enum)]
+    pub(super) format: Option<Format>,
     /// Write to this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,

@@ -8,10 +8,11 @@ use anyhow::Context as _;
 
 use super::args::{AttachArgs, Format, LogLevel, OutputArgs};
 use super::doctor::OURSELVES;
-use super::observer::Stderr;
+use super::observer::{Silent, Stderr};
 use super::recording::Recording;
+use super::screen::{self, Shown};
 use super::{export, logger, output, privileges, signals, spec, terminal};
-use crate::agent::{self, Finished, Options, Outlets, Resolver};
+use crate::agent::{self, AgentError, End, Finished, Observer, Options, Outlets, Resolver};
 use crate::calibrate::{Calibrated, calibrate};
 use crate::export::Exports;
 use crate::plan::KernelTraits;
@@ -32,8 +33,24 @@ pub(super) fn run(args: &AttachArgs) -> anyhow::Result<ExitCode> {
         costs: known.costs,
         control: !args.no_control,
     };
+    let ui = match () {
+        () if args.ui.headless => Ui::Headless,
+        () if screen::is_wanted(&args.ui, &args.output) => Ui::Screen,
+        () => Ui::Messages,
+    };
     let exports = export::open(&args.export, &spec.exports)?;
-    session(spec, known.kernel, options, &args.output, exports)
+    session(spec, known.kernel, options, &args.output, exports, ui)
+}
+
+/// What the user sees while a session runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ui {
+    /// The terminal UI.
+    Screen,
+    /// Messages and a line of progress; the report at the end.
+    Messages,
+    /// Messages.
+    Headless,
 }
 
 /// What probes cost here. Without privileges that cannot be known, and attaching will say why.
@@ -51,6 +68,7 @@ pub(super) fn session(
     options: Options,
     out: &OutputArgs,
     exports: Exports,
+    ui: Ui,
 ) -> anyhow::Result<ExitCode> {
     let writer = Destination::open(out)?;
     privileges::raise_open_files();
@@ -60,12 +78,13 @@ pub(super) fn session(
         attributes: spec.stages.iter().map(attribute_names).collect(),
         outcomes: spec.outcomes.clone(),
     };
-    let (sink, text) = match out.format {
+    let (sink, text) = match out.format.unwrap_or(Format::Text) {
         Format::Jsonl => {
             let lines = JsonLines::new(writer.out, writer.name, names).with_hurry(writer.hurry);
             let sink: Box<dyn Sink + Send> = Box::new(lines);
             (Some(sink), None)
         }
+        Format::Text if ui == Ui::Headless && out.output.is_none() => (None, None),
         Format::Text => (None, Some(writer)),
     };
     let mut outlets = Outlets { sink, ..Outlets::default() };
@@ -75,13 +94,21 @@ pub(super) fn session(
     });
     let (senders, exports) = export::start(exports, spec.sampling.max_entries_per_trace)?;
     senders.into_iter().for_each(|sender| outlets.hub.add(sender));
-    let mut observer = Stderr::new();
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    let finished = runtime.block_on(agent::run(spec, Resolver::new(kernel), options, outlets, &mut observer));
-    observer.clear();
-    // All probes are gone. Whoever does not want to wait for the output ends it by one more Ctrl-C.
-    signals::restore();
+    let shown = match ui {
+        Ui::Screen => {
+            let (shown, ends) = Shown::start(out, options.duration.is_some())?;
+            outlets.hub.add(ends.feed);
+            outlets.screen = Some(ends.requests);
+            Some(shown)
+        }
+        Ui::Messages | Ui::Headless => None,
+    };
+    let finished = watch(spec, kernel, options, outlets, ui)?;
+    match shown {
+        Some(shown) => shown.finish(!matches!(&finished, Ok(finished) if finished.end == End::TargetExit))?,
+        // All probes are gone. Whoever does not want to wait for the output ends it by one more Ctrl-C.
+        None => signals::restore(),
+    }
     let lacks = recording.is_some_and(Recording::finish);
     let exported = exports.finish();
     let lacks = export::conclude(&exported) || lacks;
@@ -93,6 +120,28 @@ pub(super) fn session(
 
 fn attribute_names(stage: &Stage) -> Vec<String> {
     stage.attributes.iter().map(|attribute| attribute.name.clone()).collect()
+}
+
+/// Runs the session.
+fn watch(
+    spec: Spec,
+    kernel: KernelTraits,
+    options: Options,
+    outlets: Outlets,
+    ui: Ui,
+) -> anyhow::Result<Result<Finished, AgentError>> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    let run = |observer: &mut dyn Observer| {
+        runtime.block_on(agent::run(spec, Resolver::new(kernel), options, outlets, observer))
+    };
+    if ui == Ui::Screen {
+        return Ok(run(&mut Silent));
+    }
+    let mut observer = if ui == Ui::Headless { Stderr::without_progress() } else { Stderr::new() };
+    let finished = run(&mut observer);
+    observer.clear();
+    Ok(finished)
 }
 
 /// Where results go.

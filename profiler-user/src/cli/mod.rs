@@ -15,7 +15,9 @@ mod payload;
 mod plan;
 mod privileges;
 mod recording;
+mod replay;
 mod report;
+mod screen;
 mod signals;
 mod spec;
 mod symbols;
@@ -49,6 +51,7 @@ pub fn main() -> ExitCode {
         Command::Symbols(args) => symbols::run(&args),
         Command::Spec(args) => spec::run(&args),
         Command::Ctl(args) => ctl::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Decode(args) => payload::decode(&args),
         Command::Encode(args) => payload::encode(&args),

@@ -18,6 +18,11 @@ impl Stderr {
         Self { progress: terminal::shows_progress(), shown: 0 }
     }
 
+    /// Messages only.
+    pub(super) fn without_progress() -> Self {
+        Self { progress: false, shown: 0 }
+    }
+
     /// Takes the progress line away.
     pub(super) fn clear(&mut self) {
         if std::mem::take(&mut self.shown) > 0 {
@@ -29,6 +34,15 @@ impl Stderr {
         self.clear();
         output::note(text);
     }
+}
+
+/// Says nothing: the screen is told of everything by the feed.
+pub(super) struct Silent;
+
+impl Observer for Silent {
+    fn event(&mut self, _: &Event) {}
+
+    fn progress(&mut self, _: &Progress<'_>) {}
 }
 
 impl Observer for Stderr {

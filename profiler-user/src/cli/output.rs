@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd as _;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::sink::Hurry;
+use crate::tui::terminal::guard;
 
 /// Prints to standard output. That its reader has gone is no error.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
@@ -22,9 +24,27 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// One line to standard error; nobody may be listening.
+/// Lines that are held back while the terminal shows something else.
+const HELD: usize = 200;
+
+static HELD_BACK: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// One line to standard error; nobody may be listening. It waits while the terminal shows a screen that it would destroy.
 pub(super) fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    if guard::is_taken() {
+        let mut held = HELD_BACK.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.len() < HELD {
+            held.push(text.to_owned());
+        }
+    } else {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+}
+
+/// Shows the lines that were held back.
+pub(super) fn let_go() {
+    let held = std::mem::take(&mut *HELD_BACK.lock().unwrap_or_else(PoisonError::into_inner));
+    held.iter().for_each(|text| note(text));
 }
 
 /// An error with its causes in one line; many an error has told its cause in its own words.

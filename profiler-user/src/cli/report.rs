@@ -10,7 +10,7 @@ use super::args::{ReportArgs, ReportFormat};
 use super::{output, terminal};
 use crate::feed::Account;
 use crate::recording::{Damage, Reader};
-use crate::sink::{jsonl, report, units};
+use crate::sink::{html, jsonl, markdown, report, units};
 
 /// Reads the recording and reports.
 pub(super) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
@@ -29,6 +29,8 @@ fn render(account: &Account, args: &ReportArgs) -> anyhow::Result<String> {
     Ok(match args.format {
         ReportFormat::Text => report::render(&session, terminal::style(args.output.is_some(), args.ascii)),
         ReportFormat::Json => jsonl::summary(&session).context("formatting the summary")? + "\n",
+        ReportFormat::Markdown => markdown::render(&session),
+        ReportFormat::Html => html::render(&session, account.info().map(|info| info.began)),
     })
 }
 

@@ -8,6 +8,7 @@
 pub mod cost;
 pub mod keep;
 pub mod latency;
+pub mod overhead;
 pub mod scale;
 pub mod series;
 pub mod tasks;
@@ -18,6 +19,7 @@ use std::collections::HashMap;
 pub use cost::{Cost, Measured, ProbeCost, ProbeHits};
 pub use keep::Keep;
 pub use latency::{Latencies, LatencyFigures, RecordLatency};
+pub use overhead::Prices;
 use profiler_common::{Outcome, StageCode};
 pub use series::{Figures, Series};
 pub use tasks::{Task, TaskFigures, Tasks};
@@ -86,6 +88,7 @@ pub struct FlagTotals {
 struct HopSeries {
     codes: (StageCode, StageCode),
     series: Series,
+    pairs: overhead::Pairs,
 }
 
 /// One kind of hop.
@@ -157,6 +160,20 @@ impl Stats {
         hops
     }
 
+    /// What probes take of a kind of hop on average, ns: see [`overhead`].
+    #[must_use]
+    pub fn overhead_ns(&self, hop: (usize, usize), prices: &Prices) -> u64 {
+        self.hops.get(&hop).map_or(0, |kind| kind.pairs.mean_ns(prices))
+    }
+
+    /// Every kind of hop, by the indices of its two stages, with the number of its durations, in the order of the spec's stages.
+    #[must_use]
+    pub fn hop_counts(&self) -> Vec<((usize, usize), u64)> {
+        let mut counts: Vec<_> = self.hops.iter().map(|(hop, of)| (*hop, of.series.count())).collect();
+        counts.sort_unstable();
+        counts
+    }
+
     fn add_hop(&mut self, hop: crate::trace::Hop<'_>) {
         if hop.has_gap {
             self.gaps += 1;
@@ -167,8 +184,11 @@ impl Stats {
             self.hops_overflowed += 1;
             return;
         }
-        let fresh = || HopSeries { codes: (hop.from.code, hop.to.code), series: Series::default() };
-        self.hops.entry(key).or_insert_with(fresh).series.add(hop.ns);
+        let codes = (hop.from.code, hop.to.code);
+        let fresh = || HopSeries { codes, series: Series::default(), pairs: overhead::Pairs::default() };
+        let kind = self.hops.entry(key).or_insert_with(fresh);
+        kind.series.add(hop.ns);
+        kind.pairs.add(hop.from.probe, hop.to.probe);
     }
 }
 

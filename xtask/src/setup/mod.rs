@@ -32,7 +32,7 @@ struct Program {
     set: Set,
 }
 
-const PROGRAMS: [Program; 8] = [
+const PROGRAMS: [Program; 9] = [
     Program { name: "cc", package: "build-essential", set: Set::Build },
     Program { name: "c++", package: "build-essential", set: Set::Build },
     Program { name: "make", package: "build-essential", set: Set::Test },
@@ -40,6 +40,7 @@ const PROGRAMS: [Program; 8] = [
     Program { name: "wrk", package: "wrk", set: Set::Test },
     Program { name: "ffmpeg", package: "ffmpeg", set: Set::Test },
     Program { name: "babeltrace2", package: "babeltrace2", set: Set::Test },
+    Program { name: "tmux", package: "tmux", set: Set::Test },
     Program { name: "bpftrace", package: "bpftrace", set: Set::Bench },
 ];
 
@@ -188,9 +189,9 @@ mod tests {
         let cases: [(Set, &[&str], &str); 5] = [
             (Set::Build, &["cc", "c++"], ""),
             (Set::Build, &[], "build-essential"),
-            (Set::Test, &["cc", "c++", "make", "wrk"], "nginx-core ffmpeg babeltrace2"),
-            (Set::Test, &[], "build-essential nginx-core wrk ffmpeg babeltrace2"),
-            (Set::Bench, &["cc", "c++", "make", "nginx", "wrk", "ffmpeg", "babeltrace2"], "bpftrace"),
+            (Set::Test, &["cc", "c++", "make", "wrk"], "nginx-core ffmpeg babeltrace2 tmux"),
+            (Set::Test, &[], "build-essential nginx-core wrk ffmpeg babeltrace2 tmux"),
+            (Set::Bench, &["cc", "c++", "make", "nginx", "wrk", "ffmpeg", "babeltrace2", "tmux"], "bpftrace"),
         ];
         for (set, present, expected) in cases {
             let lacking = lacking(set, |name| present.contains(&name));

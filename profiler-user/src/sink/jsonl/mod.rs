@@ -36,6 +36,14 @@ fn append(value: &impl serde::Serialize, out: &mut Vec<u8>) -> serde_json::Resul
     result
 }
 
+/// One trace's line, without its line feed.
+///
+/// # Errors
+/// When it has a time that no calendar knows.
+pub fn trace_line(trace: &Trace, names: &Names) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&line::Line::new(trace, names))
+}
+
 /// Writes JSON lines.
 pub struct JsonLines<W> {
     out: W,

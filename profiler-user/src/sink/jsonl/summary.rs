@@ -8,7 +8,7 @@ use crate::sink::counts::{Counts, DropReason};
 use crate::sink::{Change, Session, StageRow};
 use crate::stats::cost::class_name;
 use crate::stats::{
-    Cost, Figures, HopFigures, Latencies, LatencyFigures, ProbeCost, RecordLatency, Series, Stats,
+    Cost, Figures, HopFigures, Latencies, LatencyFigures, Prices, ProbeCost, RecordLatency, Series, Stats,
 };
 
 /// The summary's line.
@@ -291,6 +291,7 @@ struct Hop<'a> {
     from_name: &'a str,
     to_name: &'a str,
     cause: &'static str,
+    probe_ns: u64,
     #[serde(flatten)]
     durations: Durations,
 }
@@ -303,6 +304,7 @@ impl<'a> Hop<'a> {
             from_name: session.stage_name(hop.from),
             to_name: session.stage_name(hop.to),
             cause: hop.cause().name(),
+            probe_ns: session.stats.overhead_ns((hop.from, hop.to), &Prices::of_cost(session.cost)),
             durations: Durations::of(Some(hop.figures)),
         }
     }

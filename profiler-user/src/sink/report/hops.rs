@@ -2,7 +2,7 @@
 
 use super::page::{Column, Ink, Page};
 use crate::sink::{Session, units};
-use crate::stats::{Figures, HopFigures, LatencyFigures, RecordLatency};
+use crate::stats::{Figures, HopFigures, LatencyFigures, Prices, RecordLatency};
 
 /// Count, mean, P50, P95, P99, max.
 const NUMBERS: [Column; 6] = [
@@ -47,6 +47,7 @@ pub(super) fn section(session: &Session<'_>, page: &mut Page) {
             row(page, &layout, label, figures, None);
         }
     }
+    probes(session, &hops, page);
     notes(session, page);
 }
 
@@ -114,6 +115,23 @@ pub(super) fn label(session: &Session<'_>, hop: &HopFigures, arrow: &str, width:
         return format!("{} {arrow} {}", session.stage_name(hop.from), session.stage_name(hop.to));
     }
     format!("{} {arrow} {}", hop.from_code, hop.to_code)
+}
+
+/// Of which hops the probes themselves are a good part.
+fn probes(session: &Session<'_>, hops: &[HopFigures], page: &mut Page) {
+    let prices = Prices::of_cost(session.cost);
+    let mut parts = Vec::new();
+    for hop in hops {
+        let ns = session.stats.overhead_ns((hop.from, hop.to), &prices);
+        if ns > hop.figures.p50_ns / 10 {
+            let label = label(session, hop, page.glyphs().arrow, 26);
+            parts.push(format!("{label}: {}", page.duration(ns.min(hop.figures.p50_ns))));
+        }
+    }
+    if !parts.is_empty() {
+        page.line("");
+        page.list("  probes take some  ", &parts, ", ", Ink::Dim);
+    }
 }
 
 fn notes(session: &Session<'_>, page: &mut Page) {

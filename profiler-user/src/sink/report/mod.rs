@@ -14,6 +14,7 @@ mod why;
 
 use super::{Session, units};
 use page::{Column, Ink, Page};
+pub use why::why;
 
 /// How the terminal wants it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,17 +7,24 @@ use crate::sink::{Session, StageRow, units};
 
 /// An explanation when no written trace is there; nothing otherwise.
 pub(super) fn section(session: &Session<'_>, page: &mut Page) {
-    if session.stats.ended(Outcome::Written) > 0 {
-        return;
+    if let Some((title, reason)) = why(session, page.is_ascii()) {
+        page.title(title);
+        page.wrapped("  ", &reason, Ink::Warn);
     }
-    let reason = if session.stats.traces() == 0 { no_trace(session, page) } else { none_written(session) };
-    let title = if session.stats.traces() == 0 { "No trace" } else { "No written record" };
-    page.title(title);
-    page.wrapped("  ", &reason, Ink::Warn);
+}
+
+/// Why there is no written trace, under a title; `None` when there is one. With `ascii`, durations are.
+#[must_use]
+pub fn why(session: &Session<'_>, ascii: bool) -> Option<(&'static str, String)> {
+    match (session.stats.traces(), session.stats.ended(Outcome::Written)) {
+        (0, _) => Some(("No trace", no_trace(session, ascii))),
+        (_, 0) => Some(("No written record", none_written(session))),
+        _ => None,
+    }
 }
 
 /// The first cause in the order in which a record would meet them.
-fn no_trace(session: &Session<'_>, page: &Page) -> String {
+fn no_trace(session: &Session<'_>, ascii: bool) -> String {
     let ledger = session.ledger;
     if ledger.admitted > 0 {
         return format!(
@@ -32,17 +39,17 @@ fn no_trace(session: &Session<'_>, page: &Page) -> String {
     if ledger.records > 0 {
         return rate_not_reached(session);
     }
-    no_record(session, page)
+    no_record(session, ascii)
 }
 
-fn no_record(session: &Session<'_>, page: &Page) -> String {
+fn no_record(session: &Session<'_>, ascii: bool) -> String {
     let ledger = session.ledger;
     let (hits, unreadable) = sum_of(session, StageCode::SOURCE, |row| (row.hits, row.unreadable));
     let source = names_of(session, StageCode::SOURCE);
     if hits == 0 {
         return format!(
             "No record came to the source: {source} was hit 0 times in {}. Is the target at work, and is this the function that it calls?",
-            page.duration(session.duration_ns)
+            units::duration(session.duration_ns, ascii)
         );
     }
     if unreadable > 0 {

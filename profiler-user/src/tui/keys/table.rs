@@ -1,0 +1,127 @@
+//! The table itself.
+
+use super::{Action, Binding, Place};
+use crate::tui::model::View;
+
+const fn row(
+    place: Place,
+    keys: &'static [&'static str],
+    action: Action,
+    hint: &'static str,
+    does: &'static str,
+) -> Binding {
+    Binding { place, keys, action, does, hint }
+}
+
+use Place::{Everywhere, In, Lists, Replay, Traces};
+
+/// Every key.
+pub const TABLE: &[Binding] = &[
+    row(Everywhere, &["q", "ctrl-c"], Action::Quit, "quit", "take all probes off, leave, print the report"),
+    row(Everywhere, &["?", "f1"], Action::Help, "help", "show the keys, or close them"),
+    row(
+        Everywhere,
+        &["esc"],
+        Action::Close,
+        "close",
+        "close what lies over the view; end a search; back to now",
+    ),
+    row(
+        Everywhere,
+        &["1"],
+        Action::Show(View::Pipeline),
+        "",
+        "Pipeline: stages, hops, and which is the bottleneck",
+    ),
+    row(
+        Everywhere,
+        &["2"],
+        Action::Show(View::Latency),
+        "",
+        "Latency: one hop over time, and its distribution",
+    ),
+    row(
+        Everywhere,
+        &["3"],
+        Action::Show(View::Traces),
+        "",
+        "Traces: single records, the slowest and the latest",
+    ),
+    row(
+        Everywhere,
+        &["4"],
+        Action::Show(View::Tasks),
+        "",
+        "Tasks: threads and processes against their peers",
+    ),
+    row(
+        Everywhere,
+        &["5"],
+        Action::Show(View::Health),
+        "",
+        "Health: where every sampled record went, and the cost",
+    ),
+    row(
+        Everywhere,
+        &["6"],
+        Action::Show(View::Probes),
+        "",
+        "Probes: sites, their hits and cost; change the sampling",
+    ),
+    row(Everywhere, &["tab"], Action::NextView, "view", "the next view"),
+    row(Everywhere, &["shift-tab"], Action::PreviousView, "", "the view before"),
+    row(
+        Everywhere,
+        &["space", "f"],
+        Action::Freeze,
+        "freeze",
+        "let the screen stand still, or go on; nothing is lost meanwhile",
+    ),
+    row(Everywhere, &["["], Action::Older, "back", "back in time, by a quarter of the window"),
+    row(Everywhere, &["]"], Action::Newer, "", "forward in time"),
+    row(Everywhere, &["-", "_"], Action::Longer, "window", "a longer time window"),
+    row(Everywhere, &["+", "="], Action::Shorter, "", "a shorter time window"),
+    row(Everywhere, &["!"], Action::Messages, "", "everything that was told so far"),
+    row(Everywhere, &["ctrl-l"], Action::Redraw, "", "draw the screen anew"),
+    row(Everywhere, &["ctrl-z"], Action::Suspend, "", "stop, as the shell does; `fg` goes on"),
+    row(Lists, &["up", "k"], Action::Up, "", "one up"),
+    row(Lists, &["down", "j"], Action::Down, "", "one down"),
+    row(Lists, &["left", "h"], Action::Left, "", "one to the left, or scroll there"),
+    row(Lists, &["right", "l"], Action::Right, "", "one to the right, or scroll there"),
+    row(Lists, &["pgup", "ctrl-b"], Action::PageUp, "", "a page up"),
+    row(Lists, &["pgdn", "ctrl-f"], Action::PageDown, "", "a page down"),
+    row(Lists, &["home", "g"], Action::First, "", "to the first"),
+    row(Lists, &["end", "G"], Action::Last, "", "to the last"),
+    row(Lists, &["/"], Action::Search, "search", "search for a text in the list"),
+    row(Lists, &["n"], Action::NextFound, "", "to the next place where it is found"),
+    row(Lists, &["N"], Action::PreviousFound, "", "to the one before"),
+    row(In(View::Pipeline), &["enter"], Action::Open, "latency", "show the hop's latency over time"),
+    row(In(View::Latency), &[">", "."], Action::NextHop, "next hop", "the next hop"),
+    row(In(View::Latency), &["<", ","], Action::PreviousHop, "", "the hop before"),
+    row(In(View::Latency), &["e"], Action::EndToEnd, "end to end", "from source to sink"),
+    row(In(View::Latency), &["enter"], Action::Open, "traces", "the traces of the cell under the cursor"),
+    row(In(View::Traces), &["enter"], Action::Open, "open", "the journey of the trace"),
+    row(
+        In(View::Traces),
+        &["t"],
+        Action::Order,
+        "slowest/latest",
+        "the slowest of the window, or the latest",
+    ),
+    row(In(View::Traces), &["o"], Action::Filter, "outcome", "only traces of one outcome"),
+    row(In(View::Traces), &["s"], Action::Sort, "sort", "sort by the next column"),
+    row(In(View::Traces), &["r"], Action::Reverse, "", "the other way round"),
+    row(Traces, &["y"], Action::Copy, "copy", "copy the trace as JSON to the clipboard (OSC 52)"),
+    row(Traces, &["w"], Action::Save, "save", "write the trace as JSON to a file in the working directory"),
+    row(Traces, &["c"], Action::Corrected, "", "times as measured, or less what the probes themselves took"),
+    row(In(View::Tasks), &["s"], Action::Sort, "sort", "sort by the next column"),
+    row(In(View::Tasks), &["r"], Action::Reverse, "", "the other way round"),
+    row(In(View::Probes), &["p"], Action::Pause, "pause", "begin no new trace, or begin them again"),
+    row(In(View::Probes), &["r"], Action::Rate, "rate", "sample one record in so many"),
+    row(In(View::Probes), &["b"], Action::Budget, "budget", "begin at most so many traces a second"),
+    row(Replay, &["}"], Action::Faster, "speed", "replay faster, up to 1000 times"),
+    row(Replay, &["{"], Action::Slower, "", "replay slower"),
+    row(Replay, &["'"], Action::Step, "step", "one event further, then stand still"),
+    row(Replay, &["("], Action::SeekBack, "", "back by a tenth of the recording"),
+    row(Replay, &[")"], Action::SeekForward, "", "forward by a tenth of the recording"),
+];

@@ -1,0 +1,78 @@
+//! What the session is asked for and what it answers; and what is given out: a trace to the clipboard or a file.
+
+use super::{Action, Effect, Model, lists};
+use crate::control::{Answer, Request};
+use crate::sink::jsonl;
+use crate::tui::model::Weight;
+
+/// Asks the session. One question at a time: the next one waits for the answer.
+pub(super) fn ask(model: &mut Model, request: Request) -> Effect {
+    if model.playback.is_some() {
+        tell(model, "this is a recording: nothing can be changed");
+        return Effect::None;
+    }
+    if model.data.account.ended().is_some() {
+        tell(model, "the session is over: nothing can be changed any more");
+        return Effect::None;
+    }
+    if let Some(asked) = &model.asked {
+        let text = format!("`{asked}` has not been answered yet");
+        tell(model, &text);
+        return Effect::None;
+    }
+    model.asked = Some(request);
+    Effect::Ask(request)
+}
+
+/// Pauses, or resumes: the other of what the kernel program has.
+pub(super) fn pause(model: &mut Model) -> Effect {
+    let paused = model.data.ticks.last().is_some_and(|tick| tick.settings.paused);
+    ask(model, if paused { Request::Resume } else { Request::Pause })
+}
+
+/// The session has answered. What was changed it also tells as an event, which is shown.
+pub(super) fn answered(model: &mut Model, answer: &Answer) {
+    let asked = model.asked.take();
+    if let (false, Some(error)) = (answer.ok, &answer.error) {
+        let what = asked.map_or_else(String::new, |asked| format!("{asked}: "));
+        let at = model.data.clock(model.data.now_ns());
+        model.data.log.push(at, Weight::Error, format!("{what}{error}"));
+    } else if let Some(change) = answer.changed.filter(|change| change.from == change.to) {
+        tell(model, &change.to_string());
+    }
+}
+
+/// What became of a copy or a file.
+pub(super) fn done(model: &mut Model, result: Result<String, String>) {
+    let at = model.data.clock(model.data.now_ns());
+    match result {
+        Ok(text) => model.data.log.push(at, Weight::Info, text),
+        Err(text) => model.data.log.push(at, Weight::Error, text),
+    }
+}
+
+/// Tells the user something.
+pub(super) fn tell(model: &mut Model, text: &str) {
+    let at = model.data.clock(model.data.now_ns());
+    model.data.log.push(at, Weight::Info, text);
+}
+
+/// Gives the chosen trace out.
+pub(super) fn export(model: &mut Model, action: Action) -> Effect {
+    let Some(trace) = lists::trace(model) else {
+        tell(model, "there is no trace here");
+        return Effect::None;
+    };
+    let text = match jsonl::trace_line(&trace, &model.data.names()) {
+        Ok(text) => text,
+        Err(error) => {
+            tell(model, &format!("the trace cannot be written as JSON: {error}"));
+            return Effect::None;
+        }
+    };
+    let branch = if trace.branch.is_root() { String::new() } else { format!("-{}", trace.branch) };
+    match action {
+        Action::Save => Effect::Save { name: format!("trace-{}{branch}.json", trace.id), text },
+        _ => Effect::Copy { text, what: format!("trace {}{branch}", trace.id) },
+    }
+}

@@ -1,0 +1,135 @@
+//! Probes: the settings as the kernel program has them, and every site with its hits and its cost.
+
+use crate::feed::{Settings, SiteInfo, Tick};
+use crate::plan::Class;
+use crate::sink::units;
+use crate::tui::lists;
+use crate::tui::message::Zone;
+use crate::tui::model::Model;
+use crate::tui::paint::{Pen, first_row};
+use crate::tui::theme::Ink;
+use profiler_common::ProbeCount;
+
+use super::health::per_second;
+use super::table::{Column, Layout, choose, number, path, text};
+
+const COLUMNS: [Column; 10] = [
+    text("stage", 18, 0),
+    path("site", 0, 0),
+    text("file", 18, 120),
+    text("class", 8, 0),
+    number("hits", 13, 110),
+    number("hits/s", 9, 0),
+    number("each", 8, 0),
+    number("cost", 8, 0),
+    number("stamps", 9, 90),
+    number("unreadable", 10, 100),
+];
+
+/// Draws settings and sites.
+pub(super) fn draw(model: &Model, pen: &mut Pen<'_>) {
+    let (from, to) = model.span_ns();
+    let Some((before, after)) = model.data.ticks.span(from, to) else {
+        pen.text(1, 0, "Nothing is probed yet.", Ink::Dim);
+        return;
+    };
+    settings(model, after.settings, pen);
+    let sites = lists::sites(model);
+    let layout = Layout::new(&COLUMNS, pen.width());
+    layout.headings(pen, 2, None);
+    let ids: Vec<u32> = sites.iter().map(|site| site.probe).collect();
+    let chosen = model.cursors.probe.place(&ids);
+    let mut rows = pen.below(3);
+    let room = usize::from(rows.height());
+    let first = first_row(chosen, sites.len(), room);
+    let mut stage = None;
+    for (y, (place, site)) in (0..).zip(sites.iter().enumerate().skip(first).take(room)) {
+        row(model, site, (before, after), stage != Some(site.stage), &layout, &mut rows, y);
+        stage = Some(site.stage);
+        let width = rows.width();
+        rows.zone(0, y, width, Zone::Row(place));
+        if place == chosen {
+            choose(&mut rows, y);
+        }
+    }
+}
+
+fn settings(model: &Model, settings: Settings, pen: &mut Pen<'_>) {
+    let Settings { rate, budget, paused } = settings;
+    let rate = match rate {
+        0 => "no record".to_owned(),
+        rate => format!("one record in {}", units::count(rate)),
+    };
+    let budget = match budget {
+        0 => "no bound".to_owned(),
+        budget => format!("{} traces/s at most", units::count(budget.into())),
+    };
+    let mut x = pen.text(1, 0, "rate ", Ink::Dim);
+    x = pen.text(x, 0, &rate, Ink::Strong);
+    x = pen.text(x + 3, 0, "budget ", Ink::Dim);
+    x = pen.text(x, 0, &budget, Ink::Strong);
+    let (state, ink) = if paused { ("PAUSED", Ink::Warn) } else { ("sampling", Ink::Good) };
+    x = pen.text(x + 3, 0, state, ink);
+    let note = match &model.asked {
+        Some(_) => "asked for, not confirmed yet",
+        None => "as the kernel program has them",
+    };
+    pen.text(x + 3, 0, note, Ink::Dim);
+}
+
+fn count(tick: &Tick, probe: u32) -> ProbeCount {
+    tick.probes.get(probe as usize).copied().unwrap_or_default()
+}
+
+fn row(
+    model: &Model,
+    site: &SiteInfo,
+    (before, after): (&Tick, &Tick),
+    is_first: bool,
+    layout: &Layout<'_>,
+    pen: &mut Pen<'_>,
+    y: u16,
+) {
+    let (old, new) = (count(before, site.probe), count(after, site.probe));
+    let seconds = after.mono_ns.saturating_sub(before.mono_ns) as f64 / 1e9;
+    let rate = if seconds > 0.0 { new.hits.saturating_sub(old.hits) as f64 / seconds } else { 0.0 };
+    let found = !model.search.is_empty() && lists::site_matches(model, site);
+    let stage = lists::stage_label(model, site.stage);
+    layout.cell(pen, y, 0, &stage, if is_first { Ink::Text } else { Ink::Dim });
+    layout.cell(pen, y, 1, &site.label, if found { Ink::Found } else { Ink::Text });
+    layout.cell(pen, y, 2, &site.file, Ink::Dim);
+    layout.cell(
+        pen,
+        y,
+        3,
+        class(site.class),
+        if site.class == Class::Stepped { Ink::Warn } else { Ink::Dim },
+    );
+    let quiet = if new.hits == 0 { Ink::Warn } else { Ink::Text };
+    layout.cell(pen, y, 4, &units::count(new.hits), quiet);
+    layout.cell(pen, y, 5, &per_second(rate), quiet);
+    layout.cell(
+        pen,
+        y,
+        6,
+        &pen.duration(site.ns_each),
+        if site.class == Class::Stepped { Ink::Warn } else { Ink::Dim },
+    );
+    // What its hits of a second take of a core.
+    layout.cell(pen, y, 7, &units::share(rate * site.ns_each as f64 / 1e9), Ink::Text);
+    layout.cell(pen, y, 8, &units::count(new.stamps), Ink::Text);
+    let unreadable =
+        if new.unreadable == 0 { pen.glyphs().none.to_string() } else { units::count(new.unreadable) };
+    layout.cell(pen, y, 9, &unreadable, if new.unreadable > 0 { Ink::Warn } else { Ink::Dim });
+}
+
+/// A class in a word, for a narrow column.
+const fn class(class: Class) -> &'static str {
+    match class {
+        Class::Emulated => "emulated",
+        Class::OptimisedNop => "nop",
+        Class::Stepped => "stepped",
+        Class::Trampoline => "return",
+        Class::Refused => "refused",
+    }
+}
