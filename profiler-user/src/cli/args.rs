@@ -42,6 +42,8 @@ pub(super) enum Command {
     Encode(EncodeArgs),
     /// Report what a recording comes to: as text, JSON, Markdown, or one page of HTML with plots.
     Report(ReportArgs),
+    /// Write a recording's traces for other programs: Perfetto, Chrome, OpenTelemetry, spreadsheets.
+    Export(ViewerArgs),
     /// Start a small pipeline as a process of its own, attach to it, and report.
     Demo(DemoArgs),
     /// The pipeline of `demo`.
@@ -222,6 +224,36 @@ pub(super) enum ReportFormat {
     Markdown,
     /// One page with plots, which opens offline.
     Html,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ViewerArgs {
+    /// What `stain attach --record` wrote.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// For whom.
+    #[arg(short, long, value_enum)]
+    pub(super) format: ViewerForm,
+    /// Write to this file instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// The job id in otlp-json [default: made of the target's name].
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=i64::MAX as u64))]
+    pub(super) job: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ViewerForm {
+    /// Perfetto's format, for ui.perfetto.dev and trace_processor.
+    Perfetto,
+    /// Chrome's JSON, for chrome://tracing, Perfetto and speedscope.
+    Chrome,
+    /// OTLP in JSON, a line a trace.
+    OtlpJson,
+    /// Binary payloads behind each other, which `stain decode` reads.
+    Sttr,
+    /// A row a stamp, for spreadsheets and data frames.
+    Csv,
 }
 
 #[derive(Args, Debug)]

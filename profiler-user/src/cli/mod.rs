@@ -22,6 +22,7 @@ mod signals;
 mod spec;
 mod symbols;
 mod terminal;
+mod viewer;
 
 use std::process::ExitCode;
 
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Spec(args) => spec::run(&args),
         Command::Ctl(args) => ctl::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Export(args) => viewer::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Decode(args) => payload::decode(&args),
         Command::Encode(args) => payload::encode(&args),

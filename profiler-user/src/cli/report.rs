@@ -49,13 +49,19 @@ pub(super) fn load(path: &Path) -> anyhow::Result<Account> {
     {
         account.add(&event);
     }
+    check(&account, path, reader.damage())?;
+    Ok(account)
+}
+
+/// Refuses a recording that holds no session, and says what of another could not be read.
+pub(super) fn check(account: &Account, path: &Path, damage: Damage) -> anyhow::Result<()> {
     if account.info().is_none() {
         anyhow::bail!("{} holds no session: it ended before anything was recorded", path.display());
     }
-    for sentence in warnings(&account, reader.damage()) {
+    for sentence in warnings(account, damage) {
         output::note(&format!("warning: {}: {sentence}", path.display()));
     }
-    Ok(account)
+    Ok(())
 }
 
 fn warnings(account: &Account, damage: Damage) -> Vec<String> {

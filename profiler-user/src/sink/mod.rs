@@ -17,6 +17,7 @@ pub mod proto;
 pub mod report;
 pub mod sttr;
 pub mod units;
+pub mod viewer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
