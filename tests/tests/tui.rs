@@ -265,7 +265,7 @@ fn nginx_under_load() -> Result<()> {
     screen.shows_all(&["nginx (3 processes)", "No record came to the source"])?;
     let url = site.url("/ok/00000001");
     let load = std::thread::spawn(move || nginx::wrk(&url, 16, 6));
-    screen.shows_all(&["% of the time is spent", "ngx", "none lost"])?;
+    screen.shows_all(&["% of the time is spent", "──▶ T+ handler", "none lost"])?;
     screen.press(&["2"])?;
     screen.shows_all(&["end to end", "P99"])?;
     screen.press(&["5"])?;

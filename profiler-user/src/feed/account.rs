@@ -7,7 +7,8 @@ use profiler_common::Outcome;
 
 use super::{Attached, Ended, FeedEvent, SessionInfo, SiteInfo, Tick, cost, stage_rows};
 use crate::ledger::Ledger;
-use crate::sink::{Change, Session, StageRow};
+use crate::sink::{Change, Session, Setting, StageRow};
+use crate::spec::Level;
 use crate::stats::{Cost, Stats};
 
 /// Changes that are remembered, the last ones.
@@ -77,6 +78,14 @@ impl Account {
     #[must_use]
     pub fn info(&self) -> Option<&Arc<SessionInfo>> {
         self.info.as_ref()
+    }
+
+    /// Which stages are probed: as it began, or as it was changed since. `None` before it has started.
+    #[must_use]
+    pub fn level(&self) -> Option<Level> {
+        let changed = self.changes.iter().rev().find(|change| change.setting == Setting::Level);
+        let changed = changed.and_then(|change| Level::ALL.get(usize::try_from(change.to).ok()?).copied());
+        changed.or(self.info.as_ref().map(|info| info.level))
     }
 
     /// Its sites, by probe id.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use profiler_common::Outcome;
 
 use super::flow::{Edge, Kind, Step, walk};
-use super::model::{Model, Order, TraceId, TraceSort, Within, age_ns};
+use super::model::{Model, Order, TaskId, TaskSort, TraceId, TraceSort, Within, age_ns};
 use crate::feed::SiteInfo;
-use crate::stats::Subject;
+use crate::stats::{Figures, Subject, TaskFigures};
 use crate::trace::{Cause, Trace};
+use crate::verdict::outliers;
 
 /// Traces listed at most.
 const MAX_TRACES: usize = 1000;
@@ -160,6 +161,78 @@ pub fn subjects(model: &Model) -> Vec<Subject> {
     subjects.extend(hops.map(|step| Subject::Hop(step.from, step.to)));
     subjects.extend(sums.into_iter().filter(|sum| known.contains(sum)));
     subjects
+}
+
+/// The work of a task, beside that of its peers.
+#[derive(Clone, Copy, Debug)]
+pub struct TaskRow {
+    /// Of which hop, and who.
+    pub id: TaskId,
+    /// The thread that it was last seen on.
+    pub tid: u32,
+    /// What its records took.
+    pub figures: Figures,
+    /// Its median, as a multiple of the median of its peers' medians; `None` without peers.
+    pub versus: Option<f64>,
+    /// Whether it stands out, as the verdict has it.
+    pub stands_out: bool,
+}
+
+/// Who did which hop's work: of the whole session if that is the window, else of the last one to two minutes.
+#[must_use]
+pub fn tasks(model: &Model) -> Vec<TaskRow> {
+    let tasks = &model.data.account.stats().tasks;
+    let is_whole = model.window_s() == super::model::WHOLE;
+    let mut rows = Vec::new();
+    for hop in tasks.hops() {
+        let of: Vec<(TaskFigures, Figures)> = tasks
+            .of(hop)
+            .into_iter()
+            .filter_map(|task| Some((task, if is_whole { task.whole } else { task.recent? })))
+            .collect();
+        let slow = outliers(model.data.account.stats(), hop, !is_whole);
+        for (place, (task, figures)) in of.iter().enumerate() {
+            let others = of.iter().enumerate().filter(|(other, _)| *other != place);
+            let mut peers: Vec<u64> = others.map(|(_, (_, figures))| figures.p50_ns).collect();
+            peers.sort_unstable();
+            let usual = peers.get(peers.len() / 2);
+            let versus = usual.map(|usual| figures.p50_ns as f64 / (*usual).max(1) as f64);
+            let stands_out = slow.iter().any(|outlier| outlier.task.task == task.task);
+            rows.push(TaskRow { id: (hop, task.task), tid: task.tid, figures: *figures, versus, stands_out });
+        }
+    }
+    let (sort, reverse) = model.tasks;
+    let descending = |a: u128, b: u128| b.cmp(&a);
+    rows.sort_by(|a, b| match sort {
+        TaskSort::Peers => {
+            a.id.0.cmp(&b.id.0).then(b.versus.unwrap_or(0.0).total_cmp(&a.versus.unwrap_or(0.0)))
+        }
+        TaskSort::Busy => descending(a.figures.total_ns, b.figures.total_ns),
+        TaskSort::Records => descending(a.figures.count.into(), b.figures.count.into()),
+        TaskSort::P95 => descending(a.figures.p95_ns.into(), b.figures.p95_ns.into()),
+    });
+    if reverse {
+        rows.reverse();
+    }
+    rows
+}
+
+/// What they are known by.
+#[must_use]
+pub fn task_ids(rows: &[TaskRow]) -> Vec<TaskId> {
+    rows.iter().map(|row| row.id).collect()
+}
+
+/// Whether what the user searches for is in a task's row.
+#[must_use]
+pub fn task_matches(model: &Model, row: &TaskRow) -> bool {
+    let wanted = model.search.to_lowercase();
+    let (hop, task) = row.id;
+    let has = |text: &str| text.to_lowercase().contains(&wanted);
+    has(&hop_label(model, hop, ' '))
+        || has(&task.task_id.to_string())
+        || has(&row.tid.to_string())
+        || has(&task.pid.to_string())
 }
 
 /// The sites, by stage.

@@ -37,7 +37,7 @@ impl State {
             if self.processes.insert(pid) {
                 let args = json!({ "name": target });
                 self.event(
-                    json!({ "ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": args }),
+                    &json!({ "ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": args }),
                     None,
                     out,
                 )?;
@@ -54,26 +54,26 @@ impl State {
         if let Some(event) = begin.as_object_mut() {
             event.insert("args".to_owned(), facts.into());
         }
-        self.event(begin, Some(first.ts_ns), out)?;
+        self.event(&begin, Some(first.ts_ns), out)?;
         for hop in trace.hops() {
             let name = super::hop(info, &hop);
-            self.event(phase("b", &name), Some(hop.from.ts_ns), out)?;
-            self.event(phase("e", &name), Some(hop.to.ts_ns), out)?;
+            self.event(&phase("b", &name), Some(hop.from.ts_ns), out)?;
+            self.event(&phase("e", &name), Some(hop.to.ts_ns), out)?;
         }
-        self.event(phase("e", &name), Some(last.ts_ns), out)?;
+        self.event(&phase("e", &name), Some(last.ts_ns), out)?;
         // Those that it shares are the other journey's.
         for stamp in trace.stamps.iter().skip(trace.shared) {
             let args = json!({ "trace_id": trace.id.to_string(), "cpu": stamp.cpu });
             let name = super::stage(info, stamp.stage);
             let instant = json!({ "ph": "i", "s": "t", "cat": "stamp", "name": name, "pid": stamp.pid, "tid": stamp.tid, "args": args });
-            self.event(instant, Some(stamp.ts_ns), out)?;
+            self.event(&instant, Some(stamp.ts_ns), out)?;
         }
         Ok(())
     }
 
-    fn event(&mut self, event: Value, ts_ns: Option<u64>, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    fn event(&mut self, event: &Value, ts_ns: Option<u64>, out: &mut Vec<u8>) -> serde_json::Result<()> {
         out.extend_from_slice(if std::mem::replace(&mut self.began, true) { b",\n" } else { b"\n" });
-        serde_json::to_writer(&mut *out, &event)?;
+        serde_json::to_writer(&mut *out, event)?;
         if let Some(ns) = ts_ns {
             // As digits: a float of this size would lose nanoseconds on a machine that is up for months.
             out.pop();

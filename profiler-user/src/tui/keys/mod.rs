@@ -87,6 +87,8 @@ pub enum Action {
     Rate,
     /// Ask for another budget.
     Budget,
+    /// Probe more stages, or fewer.
+    Level,
     /// Draw everything anew.
     Redraw,
     /// Stop the program, as a shell's Ctrl-Z does.

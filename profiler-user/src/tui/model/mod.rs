@@ -21,7 +21,7 @@ pub use ticks::Ticks;
 use super::keys::Situation;
 use crate::control::Request;
 use crate::recording::{Pace, Survey};
-use crate::stats::Subject;
+use crate::stats::{Subject, Task};
 use crate::trace::Trace;
 use profiler_common::Outcome;
 
@@ -167,6 +167,28 @@ impl TraceSort {
     pub const ALL: [Self; 4] = [Self::Took, Self::Ended, Self::Outcome, Self::Stamps];
 }
 
+/// What the list of tasks is sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TaskSort {
+    /// Hop by hop; in each, whoever takes longest against its peers first.
+    #[default]
+    Peers,
+    /// The share of a core that the task is busy with it, the most first.
+    Busy,
+    /// Records, the most first.
+    Records,
+    /// P95, the longest first.
+    P95,
+}
+
+impl TaskSort {
+    /// All, in the order in which a key goes through them.
+    pub const ALL: [Self; 4] = [Self::Peers, Self::Busy, Self::Records, Self::P95];
+}
+
+/// What a row of the list of tasks is known by: a hop, and who does the work.
+pub type TaskId = ((usize, usize), Task);
+
 /// Which traces are listed, and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TraceList {
@@ -208,6 +230,8 @@ pub struct Cursors {
     pub trace: Cursor<TraceId>,
     /// Of the sites, by probe id.
     pub probe: Cursor<u32>,
+    /// Of the tasks.
+    pub task: Cursor<TaskId>,
 }
 
 /// How a recording that is played stands.
@@ -246,6 +270,8 @@ pub struct Model {
     pub cursors: Cursors,
     /// Which traces are listed.
     pub traces: TraceList,
+    /// How tasks are listed: by what, and whether the other way round.
+    pub tasks: (TaskSort, bool),
     /// Show times less what the probes took.
     pub corrected: bool,
     /// Asked for, not answered yet.
@@ -273,6 +299,7 @@ impl Model {
             search: String::new(),
             cursors: Cursors::default(),
             traces: TraceList::default(),
+            tasks: (TaskSort::default(), false),
             corrected: false,
             asked: None,
             playback: None,

@@ -49,7 +49,10 @@ fn in_view(model: &mut Model, to: Move, rows: u16) {
             model.cursors.subject.go(to, &subjects);
         }
         View::Latency => map::vertical(model, to),
-        View::Tasks => {}
+        View::Tasks => {
+            let ids = lists::task_ids(&lists::tasks(model));
+            model.cursors.task.go(to, &ids);
+        }
     }
 }
 
@@ -84,6 +87,7 @@ pub(super) fn place(model: &Model) -> Option<usize> {
     match (&model.overlay, model.view) {
         (Overlay::Trace(opened), _) => Some(opened.stamp),
         (_, View::Traces) => Some(model.cursors.trace.place(&lists::ids(&lists::traces(model)))),
+        (_, View::Tasks) => Some(model.cursors.task.place(&lists::task_ids(&lists::tasks(model)))),
         (_, View::Pipeline) => Some(model.cursors.subject.place(&lists::subjects(model))),
         _ => None,
     }
@@ -121,6 +125,7 @@ pub(super) fn find(model: &mut Model, by: isize) {
 fn found(model: &Model) -> Vec<bool> {
     match model.view {
         View::Traces => lists::traces(model).iter().map(|trace| lists::matches(model, trace)).collect(),
+        View::Tasks => lists::tasks(model).iter().map(|row| lists::task_matches(model, row)).collect(),
         View::Probes => lists::sites(model).iter().map(|site| lists::site_matches(model, site)).collect(),
         View::Pipeline | View::Latency => {
             let subjects = lists::subjects(model);

@@ -13,7 +13,9 @@ mod time;
 
 use super::keys::{Action, action};
 use super::message::{Effect, Message, Zone};
-use super::model::{Layer, Model, Move, Opened, Order, Overlay, Question, Time, TraceSort, View};
+use super::model::{Layer, Model, Move, Opened, Order, Overlay, Question, TaskSort, Time, TraceSort, View};
+use crate::stats::Subject;
+use crate::tui::lists as rows;
 
 /// Takes a message in.
 pub fn update(model: &mut Model, message: Message) -> Effect {
@@ -94,6 +96,7 @@ fn act(model: &mut Model, action: Action) -> Effect {
         Action::Pause => return session::pause(model),
         Action::Rate => overlay::ask(model, Question::Rate),
         Action::Budget => overlay::ask(model, Question::Budget),
+        Action::Level => return session::level(model),
         Action::Faster | Action::Slower | Action::Step | Action::SeekBack | Action::SeekForward => {
             return replay::act(model, action);
         }
@@ -137,7 +140,14 @@ fn open(model: &mut Model) -> Effect {
                 model.overlay = Overlay::Trace(Opened { trace, stamp: 0 });
             }
         }
-        View::Tasks | View::Health | View::Probes => {}
+        View::Tasks => {
+            let ids = rows::task_ids(&rows::tasks(model));
+            if let Some(((from, to), _)) = model.cursors.task.get(&ids) {
+                model.cursors.subject.choose(Subject::Hop(from, to));
+                model.view = View::Latency;
+            }
+        }
+        View::Health | View::Probes => {}
     }
     Effect::None
 }
@@ -157,12 +167,17 @@ fn sort(model: &mut Model) {
     if model.view == View::Traces {
         let place = TraceSort::ALL.iter().position(|sort| *sort == model.traces.sort).unwrap_or(0);
         model.traces.sort = TraceSort::ALL.get(place + 1).copied().unwrap_or_default();
+    } else if model.view == View::Tasks {
+        let place = TaskSort::ALL.iter().position(|sort| *sort == model.tasks.0).unwrap_or(0);
+        model.tasks.0 = TaskSort::ALL.get(place + 1).copied().unwrap_or_default();
     }
 }
 
 fn reverse(model: &mut Model) {
     if model.view == View::Traces {
         model.traces.reverse = !model.traces.reverse;
+    } else if model.view == View::Tasks {
+        model.tasks.1 = !model.tasks.1;
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Action, Effect, Model, lists};
 use crate::control::{Answer, Request};
 use crate::sink::jsonl;
+use crate::spec::Level;
 use crate::tui::model::Weight;
 
 /// Asks the session. One question at a time: the next one waits for the answer.
@@ -28,6 +29,13 @@ pub(super) fn ask(model: &mut Model, request: Request) -> Effect {
 pub(super) fn pause(model: &mut Model) -> Effect {
     let paused = model.data.ticks.last().is_some_and(|tick| tick.settings.paused);
     ask(model, if paused { Request::Resume } else { Request::Pause })
+}
+
+/// The next level, after the one that is probed.
+pub(super) fn level(model: &mut Model) -> Effect {
+    let place = Level::ALL.iter().position(|level| Some(*level) == model.data.account.level()).unwrap_or(0);
+    let next = Level::ALL.get(place + 1).or(Level::ALL.first()).copied().unwrap_or_default();
+    ask(model, Request::Level(next))
 }
 
 /// The session has answered. What was changed it also tells as an event, which is shown.

@@ -1,11 +1,12 @@
 use crate::control::{Answer, Request};
-use crate::feed::Clock;
+use crate::feed::{Clock, FeedEvent};
 use crate::sink::{Change, Setting};
+use crate::spec::Level;
 use crate::stats::Subject;
 use crate::tui::lists;
 use crate::tui::message::{Effect, Message, Zone};
-use crate::tui::model::{Layer, Model, Order, Overlay, Time, TraceSort, View, age_ns};
-use crate::tui::testing::{SECOND, empty, many, model, notice, one, overflowing, press};
+use crate::tui::model::{Layer, Model, Order, Overlay, TaskSort, Time, TraceSort, View, age_ns};
+use crate::tui::testing::{SECOND, empty, journey, many, model, notice, one, overflowing, press};
 use profiler_common::Outcome;
 
 use super::update;
@@ -29,6 +30,48 @@ fn views_by_digit_by_tab_and_by_click() {
     assert_eq!(after("shift-tab"), View::Probes);
     update(&mut model, Message::Press(Zone::View(View::Latency)));
     assert_eq!(model.view, View::Latency);
+}
+
+/// Eight workers do the same, and the sixth takes ten times as long: it is marked, on top, and enter shows its hop.
+#[test]
+fn a_task_that_stands_out() {
+    let mut model = busy();
+    let Some(info) = model.data.info().cloned() else { panic!("no session") };
+    let now = model.data.now_ns();
+    for id in 0..200u64 {
+        let worker = id % 8;
+        let took = if worker == 5 { 40_000 } else { 4_000 } + id;
+        let way = [(3, 1_000), (4, took)];
+        let mut trace = journey(&info.stages, 1_000_000 + id, now, &way, Outcome::Filtered);
+        for stamp in &mut trace.stamps {
+            stamp.task_id = 900 + worker as i64;
+        }
+        update(&mut model, Message::Feed(FeedEvent::Trace(std::sync::Arc::new(trace))));
+    }
+    let slow: Vec<_> =
+        lists::tasks(&model).into_iter().filter(|row| row.stands_out && row.id.1.task_id < 1000).collect();
+    assert_eq!(slow.iter().map(|row| row.id.1.task_id).collect::<Vec<_>>(), [905]);
+    assert!(slow[0].versus.is_some_and(|versus| (8.0..11.0).contains(&versus)), "{slow:?}");
+    press(&mut model, "4 / 9 0 5 enter");
+    let rows = lists::tasks(&model);
+    let place = model.cursors.task.place(&lists::task_ids(&rows));
+    assert_eq!(rows[place].id.1.task_id, 905);
+    press(&mut model, "s s s");
+    assert_eq!(model.tasks, (TaskSort::P95, false));
+    press(&mut model, "r enter");
+    assert_eq!((model.tasks, model.view), ((TaskSort::P95, true), View::Latency));
+    assert_eq!(model.cursors.subject.get(&lists::subjects(&model)), Some(Subject::Hop(3, 4)));
+}
+
+#[test]
+fn the_level_goes_round_and_is_shown_as_confirmed() {
+    let mut model = busy();
+    assert_eq!(press(&mut model, "6 l"), [Effect::None, Effect::Ask(Request::Level(Level::Debug))]);
+    let change = Change { setting: Setting::Level, from: 0, to: 2, at_ns: 0, wall_ns: 0 };
+    update(&mut model, Message::Feed(FeedEvent::Changed(change)));
+    update(&mut model, Message::Answer(Answer { ok: true, changed: Some(change), ..Answer::default() }));
+    assert_eq!(model.data.account.level(), Some(Level::Trace));
+    assert_eq!(press(&mut model, "l"), [Effect::Ask(Request::Level(Level::Info))]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod messages;
 mod pipeline;
 mod probes;
 mod table;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod traces;
@@ -69,7 +70,7 @@ fn view(model: &Model, pen: &mut Pen<'_>) {
     match model.view {
         View::Pipeline => pipeline::draw(model, pen),
         View::Latency => latency::draw(model, pen),
-        View::Tasks => {}
+        View::Tasks => tasks::draw(model, pen),
         View::Traces => traces::draw(model, pen),
         View::Health => health::draw(model, pen),
         View::Probes => probes::draw(model, pen),

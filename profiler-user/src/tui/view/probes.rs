@@ -70,11 +70,16 @@ fn settings(model: &Model, settings: Settings, pen: &mut Pen<'_>) {
     x = pen.text(x, 0, &budget, Ink::Strong);
     let (state, ink) = if paused { ("PAUSED", Ink::Warn) } else { ("sampling", Ink::Good) };
     x = pen.text(x + 3, 0, state, ink);
+    if let Some(level) = model.data.account.level() {
+        x = pen.text(x + 3, 0, "level ", Ink::Dim);
+        pen.text(x, 0, &level.to_string(), Ink::Strong);
+    }
     let note = match &model.asked {
         Some(_) => "asked for, not confirmed yet",
         None => "as the kernel program has them",
     };
-    pen.text(x + 3, 0, note, Ink::Dim);
+    // In a row of its own: a narrow screen has no room for it beside them.
+    pen.text(1, 1, note, Ink::Dim);
 }
 
 fn count(tick: &Tick, probe: u32) -> ProbeCount {

@@ -75,6 +75,7 @@ fn every_view_with_nothing_one_many_and_too_much() {
 #[test]
 fn what_lies_over_the_views() {
     check_sizes("trace-one", &one(), "3 enter down down down");
+    check_sizes("trace-corrected", &one(), "3 enter c down down");
     check_sizes("trace-overflowing", &overflowing(), "3 enter end");
     check_sizes("help", &many(), "?");
     check_sizes("messages-overflowing", &overflowing(), "!");

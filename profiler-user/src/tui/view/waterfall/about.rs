@@ -12,7 +12,12 @@ pub(super) fn title(model: &Model, trace: &Trace, pen: &Pen<'_>) -> String {
     let dot = pen.glyphs().dot;
     let outcome = trace.outcome.name(lists::outcomes(model));
     let branch = if trace.branch.is_root() { String::new() } else { format!(", branch {}", trace.branch) };
-    format!("Trace {}{branch} {dot} {outcome} after {}", trace.id, pen.duration(age_ns(trace)))
+    let (after, note) = if model.corrected {
+        (super::times(model, trace).last().map_or(0, |(at, _)| *at), ", probes taken off (c)")
+    } else {
+        (age_ns(trace), "")
+    };
+    format!("Trace {}{branch} {dot} {outcome} after {}{note}", trace.id, pen.duration(after))
 }
 
 /// Above the stamps; gives the rows that it takes.
@@ -118,11 +123,11 @@ fn arrival(model: &Model, trace: &Trace, place: usize, pen: &Pen<'_>) -> String 
         _ => "",
     };
     let gap = if hop.has_gap { "; stamps between the two are missing" } else { "" };
+    let (took, share) = super::hop_took(model, trace, place);
     format!(
-        "{} after {}: {} of the journey {spent}{moved}{gap}.",
-        pen.duration(hop.ns),
-        lists::stage_label(model, hop.from.stage),
-        super::share(trace, &hop)
+        "{} after {}: {share} of the journey {spent}{moved}{gap}.",
+        pen.duration(took),
+        lists::stage_label(model, hop.from.stage)
     )
 }
 

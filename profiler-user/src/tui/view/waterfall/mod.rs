@@ -3,10 +3,12 @@
 mod about;
 
 use crate::sink::units;
+use crate::stats::Prices;
+use crate::stats::overhead::corrected_ns;
 use crate::trace::{Cause, Hop, Stamp, Trace};
 use crate::tui::lists;
 use crate::tui::message::Zone;
-use crate::tui::model::{Model, Opened, age_ns};
+use crate::tui::model::{Model, Opened};
 use crate::tui::paint::{Pen, first_row};
 use crate::tui::theme::Ink;
 
@@ -55,9 +57,12 @@ fn stamps(model: &Model, opened: &Opened, pen: &mut Pen<'_>) {
     let chosen = opened.stamp.min(trace.stamps.len().saturating_sub(1));
     let first = first_row(chosen, trace.stamps.len(), room);
     let hops: Vec<Hop<'_>> = trace.hops().collect();
+    let times = times(model, trace);
     for (y, (place, stamp)) in (0..).zip(trace.stamps.iter().enumerate().skip(first).take(room)) {
         let hop = place.checked_sub(1).and_then(|before| hops.get(before));
-        row(model, trace, (stamp, hop), &layout, &mut rows, y);
+        let (at, took) = times.get(place).copied().unwrap_or_default();
+        let whole = times.last().map_or(0, |(at, _)| *at);
+        row(model, (stamp, hop), (at, took, whole), &layout, &mut rows, y);
         if place < trace.shared {
             let width = rows.width();
             rows.lay(0, y, width, Ink::Dim);
@@ -71,17 +76,29 @@ fn stamps(model: &Model, opened: &Opened, pen: &mut Pen<'_>) {
     }
 }
 
+/// Of every stamp: the time since the first one, and since the one before, ns; as measured, or less what the probes took.
+fn times(model: &Model, trace: &Trace) -> Vec<(u64, u64)> {
+    let prices = Prices::of_sites(model.data.account.sites());
+    let took = trace.hops().map(|hop| if model.corrected { corrected_ns(&hop, &prices) } else { hop.ns });
+    let mut at = 0;
+    let mut times = vec![(0, 0)];
+    times.extend(took.map(|took| {
+        at += took;
+        (at, took)
+    }));
+    times
+}
+
 fn row(
     model: &Model,
-    trace: &Trace,
     (stamp, hop): (&Stamp, Option<&Hop<'_>>),
+    (at, took, whole): (u64, u64, u64),
     layout: &Layout<'_>,
     pen: &mut Pen<'_>,
     y: u16,
 ) {
     let label = lists::stage_label(model, stamp.stage);
     layout.cell(pen, y, STAGE, &label, Ink::Text);
-    let at = stamp.ts_ns.saturating_sub(trace.start_ns);
     layout.cell(pen, y, AT, &pen.duration(at), Ink::Dim);
     let before = hop.map(|hop| hop.from);
     let moved = |of: fn(&Stamp) -> u32| before.is_none_or(|before| of(before) != of(stamp));
@@ -90,15 +107,14 @@ fn row(
     layout.cell(pen, y, CPU, &stamp.cpu.to_string(), ink(moved(|stamp| stamp.cpu)));
     let Some(hop) = hop else { return };
     let (sign, ink) = if hop.has_gap { ("?", Ink::Warn) } else { ("+", Ink::Strong) };
-    layout.cell(pen, y, TOOK, &format!("{sign}{}", pen.duration(hop.ns)), ink);
-    bar(trace, hop, at, layout, pen, y);
+    layout.cell(pen, y, TOOK, &format!("{sign}{}", pen.duration(took)), ink);
+    bar(hop, (at, took, whole), layout, pen, y);
 }
 
-fn bar(trace: &Trace, hop: &Hop<'_>, at: u64, layout: &Layout<'_>, pen: &mut Pen<'_>, y: u16) {
+fn bar(hop: &Hop<'_>, (at, took, whole): (u64, u64, u64), layout: &Layout<'_>, pen: &mut Pen<'_>, y: u16) {
     let Some((x, width)) = layout.place(BAR) else { return };
-    let whole = u128::from(trace.stamps.last().map_or(0, |last| last.ts_ns.saturating_sub(trace.start_ns)));
-    let share = |ns: u64| units::part(u128::from(ns), whole);
-    let mut bar = pen.glyphs().bar(share(at.saturating_sub(hop.ns)), share(at), usize::from(width));
+    let share = |ns: u64| units::part(u128::from(ns), u128::from(whole));
+    let mut bar = pen.glyphs().bar(share(at.saturating_sub(took)), share(at), usize::from(width));
     if hop.has_gap {
         let gap = pen.glyphs().gap;
         bar = bar.chars().map(|c| if c == ' ' { c } else { gap }).collect();
@@ -106,7 +122,10 @@ fn bar(trace: &Trace, hop: &Hop<'_>, at: u64, layout: &Layout<'_>, pen: &mut Pen
     pen.left(x, y, width, &bar, Ink::Of(Cause::of(hop.from.code, hop.to.code)));
 }
 
-/// The part of a journey that a hop is.
-fn share(trace: &Trace, hop: &Hop<'_>) -> String {
-    units::share(units::part(hop.ns.into(), age_ns(trace).into()))
+/// How long the chosen stamp's hop took, and which part of the journey that is.
+fn hop_took(model: &Model, trace: &Trace, place: usize) -> (u64, String) {
+    let times = times(model, trace);
+    let took = times.get(place).map_or(0, |(_, took)| *took);
+    let whole = times.last().map_or(0, |(at, _)| *at);
+    (took, units::share(units::part(took.into(), whole.into())))
 }
