@@ -160,6 +160,25 @@ fn signals_give_the_terminal_back() -> Result<()> {
     Ok(())
 }
 
+/// A key that comes together with a new size is obeyed, and not only when the next key comes.
+#[test]
+fn no_key_is_lost_to_a_new_size() -> Result<()> {
+    if !can_run("no_key_is_lost_to_a_new_size") {
+        return Ok(());
+    }
+    let _turn = turn()?;
+    let mut screen = demo("--rate 100", COLORS, SIZE)?;
+    for round in 0..60 {
+        send(&screen, Signal::WINCH)?;
+        screen.press(&["?"])?;
+        let is_open = round % 2 == 0;
+        screen.shows("the keys, or none", |text| text.contains("take all probes off") == is_open)?;
+    }
+    screen.press(&["q"])?;
+    screen.ends(0)?;
+    Ok(())
+}
+
 /// An SSH connection that breaks, a window that is closed: nothing stays behind, no probe and no process.
 #[test]
 fn a_terminal_that_goes_away_takes_everything_with_it() -> Result<()> {

@@ -16,6 +16,7 @@ mod machine;
 mod micro;
 mod pingpong;
 mod record;
+mod screen;
 mod series;
 mod site;
 mod stain;
@@ -38,7 +39,7 @@ struct Bench {
 }
 
 /// In the order in which they run: from one instruction to whole programs.
-const BENCHES: [Bench; 10] = [
+const BENCHES: [Bench; 11] = [
     Bench { name: "hit", about: "one hit, by the instruction that carries the probe", run: hit::run },
     Bench { name: "site", about: "planned site, naive function entry, and bpftrace", run: site::run },
     Bench { name: "record", about: "a record through six stages, unsampled and sampled", run: record::run },
@@ -56,6 +57,7 @@ const BENCHES: [Bench; 10] = [
         run: export::run,
     },
     Bench { name: "assembly", about: "traces a second that one core assembles", run: assembly::run },
+    Bench { name: "screen", about: "frames and memory of the terminal UI", run: screen::run },
     Bench { name: "sttr", about: "payloads a second that one core encodes and decodes", run: sttr::run },
 ];
 

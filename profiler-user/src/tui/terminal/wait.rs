@@ -9,6 +9,7 @@ use std::time::Duration;
 use ratatui::crossterm::event;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,5 +36,21 @@ pub(super) fn wait(limit: Duration) -> io::Result<Waited> {
         return Ok(Waited::Gone);
     }
     // Also when nothing is to be read: a new size comes by a signal.
-    Ok(if event::poll(Duration::ZERO)? { Waited::Event } else { Waited::Nothing })
+    if event::poll(Duration::ZERO)? {
+        return Ok(Waited::Event);
+    }
+    if fds[0].revents().contains(PollFlags::IN) {
+        remind(&stdin)?;
+        if event::poll(Duration::ZERO)? {
+            return Ok(Waited::Event);
+        }
+    }
+    Ok(Waited::Nothing)
+}
+
+/// Something is to be read and the library does not know: when a new size and a key come at the same moment it takes the size and forgets that it was told of
+/// the key, of which it is told once (its epoll is edge-triggered). Setting a terminal's attributes, to what they are, has the kernel tell it again.
+fn remind(stdin: &io::Stdin) -> io::Result<()> {
+    let attributes = tcgetattr(stdin)?;
+    Ok(tcsetattr(stdin, OptionalActions::Now, &attributes)?)
 }
