@@ -262,6 +262,18 @@ impl Report {
     }
 }
 
+/// When each trace of the agent's lines was stamped, ns of the monotonic clock, by trace id.
+pub fn stamp_times(lines: &str) -> Result<BTreeMap<u64, Vec<u64>>> {
+    let mut all = BTreeMap::new();
+    for line in lines.lines() {
+        let line: Value = serde_json::from_str(line)?;
+        let Some(id) = line["trace_id"].as_str() else { continue };
+        let entries = line["entries"].as_array().context("no entries")?;
+        all.insert(id.parse()?, entries.iter().filter_map(|entry| entry["ts_ns"].as_u64()).collect());
+    }
+    Ok(all)
+}
+
 #[cfg(test)]
 mod tests {
     use super::Report;

@@ -148,3 +148,8 @@ impl Agent {
         self.process.wait(limit)
     }
 }
+
+/// A file of a folder, as an argument of the program.
+pub fn path(folder: &Path, name: &str) -> Result<String> {
+    Ok(folder.join(name).to_str().context("an odd path")?.to_owned())
+}

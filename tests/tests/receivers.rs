@@ -9,6 +9,7 @@ use serde_json::Value;
 use stain_tests::child::Ended;
 use stain_tests::pipeline::Pipeline;
 use stain_tests::receivers::{self, Otlp};
+use stain_tests::report::stamp_times;
 use stain_tests::run::{LONG, SHORT, turn};
 use stain_tests::specs;
 use stain_tests::stain::Agent;
@@ -39,17 +40,12 @@ fn session(folder: &TempDir, records: &str, exports: &[String]) -> Result<(Ended
 }
 
 fn expected(lines: &str) -> Result<Spans> {
-    let mut all = Spans::new();
-    for line in lines.lines() {
-        let line: Value = serde_json::from_str(line)?;
-        let Some(id) = line["trace_id"].as_str() else { continue };
-        let entries = line["entries"].as_array().context("no entries")?;
-        let times: Vec<u64> = entries.iter().filter_map(|entry| entry["ts_ns"].as_u64()).collect();
+    let spans = |times: Vec<u64>| {
         let hops = times.windows(2).map(|two| two[1] - two[0]).collect();
         let whole = times.last().zip(times.first()).map_or(0, |(last, first)| last - first);
-        all.insert(id.parse()?, (whole, hops));
-    }
-    Ok(all)
+        (whole, hops)
+    };
+    Ok(stamp_times(lines)?.into_iter().map(|(id, times)| (id, spans(times))).collect())
 }
 
 fn number(value: &Value) -> Result<u64> {

@@ -1,20 +1,16 @@
 //! Recordings: what was recorded comes to the same numbers, and nothing that ends a session makes it unreadable.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use serde_json::Value;
 use stain_tests::run::{SHORT, Scenario};
+use stain_tests::stain::path;
 use stain_tests::targets::Flavour;
 use stain_tests::{specs, stain};
 
 const LIMIT: Duration = Duration::from_secs(60);
-
-fn path(folder: &Path, name: &str) -> Result<String> {
-    Ok(folder.join(name).to_str().context("an odd path")?.to_owned())
-}
 
 #[test]
 fn every_number_of_a_recording_is_that_of_the_session() -> Result<()> {

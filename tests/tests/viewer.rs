@@ -8,16 +8,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use stain_tests::receivers;
+use stain_tests::report::stamp_times;
 use stain_tests::run::SHORT;
-use stain_tests::stain;
+use stain_tests::stain::{self, path};
 
 /// Stamps' times, ns, by trace.
 type Stamps = BTreeMap<u64, Vec<u64>>;
-
-/// A file name in a folder.
-fn path(folder: &Path, name: &str) -> Result<String> {
-    Ok(folder.join(name).to_str().context("an odd path")?.to_owned())
-}
 
 /// Records the demo; gives the recording's name, and what the session's own lines say.
 fn recorded(folder: &Path) -> Result<(String, Stamps)> {
@@ -25,13 +21,7 @@ fn recorded(folder: &Path) -> Result<(String, Stamps)> {
     let arguments = ["demo", "-d", "3s", "-f", "jsonl", "-o", &lines, "--record", &recording];
     let ended = stain::run(&arguments, Duration::from_secs(60))?;
     ensure!(ended.status.success(), "{}: {}", ended.status, ended.stderr);
-    let mut all = Stamps::new();
-    for line in std::fs::read_to_string(&lines)?.lines() {
-        let line: Value = serde_json::from_str(line)?;
-        let Some(id) = line["trace_id"].as_str() else { continue };
-        let entries = line["entries"].as_array().context("no entries")?;
-        all.insert(id.parse()?, entries.iter().filter_map(|entry| entry["ts_ns"].as_u64()).collect());
-    }
+    let all = stamp_times(&std::fs::read_to_string(&lines)?)?;
     ensure!(all.len() > 10, "only {} traces", all.len());
     Ok((recording, all))
 }

@@ -150,24 +150,7 @@ mod tests {
     }
 
     fn trace() -> Trace {
-        Trace {
-            id: 1,
-            outcome: Outcome::Written,
-            pid: 1,
-            key: 1,
-            sequence: 1,
-            start_ns: 1,
-            wall_ns: 1,
-            end_ns: 1,
-            stamps: Vec::new(),
-            branch: crate::trace::BranchPath::ROOT,
-            shared: 0,
-            branches: 0,
-            batches: Vec::new(),
-            attributes: Vec::new(),
-            record_times: Vec::new(),
-            flags: crate::trace::Flags::default(),
-        }
+        crate::trace::testing::plain(Outcome::Written)
     }
 
     #[test]

@@ -120,12 +120,11 @@ pub async fn run(
     spec: Spec,
     resolver: Resolver,
     options: Options,
-    outlets: Outlets,
+    mut outlets: Outlets,
     observer: &mut dyn Observer,
 ) -> Result<Finished, AgentError> {
     let mut stop = Stop::new(options.duration)?;
     let observer: &mut dyn Observer = &mut Tee { observer, hub: outlets.hub.clone() };
-    let mut outlets = outlets;
     let screen = outlets.screen.take();
     let mut running = Running::new(spec, resolver, options, outlets)?;
     running.tell_started();

@@ -88,6 +88,19 @@ impl Account {
         changed.or(self.info.as_ref().map(|info| info.level))
     }
 
+    /// What the user knows the target by; empty before it has started.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        let asked = || self.info.as_ref().map(|info| info.target.as_str());
+        self.target.as_deref().or_else(asked).unwrap_or("")
+    }
+
+    /// Every process that was attached to.
+    #[must_use]
+    pub fn pids(&self) -> &[u32] {
+        &self.pids
+    }
+
     /// Its sites, by probe id.
     #[must_use]
     pub fn sites(&self) -> &[SiteInfo] {
@@ -146,7 +159,7 @@ impl Totals<'_> {
         let info = account.info.as_deref();
         let settings = account.tick.as_ref().map(|tick| tick.settings);
         Session {
-            target: account.target.as_deref().or(info.map(|info| info.target.as_str())).unwrap_or(""),
+            target: account.target(),
             pids: &account.pids,
             rate: settings.map_or_else(|| info.map_or(0, |info| info.sampling.rate), |s| s.rate),
             budget: settings

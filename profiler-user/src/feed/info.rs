@@ -4,6 +4,7 @@ use profiler_common::StageCode;
 
 use crate::plan::Class;
 use crate::spec::{Level, Sampling};
+use crate::trace::{Attribute, Trace};
 
 /// One moment on both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +34,15 @@ pub struct SessionInfo {
     pub level: Level,
     /// When it began.
     pub began: Clock,
+}
+
+impl SessionInfo {
+    /// The name of an attribute of a trace; `None` for one that the spec does not have.
+    #[must_use]
+    pub fn attribute_name(&self, trace: &Trace, attribute: &Attribute) -> Option<&str> {
+        let stage = trace.stamps.get(attribute.stamp)?.stage;
+        self.stages.get(stage)?.attributes.get(attribute.index).map(String::as_str)
+    }
 }
 
 /// One stage of the spec.

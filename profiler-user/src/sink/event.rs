@@ -103,8 +103,7 @@ impl Events {
 pub fn table<'a>(trace: &'a Trace, info: &SessionInfo, origin: &'a Origin) -> Option<&'a str> {
     let read = || {
         trace.attributes.iter().find_map(|attribute| {
-            let stage = info.stages.get(trace.stamps.get(attribute.stamp)?.stage)?;
-            stage.attributes.get(attribute.index).filter(|name| *name == "table")?;
+            info.attribute_name(trace, attribute).filter(|name| *name == "table")?;
             match &attribute.value {
                 AttributeValue::Word(text) | AttributeValue::Text(text) => Some(&**text),
                 AttributeValue::Unsigned(_) | AttributeValue::Signed(_) => None,

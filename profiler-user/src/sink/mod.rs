@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub use change::{Change, Setting};
 use profiler_common::StageCode;
 
+use crate::feed::SessionInfo;
 use crate::ledger::Ledger;
 use crate::stats::{Cost, Stats};
 use crate::trace::Trace;
@@ -57,6 +58,16 @@ pub struct Names {
     pub attributes: Vec<Vec<String>>,
     /// Its own outcomes, by their number.
     pub outcomes: Vec<String>,
+}
+
+impl From<&SessionInfo> for Names {
+    fn from(info: &SessionInfo) -> Self {
+        Self {
+            stages: info.stages.iter().map(|stage| stage.name.clone()).collect(),
+            attributes: info.stages.iter().map(|stage| stage.attributes.clone()).collect(),
+            outcomes: info.outcomes.clone(),
+        }
+    }
 }
 
 impl Names {

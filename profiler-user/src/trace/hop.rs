@@ -60,6 +60,18 @@ impl Cause {
             Self::Other => "other",
         }
     }
+
+    /// How the time was spent, after "is spent".
+    #[must_use]
+    pub const fn spent(self) -> &'static str {
+        match self {
+            Self::Source => "at the source",
+            Self::Queue => "waiting in a queue",
+            Self::Transform => "in a transform",
+            Self::SinkWrite => "in the sink write",
+            Self::Other => "between two stages",
+        }
+    }
 }
 
 impl Trace {

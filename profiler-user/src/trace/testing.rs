@@ -9,15 +9,26 @@ pub(crate) fn trace(text: &str, outcome: Outcome) -> Trace {
     let mut names: Vec<&str> = Vec::new();
     let stamps: Vec<_> = text.split_whitespace().map(|word| stamp(word, &mut names)).collect();
     Trace {
+        start_ns: stamps[0].ts_ns,
+        wall_ns: 1_700_000_000_000_000_000 + stamps[0].ts_ns,
+        end_ns: stamps[stamps.len() - 1].ts_ns,
+        stamps,
+        ..plain(outcome)
+    }
+}
+
+/// A trace without stamps, and without anything that not every trace has.
+pub(crate) fn plain(outcome: Outcome) -> Trace {
+    Trace {
         id: 42,
         outcome,
         pid: 4242,
         key: 0x7f00_0000_1000,
         sequence: 300,
-        start_ns: stamps[0].ts_ns,
-        wall_ns: 1_700_000_000_000_000_000 + stamps[0].ts_ns,
-        end_ns: stamps[stamps.len() - 1].ts_ns,
-        stamps,
+        start_ns: 0,
+        wall_ns: 0,
+        end_ns: 0,
+        stamps: Vec::new(),
         branch: BranchPath::ROOT,
         shared: 0,
         branches: 0,

@@ -9,7 +9,7 @@ use super::model::{Model, Order, TaskId, TaskSort, TraceId, TraceSort, Within, a
 use crate::feed::SiteInfo;
 use crate::stats::{Figures, Subject, TaskFigures};
 use crate::trace::{Cause, Trace};
-use crate::verdict::outliers;
+use crate::verdict::{median, outliers};
 
 /// Traces listed at most.
 const MAX_TRACES: usize = 1000;
@@ -75,11 +75,16 @@ pub fn seen_outcomes(model: &Model) -> Vec<Outcome> {
     Outcome::all().filter(|outcome| model.data.account.stats().ended(*outcome) > 0).collect()
 }
 
+/// Says of a text whether what the user searches for is in it, whatever the case.
+fn finder(model: &Model) -> impl Fn(&str) -> bool {
+    let wanted = model.search.to_lowercase();
+    move |text| text.to_lowercase().contains(&wanted)
+}
+
 /// Whether what the user searches for is in a trace.
 #[must_use]
 pub fn matches(model: &Model, trace: &Trace) -> bool {
-    let wanted = model.search.to_lowercase();
-    let has = |text: &str| text.to_lowercase().contains(&wanted);
+    let has = finder(model);
     has(&trace.id.to_string())
         || has(&format!("{:#x}", trace.key))
         || has(trace.outcome.name(outcomes(model)))
@@ -128,7 +133,7 @@ pub fn subject_matches(model: &Model, subject: Subject) -> bool {
         Subject::Hop(_, to) => stage_label(model, to),
         other => subject_label(model, other, ' '),
     };
-    label.to_lowercase().contains(&model.search.to_lowercase())
+    finder(model)(&label)
 }
 
 /// What the time of a hop goes into.
@@ -154,8 +159,14 @@ pub fn flow(model: &Model) -> Vec<Step> {
 /// Everything that has a duration, in the order of the list: end to end, the hops as they flow, the sums.
 #[must_use]
 pub fn subjects(model: &Model) -> Vec<Subject> {
+    subjects_of(model, &flow(model))
+}
+
+/// The same, where the flow is known: to find it is the dear part.
+#[must_use]
+pub fn subjects_of(model: &Model, steps: &[Step]) -> Vec<Subject> {
     let known: Vec<Subject> = model.data.account.stats().windows.subjects().collect();
-    let hops = flow(model).into_iter().filter(|step| step.kind != Kind::Root);
+    let hops = steps.iter().filter(|step| step.kind != Kind::Root);
     let sums = [Subject::QueueWait, Subject::Transform, Subject::SinkWrite];
     let mut subjects = vec![Subject::EndToEnd];
     subjects.extend(hops.map(|step| Subject::Hop(step.from, step.to)));
@@ -194,9 +205,8 @@ pub fn tasks(model: &Model) -> Vec<TaskRow> {
         for (place, (task, figures)) in of.iter().enumerate() {
             let others = of.iter().enumerate().filter(|(other, _)| *other != place);
             let mut peers: Vec<u64> = others.map(|(_, (_, figures))| figures.p50_ns).collect();
-            peers.sort_unstable();
-            let usual = peers.get(peers.len() / 2);
-            let versus = usual.map(|usual| figures.p50_ns as f64 / (*usual).max(1) as f64);
+            let usual = median(&mut peers);
+            let versus = usual.map(|usual| figures.p50_ns as f64 / usual.max(1) as f64);
             let stands_out = slow.iter().any(|outlier| outlier.task.task == task.task);
             rows.push(TaskRow { id: (hop, task.task), tid: task.tid, figures: *figures, versus, stands_out });
         }
@@ -226,9 +236,8 @@ pub fn task_ids(rows: &[TaskRow]) -> Vec<TaskId> {
 /// Whether what the user searches for is in a task's row.
 #[must_use]
 pub fn task_matches(model: &Model, row: &TaskRow) -> bool {
-    let wanted = model.search.to_lowercase();
+    let has = finder(model);
     let (hop, task) = row.id;
-    let has = |text: &str| text.to_lowercase().contains(&wanted);
     has(&hop_label(model, hop, ' '))
         || has(&task.task_id.to_string())
         || has(&row.tid.to_string())
@@ -255,7 +264,6 @@ pub fn siblings(model: &Model, trace: &Trace) -> Vec<Arc<Trace>> {
 /// Whether what the user searches for is in a site.
 #[must_use]
 pub fn site_matches(model: &Model, site: &SiteInfo) -> bool {
-    let wanted = model.search.to_lowercase();
-    let has = |text: &str| text.to_lowercase().contains(&wanted);
+    let has = finder(model);
     has(&site.label) || has(&site.file) || has(&stage_label(model, site.stage))
 }

@@ -14,7 +14,7 @@ use crate::plan::Class;
 use crate::sink::{Change, Setting};
 use crate::spec::{Level, defaults};
 use crate::stats::Measured;
-use crate::trace::{Attribute, AttributeValue, BranchPath, Membership, RecordTime, Stamp, Trace};
+use crate::trace::{Attribute, AttributeValue, Membership, RecordTime, Stamp, Trace};
 use crate::tui::message::Message;
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -175,21 +175,13 @@ pub(crate) fn journey(
     let stamps: Vec<Stamp> = way.iter().map(stamp).collect();
     Trace {
         id,
-        outcome,
-        pid: 4242,
         key: 0x7f00_0000_1000 + id % 100_000 * 64,
         sequence: id.saturating_mul(1000),
         start_ns,
         wall_ns: WALL + (start_ns - BEGAN),
         end_ns: now,
         stamps,
-        branch: BranchPath::ROOT,
-        shared: 0,
-        branches: 0,
-        batches: Vec::new(),
-        attributes: Vec::new(),
-        record_times: Vec::new(),
-        flags: crate::trace::Flags::default(),
+        ..crate::trace::testing::plain(outcome)
     }
 }
 

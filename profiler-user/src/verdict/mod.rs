@@ -14,6 +14,7 @@ pub mod words;
 
 pub use course::{Course, CourseKind};
 pub use modes::Modes;
+pub(crate) use outliers::median;
 pub use outliers::{Outlier, outliers};
 
 use crate::sink::Session;

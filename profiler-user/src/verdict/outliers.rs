@@ -64,7 +64,8 @@ fn outlier(tasks: &[(TaskFigures, Figures)], place: usize) -> Option<Outlier> {
     stands_out.then_some(Outlier { task, p50_ns: figures.p50_ns, peers_p50_ns: usual, peers })
 }
 
-fn median(values: &mut [u64]) -> Option<u64> {
+/// The value in the middle; of two the higher one. Leaves them sorted.
+pub(crate) fn median(values: &mut [u64]) -> Option<u64> {
     values.sort_unstable();
     values.get(values.len() / 2).copied()
 }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use profiler_common::{Outcome, StageCode};
 use profiler_user::feed::{Attached, Clock, FeedEvent, SessionInfo, SiteInfo, StageInfo, Tick};
+use profiler_user::meter::rss_bytes;
 use profiler_user::plan::Class;
 use profiler_user::spec::{Level, defaults};
-use profiler_user::trace::{BranchPath, Flags, Stamp, Trace};
+use profiler_user::trace::{Stamp, Trace};
 use profiler_user::tui::message::Message;
 use profiler_user::tui::model::{Model, View};
 use profiler_user::tui::theme::{Depth, Look, Theme};
@@ -111,13 +112,7 @@ fn trace(stages: &[StageInfo], id: u64, start_ns: u64) -> FeedEvent {
         wall_ns: 1_700_000_000 * SECOND + start_ns,
         end_ns: now,
         stamps,
-        branch: BranchPath::ROOT,
-        shared: 0,
-        branches: 0,
-        batches: Vec::new(),
-        attributes: Vec::new(),
-        record_times: Vec::new(),
-        flags: Flags::default(),
+        ..crate::sttr::plain()
     }))
 }
 
@@ -149,11 +144,8 @@ fn frame(model: &Model, buffer: &mut Buffer) -> Duration {
 }
 
 /// Resident memory, MiB.
-fn memory() -> Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
-    let kib = line.split_whitespace().nth(1).context("no number")?;
-    Ok(kib.parse::<f64>()? / 1024.0)
+fn memory() -> f64 {
+    rss_bytes() as f64 / f64::from(1 << 20)
 }
 
 /// Every view in turn, ten frames a second, while traces of fifty hops come in.
@@ -183,7 +175,7 @@ fn busy() -> Result<Table> {
     let mut rows = vec![
         Row::new("taking the traces in", taking * 100.0, "% of a core"),
         Row::new("ten frames a second", drawing * 100.0, "% of a core"),
-        Row::new("memory, with a second's events", memory()?, "MiB"),
+        Row::new("memory, with a second's events", memory(), "MiB"),
     ];
     let mut aims = vec![Aim::at_most("screen at 10,000 traces/s", core * 100.0, 50.0, " % of a core")];
     for (view, worst) in View::ALL.iter().zip(worst) {
@@ -191,7 +183,7 @@ fn busy() -> Result<Table> {
         rows.push(Row::new(format!("slowest frame of {}", view.title()), ms, "ms"));
         aims.push(Aim::at_most(format!("frame of {}", view.title()), ms, 5.0, " ms"));
     }
-    aims.push(Aim::at_most("memory", memory()?, 100.0, " MiB"));
+    aims.push(Aim::at_most("memory", memory(), 100.0, " MiB"));
     Ok(Table {
         title: format!("{BUSY} traces/s of {HOPS} hops, {} x {}", SIZE.0, SIZE.1),
         base: "",
@@ -210,7 +202,7 @@ fn day() -> Result<Table> {
     for now in 0..DAY {
         take(&mut model, second(&stages, now, CALM));
         if [DAY / 24 - 1, DAY / 4 - 1, DAY - 1].contains(&now) {
-            let memory = memory()?;
+            let memory = memory();
             rows.push(Row::new(format!("after {} h", (now + 1) / 3600), memory, "MiB"));
             found.push(memory);
         }

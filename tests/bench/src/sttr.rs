@@ -64,6 +64,22 @@ fn trace(id: u64) -> Trace {
         wall_ns: 1_700_000_000_000_000_000,
         end_ns: 1_006_000,
         stamps: (0..6).map(stamp).collect(),
+        ..plain()
+    }
+}
+
+/// A trace without anything that not every trace has.
+pub(crate) fn plain() -> Trace {
+    Trace {
+        id: 0,
+        outcome: Outcome::Written,
+        pid: 0,
+        key: 0,
+        sequence: 0,
+        start_ns: 0,
+        wall_ns: 0,
+        end_ns: 0,
+        stamps: Vec::new(),
         branch: BranchPath::ROOT,
         shared: 0,
         branches: 0,

@@ -55,11 +55,7 @@ impl PlainFiles {
 impl Format for PlainFiles {
     fn started(&mut self, info: &Arc<SessionInfo>) {
         self.folder.started(info);
-        self.names = Names {
-            stages: info.stages.iter().map(|stage| stage.name.clone()).collect(),
-            attributes: info.stages.iter().map(|stage| stage.attributes.clone()).collect(),
-            outcomes: info.outcomes.clone(),
-        };
+        self.names = Names::from(&**info);
         if self.origin.job.is_empty() {
             self.origin.job = job_of(&self.origin.host, &info.target);
         }

@@ -5,7 +5,7 @@ use bytes::BufMut;
 use super::{PACKET_HEADER_BITS, PACKET_MAGIC, STREAM};
 use crate::feed::SessionInfo;
 use crate::sink::packet::Packet;
-use crate::trace::{Attribute, Membership, RecordTime, Trace};
+use crate::trace::{Membership, RecordTime, Trace};
 
 /// The header of an index file: magic, version 1.1, bytes of an entry.
 pub const INDEX_HEADER: [u8; 16] = [0xC1, 0xF1, 0xDC, 0xC1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 72];
@@ -111,11 +111,10 @@ fn put_fields(out: &mut Vec<u8>, trace: &Trace, info: &SessionInfo) {
         out.put_i64_le(trace.wall_at(stamp.ts_ns));
     }
     put_index(out, trace.attributes.len());
-    for Attribute { stamp, index, value } in &trace.attributes {
-        put_index(out, *stamp);
-        let stage = trace.stamps.get(*stamp).and_then(|stamp| info.stages.get(stamp.stage));
-        put_string(out, stage.and_then(|stage| stage.attributes.get(*index)).map_or("", String::as_str));
-        put_string(out, &value.to_string());
+    for attribute in &trace.attributes {
+        put_index(out, attribute.stamp);
+        put_string(out, info.attribute_name(trace, attribute).unwrap_or(""));
+        put_string(out, &attribute.value.to_string());
     }
     put_index(out, trace.batches.len());
     for Membership { stamp, key, position, size } in &trace.batches {

@@ -140,9 +140,8 @@ fn put_event(
 }
 
 fn put_attribute(span: &mut Message<'_>, trace: &Trace, attribute: &Attribute, info: &SessionInfo) {
-    let Attribute { stamp, index, value } = attribute;
-    let stage = trace.stamps.get(*stamp).and_then(|stamp| info.stages.get(stamp.stage));
-    let name = stage.and_then(|stage| stage.attributes.get(*index)).map_or("attribute", String::as_str);
+    let Attribute { stamp, value, .. } = attribute;
+    let name = info.attribute_name(trace, attribute).unwrap_or("attribute");
     put_event(span, trace, *stamp, name, info, |event| match value {
         // What is above the largest signed number has no exact form but text.
         AttributeValue::Unsigned(number) => match i64::try_from(*number) {

@@ -4,7 +4,6 @@ use profiler_common::Outcome;
 
 use super::page::{Ink, Page};
 use crate::sink::{Session, units};
-use crate::trace::Cause;
 use crate::verdict::words::{Speech, explanation};
 use crate::verdict::{Hop, Reason, Verdict, of_session};
 
@@ -36,12 +35,8 @@ fn sentences(session: &Session<'_>, verdict: &Verdict, speech: &Speech<'_>, page
 }
 
 const fn spent(verdict: &Verdict) -> &'static str {
-    match (verdict.reason, verdict.cause) {
-        (Reason::HeldBack(_), _) => "waiting for room in a queue",
-        (_, Cause::Source) => "at the source",
-        (_, Cause::Queue) => "waiting in a queue",
-        (_, Cause::Transform) => "in a transform",
-        (_, Cause::SinkWrite) => "in the sink write",
-        (_, Cause::Other) => "between two stages",
+    match verdict.reason {
+        Reason::HeldBack(_) => "waiting for room in a queue",
+        _ => verdict.cause.spent(),
     }
 }

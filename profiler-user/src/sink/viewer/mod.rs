@@ -132,8 +132,7 @@ fn hop(info: &SessionInfo, hop: &Hop<'_>) -> String {
 
 /// An attribute's name at its stage.
 fn name_of<'a>(trace: &Trace, info: &'a SessionInfo, attribute: &Attribute) -> &'a str {
-    let stage = trace.stamps.get(attribute.stamp).and_then(|stamp| info.stages.get(stamp.stage));
-    stage.and_then(|stage| stage.attributes.get(attribute.index)).map_or("?", String::as_str)
+    info.attribute_name(trace, attribute).unwrap_or("?")
 }
 
 /// What there is to say of a journey as a whole, in names and texts.

@@ -55,22 +55,13 @@ pub(super) fn clocks(began: Clock, out: &mut Vec<u8>) {
     });
 }
 
-/// Track ids: the kind in the highest bits, so that no two are the same.
+/// Track ids: the kind in the highest bits, so that no two are the same; those of journeys have none.
 const fn process_track(pid: u32) -> u64 {
     1 << 62 | pid as u64
 }
 
 const fn thread_track(pid: u32, tid: u32) -> u64 {
     2 << 62 | (pid as u64 & 0x3FFF_FFFF) << 32 | tid as u64
-}
-
-const fn journey_track(number: u64) -> u64 {
-    number + 1
-}
-
-/// A trace's flow: the stamps of one journey.
-const fn flow(number: u64) -> u64 {
-    number + 1
 }
 
 impl State {
@@ -81,9 +72,9 @@ impl State {
             self.process(stamp.pid, target, out);
             self.thread(stamp.pid, stamp.tid, out);
         }
-        let number = self.journeys;
+        // From 1 on: the number of its track, and of the flow along its stamps.
         self.journeys += 1;
-        let track = journey_track(number);
+        let track = self.journeys;
         describe(track, Some(process_track(trace.pid)), out, |descriptor| descriptor.string(2, "records"));
         let Some((first, last)) = trace.stamps.first().zip(trace.stamps.last()) else { return };
         let name = format!("record, {}", trace.outcome.name(&info.outcomes));
@@ -113,7 +104,7 @@ impl State {
                 annotate(event, "trace_id", &trace.id.to_string());
                 annotate(event, "cpu", &stamp.cpu.to_string());
                 // flow_ids
-                event.fixed64(47, flow(number));
+                event.fixed64(47, track);
             });
         }
     }

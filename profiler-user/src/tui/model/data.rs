@@ -101,10 +101,6 @@ impl Data {
     /// What stages and outcomes are called.
     #[must_use]
     pub fn names(&self) -> Names {
-        self.info().map_or_else(Names::default, |info| Names {
-            stages: info.stages.iter().map(|stage| stage.name.clone()).collect(),
-            attributes: info.stages.iter().map(|stage| stage.attributes.clone()).collect(),
-            outcomes: info.outcomes.clone(),
-        })
+        self.info().map_or_else(Names::default, Names::from)
     }
 }

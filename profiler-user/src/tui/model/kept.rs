@@ -118,9 +118,8 @@ impl Kept {
         self.latest.iter().chain(slow).filter(move |trace| trace.id == id)
     }
 
-    /// A trace that is kept.
-    #[must_use]
-    pub fn find(&self, (id, branch): TraceId) -> Option<&Arc<Trace>> {
+    #[cfg(test)]
+    fn find(&self, (id, branch): TraceId) -> Option<&Arc<Trace>> {
         let slow = self.slices.iter().flat_map(|slice| &slice.slowest);
         self.latest.iter().rev().chain(slow).find(|trace| trace.id == id && trace.branch == branch)
     }

@@ -29,7 +29,7 @@ pub(super) fn go(model: &mut Model, right: isize, up: isize) {
         return;
     };
     let column = column.saturating_add_signed(right).min(width - 1);
-    to(model, column, row.saturating_add_signed(up).min(height - 1));
+    model.cursors.cell = Some((width - 1 - column, row.saturating_add_signed(up).min(height - 1)));
 }
 
 /// Moves it up or down.

@@ -21,11 +21,10 @@ pub(super) fn draw(model: &Model, pen: &mut Pen<'_>) {
 }
 
 fn target(model: &Model) -> String {
-    let totals = model.data.account.totals();
-    let session = totals.session();
-    let target = if session.target.is_empty() { "..." } else { session.target };
+    let account = &model.data.account;
+    let target = if account.target().is_empty() { "..." } else { account.target() };
     let now = model.data.tick_at(model.until_ns());
-    let processes = now.map_or(session.pids, |tick| &tick.processes[..]);
+    let processes = now.map_or(account.pids(), |tick| &tick.processes[..]);
     match processes {
         [] => target.to_owned(),
         [pid] => format!("{target} (pid {pid})"),

@@ -21,16 +21,18 @@ pub(super) fn draw(model: &Model, pen: &mut Pen<'_>) {
         return;
     }
     let parts = Parts::new(model);
-    let chosen = model.cursors.subject.get(&lists::subjects(model));
+    let subjects = lists::subjects_of(model, &steps);
+    let chosen = model.cursors.subject.get(&subjects);
     let mut y = verdict::draw(model, &parts, pen);
     let room = pen.height().saturating_sub(y + TABLE);
     if room >= 2 {
         let width = pen.width().saturating_sub(2);
-        let strip = strip::Strip { model, steps: &steps, parts: &parts, chosen };
+        let strip = strip::Strip { model, steps: &steps, subjects: &subjects, parts: &parts, chosen };
         let drawn = strip.draw(&mut pen.part(1, y + 1, width, room.min(pen.height() / 3)));
         y += drawn + 1;
     }
-    rows::draw(model, &steps, &parts, chosen, &mut pen.below(y + 1));
+    let table = rows::Rows { model, steps: &steps, subjects: &subjects, parts: &parts, chosen };
+    table.draw(&mut pen.below(y + 1));
 }
 
 /// Why nothing is there, and the stages that are waited for.

@@ -12,6 +12,7 @@ use crate::tui::paint::{Pen, columns as width_of, first_row};
 use crate::tui::theme::Ink;
 use crate::tui::view::health::per_second;
 use crate::tui::view::table::{Column, Layout, choose, number, text};
+use crate::verdict::median;
 
 const LABEL: usize = 0;
 const RATE: usize = 1;
@@ -34,27 +35,39 @@ enum Line {
     Blank,
 }
 
-/// Draws it.
-pub(super) fn draw(model: &Model, steps: &[Step], parts: &Parts, chosen: Option<Subject>, pen: &mut Pen<'_>) {
-    let lines = lines(model, steps);
-    let columns = layout(model, &lines, pen.width());
-    let table = Table { model, parts, layout: Layout::new(&columns, pen.width()), chosen };
-    table.layout.headings(pen, 0, None);
-    let Some((first, rest)) = lines.split_first() else { return };
-    table.line(first, &mut pen.below(1), 0);
-    let mut rows = pen.below(2);
-    let place = rest
-        .iter()
-        .position(|line| matches!(line, Line::Subject { subject, .. } if Some(*subject) == chosen));
-    let room = usize::from(rows.height());
-    let skip = first_row(place.unwrap_or(0), rest.len(), room);
-    for (line, y) in rest.iter().skip(skip).zip(0..rows.height()) {
-        table.line(line, &mut rows, y);
+/// What the table is made from.
+pub(super) struct Rows<'a> {
+    pub(super) model: &'a Model,
+    pub(super) steps: &'a [Step],
+    /// The list of what has a duration.
+    pub(super) subjects: &'a [Subject],
+    pub(super) parts: &'a Parts,
+    pub(super) chosen: Option<Subject>,
+}
+
+impl Rows<'_> {
+    /// Draws it.
+    pub(super) fn draw(&self, pen: &mut Pen<'_>) {
+        let Self { model, parts, chosen, .. } = *self;
+        let lines = lines(self.subjects, self.steps);
+        let columns = layout(model, &lines, pen.width());
+        let table = Table { model, parts, layout: Layout::new(&columns, pen.width()), chosen };
+        table.layout.headings(pen, 0, None);
+        let Some((first, rest)) = lines.split_first() else { return };
+        table.line(first, &mut pen.below(1), 0);
+        let mut rows = pen.below(2);
+        let place = rest
+            .iter()
+            .position(|line| matches!(line, Line::Subject { subject, .. } if Some(*subject) == chosen));
+        let room = usize::from(rows.height());
+        let skip = first_row(place.unwrap_or(0), rest.len(), room);
+        for (line, y) in rest.iter().skip(skip).zip(0..rows.height()) {
+            table.line(line, &mut rows, y);
+        }
     }
 }
 
-fn lines(model: &Model, steps: &[Step]) -> Vec<Line> {
-    let subjects = lists::subjects(model);
+fn lines(subjects: &[Subject], steps: &[Step]) -> Vec<Line> {
     let place = |subject: Subject| subjects.iter().position(|other| *other == subject).unwrap_or(0);
     let line = |subject: Subject, step| Line::Subject { place: place(subject), subject, step };
     let mut lines = vec![line(Subject::EndToEnd, None)];
@@ -181,8 +194,7 @@ impl Table<'_> {
             at += 1;
         }
         let label = lists::stage_label(self.model, step.to);
-        let found =
-            !self.model.search.is_empty() && label.to_lowercase().contains(&self.model.search.to_lowercase());
+        let found = !self.model.search.is_empty() && lists::subject_matches(self.model, subject);
         part.text(at + 1, 0, &label, if found { Ink::Found } else { Ink::Text });
     }
 
@@ -227,8 +239,7 @@ impl Table<'_> {
 /// What stands as high as can be: the highest, or twice the median, so that a steady course is a low line and what is out of the ordinary stands out.
 fn full_height(values: &[u64]) -> f64 {
     let mut present: Vec<u64> = values.iter().copied().filter(|ns| *ns > 0).collect();
-    present.sort_unstable();
-    let median = present.get(present.len() / 2).copied().unwrap_or(0);
+    let median = median(&mut present).unwrap_or(0);
     let highest = present.last().copied().unwrap_or(0);
     highest.max(median.saturating_mul(2)).max(1) as f64
 }

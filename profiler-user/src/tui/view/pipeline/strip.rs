@@ -20,6 +20,8 @@ const LABEL: usize = 20;
 pub(super) struct Strip<'a> {
     pub(super) model: &'a Model,
     pub(super) steps: &'a [Step],
+    /// The list of what has a duration.
+    pub(super) subjects: &'a [Subject],
     pub(super) parts: &'a Parts,
     pub(super) chosen: Option<Subject>,
 }
@@ -153,7 +155,7 @@ impl Strip<'_> {
             pen.sign(from + at, y, sign, ink);
         }
         pen.sign(from + WAY - 1, y, glyphs.head, ink);
-        if let Some(place) = lists::subjects(self.model).iter().position(|other| *other == subject) {
+        if let Some(place) = self.subjects.iter().position(|other| *other == subject) {
             pen.zone(from, y, WAY, Zone::Row(place));
         }
         let share = self.parts.get(subject).and_then(|part| part.share);

@@ -2,7 +2,6 @@
 
 use crate::sink::units;
 use crate::stats::Subject;
-use crate::trace::Cause;
 use crate::tui::figures::Parts;
 use crate::tui::lists;
 use crate::tui::model::Model;
@@ -28,13 +27,7 @@ fn sentence(model: &Model, parts: &Parts, pen: &Pen<'_>) -> (char, Ink, String) 
         return (glyphs.none, Ink::Dim, text);
     };
     let cause = lists::cause(model, (from, to));
-    let spent = match cause {
-        Cause::Source => "at the source",
-        Cause::Queue => "waiting in a queue",
-        Cause::Transform => "in a transform",
-        Cause::SinkWrite => "in the sink write",
-        Cause::Other => "between two stages",
-    };
+    let spent = cause.spent();
     let share = units::share(part.share.unwrap_or(0.0));
     let hop = lists::hop_label(model, (from, to), glyphs.arrow);
     let [p50, p99] = [part.figures.p50_ns, part.figures.p99_ns].map(|ns| pen.duration(ns));

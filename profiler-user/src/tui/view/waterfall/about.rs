@@ -109,13 +109,7 @@ fn arrival(model: &Model, trace: &Trace, place: usize, pen: &Pen<'_>) -> String 
     let Some(hop) = place.checked_sub(1).and_then(|before| trace.hops().nth(before)) else {
         return "Here the journey begins.".to_owned();
     };
-    let spent = match Cause::of(hop.from.code, hop.to.code) {
-        Cause::Source => "at the source",
-        Cause::Queue => "waiting in a queue",
-        Cause::Transform => "in a transform",
-        Cause::SinkWrite => "in the sink write",
-        Cause::Other => "between two stages",
-    };
+    let spent = Cause::of(hop.from.code, hop.to.code).spent();
     let moved = match (hop.from.pid == hop.to.pid, hop.from.tid == hop.to.tid, hop.from.cpu == hop.to.cpu) {
         (false, ..) => ", then in another process",
         (_, false, _) => ", then on another thread",
@@ -134,12 +128,11 @@ fn arrival(model: &Model, trace: &Trace, place: usize, pen: &Pen<'_>) -> String 
 /// Attributes, batches and times of the record, as of this stamp.
 fn extras(model: &Model, trace: &Trace, place: usize, pen: &Pen<'_>) -> Vec<String> {
     let mut lines = Vec::new();
-    let stage = trace.stamps.get(place).map(|stamp| stamp.stage);
-    let names = stage.and_then(|stage| model.data.info()?.stages.get(stage)).map(|stage| &stage.attributes);
+    let info = model.data.info();
     let here = trace.attributes.iter().filter(|attribute| attribute.stamp == place);
     let told: Vec<String> = here
         .map(|attribute| {
-            let name = names.and_then(|names| names.get(attribute.index)).map_or("?", String::as_str);
+            let name = info.and_then(|info| info.attribute_name(trace, attribute)).unwrap_or("?");
             format!("{name} = {}", attribute.value)
         })
         .collect();
