@@ -54,7 +54,7 @@ impl Parts {
 }
 
 /// Whether the screen shows the whole session, up to now.
-fn is_whole(model: &Model) -> bool {
+pub(super) fn is_whole(model: &Model) -> bool {
     model.window_s() == WHOLE && model.time == Time::Live
 }
 

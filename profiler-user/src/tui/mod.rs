@@ -6,6 +6,7 @@
 pub mod figures;
 pub mod flow;
 pub mod grid;
+pub mod judged;
 pub mod keys;
 pub mod lists;
 pub mod message;

@@ -68,14 +68,16 @@ struct Part {
 
 /// How it went with a hop.
 pub(super) fn of(evidence: &Evidence<'_>, hop: Hop) -> Course {
-    let (from_ns, to_ns) = span(evidence).unwrap_or_default();
+    let judged = span(evidence).unwrap_or_default();
+    let (from_ns, to_ns) = (evidence.past_from_ns.unwrap_or(judged.0).min(judged.0), judged.1);
     let windows = &evidence.stats.windows;
+    let usual = Usual::of(evidence, hop, judged);
     let all = windows.sum(Subject::Hop(hop.0, hop.1), from_ns, to_ns).count();
     let most = (all / RECORDS).clamp(AT_LEAST, PARTS as u64) as usize;
     let division = windows.parts(from_ns, to_ns, most);
     let starts =
         |number: usize| division.from_ns.saturating_add(division.each_ns.saturating_mul(number as u64));
-    let divided = |most: usize| parts(evidence, hop, (from_ns, to_ns), most);
+    let divided = |most: usize| parts(evidence, hop, (from_ns, to_ns), most, usual);
     let parts = divided(most);
     let course =
         |kind, since_ns, is_now, period_ns| Course { kind, since_ns, now_ns: to_ns, is_now, period_ns };
@@ -96,27 +98,50 @@ pub(super) fn of(evidence: &Evidence<'_>, hop: Hop) -> Course {
     course(CourseKind::Transient, starts(since), is_now, period)
 }
 
-fn parts(evidence: &Evidence<'_>, hop: Hop, (from_ns, to_ns): (u64, u64), most: usize) -> Vec<Part> {
-    let windows = &evidence.stats.windows;
-    let mine = windows.loads(Subject::Hop(hop.0, hop.1), from_ns, to_ns, most);
-    let mut all = vec![0u128; mine.len()];
-    for subject in windows.subjects().filter(|subject| matches!(subject, Subject::Hop(..))) {
-        let loads = windows.loads(subject, from_ns, to_ns, most);
-        all.iter_mut().zip(loads).for_each(|(sum, load)| *sum += load.total_ns);
+/// How the hop is in the time that is judged: what makes it the worst one there.
+#[derive(Clone, Copy)]
+struct Usual {
+    mean_ns: u64,
+    share: f64,
+}
+
+impl Usual {
+    fn of(evidence: &Evidence<'_>, hop: Hop, (from_ns, to_ns): (u64, u64)) -> Self {
+        let loads = Loads::of(evidence, hop, (from_ns, to_ns), 1);
+        let mine = loads.mine.iter().fold(Load::default(), |sum, load| sum.and(load));
+        let whole: u128 = loads.all_ns.iter().sum();
+        Self { mean_ns: mine.mean_ns(), share: mine.total_ns as f64 / whole.max(1) as f64 }
     }
-    let sum = mine.iter().fold(Load::default(), |sum, load| Load {
-        count: sum.count + load.count,
-        total_ns: sum.total_ns + load.total_ns,
-    });
-    let whole: u128 = all.iter().sum();
-    let share = sum.total_ns as f64 / whole.max(1) as f64;
+}
+
+/// What went into each part of the time: of one hop, and of all together.
+struct Loads {
+    mine: Vec<Load>,
+    all_ns: Vec<u128>,
+}
+
+impl Loads {
+    fn of(evidence: &Evidence<'_>, hop: Hop, (from_ns, to_ns): (u64, u64), most: usize) -> Self {
+        let windows = &evidence.stats.windows;
+        let mine = windows.loads(Subject::Hop(hop.0, hop.1), from_ns, to_ns, most);
+        let mut all_ns = vec![0u128; mine.len()];
+        for subject in windows.subjects().filter(|subject| matches!(subject, Subject::Hop(..))) {
+            let loads = windows.loads(subject, from_ns, to_ns, most);
+            all_ns.iter_mut().zip(loads).for_each(|(sum, load)| *sum += load.total_ns);
+        }
+        Self { mine, all_ns }
+    }
+}
+
+fn parts(evidence: &Evidence<'_>, hop: Hop, past: (u64, u64), most: usize, usual: Usual) -> Vec<Part> {
+    let Loads { mine, all_ns } = Loads::of(evidence, hop, past, most);
     let part = |(number, (load, all)): (usize, (&Load, u128))| {
-        let is_large = load.mean_ns() >= sum.mean_ns() / 4;
-        let is_share = load.total_ns as f64 / all.max(1) as f64 >= share / 2.0;
+        let is_large = load.mean_ns() >= usual.mean_ns / 4;
+        let is_share = load.total_ns as f64 / all.max(1) as f64 >= usual.share / 2.0;
         let is_present = load.count > 0 && is_large && is_share;
         (all > 0).then_some(Part { number, mean_ns: load.mean_ns(), load: *load, is_present })
     };
-    mine.iter().zip(all).enumerate().filter_map(part).collect()
+    mine.iter().zip(all_ns).enumerate().filter_map(part).collect()
 }
 
 /// Where the last run of parts began in which it was so, a gap of one part allowed, and whether it lasts.

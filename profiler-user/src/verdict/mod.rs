@@ -35,6 +35,8 @@ pub struct Evidence<'a> {
     pub hits: &'a [u64],
     /// How long that time was, ns.
     pub hits_ns: u64,
+    /// From when on the course is followed, monotonic ns: a screen that judges the last minute knows more. From the beginning of what is judged when `None`.
+    pub past_from_ns: Option<u64>,
 }
 
 /// Why records lose their time there.
@@ -105,8 +107,9 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Verdict> {
     let worst = *flow::worst(&hops)?;
     let whole: u128 = hops.iter().map(|hop| hop.figures.total_ns).sum();
     let hop = key(&worst);
-    let course = course::of(evidence, hop);
-    let (reason, busy) = reason(evidence, &hops, &worst, course.kind == CourseKind::Transient);
+    let now = course::of(&Evidence { past_from_ns: None, ..*evidence }, hop);
+    let (reason, busy) = reason(evidence, &hops, &worst, now.kind == CourseKind::Transient);
+    let course = if evidence.past_from_ns.is_some() { course::of(evidence, hop) } else { now };
     let mut verdict = Verdict {
         hop,
         cause: worst.cause(),
@@ -135,7 +138,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Verdict> {
 pub fn of_session(session: &Session<'_>) -> Option<Verdict> {
     let hits: Vec<u64> = session.stages.iter().map(|row| row.hits).collect();
     let hits_ns = session.duration_ns;
-    judge(&Evidence { stats: session.stats, span_ns: None, hits: &hits, hits_ns })
+    judge(&Evidence { stats: session.stats, span_ns: None, hits: &hits, hits_ns, past_from_ns: None })
 }
 
 /// The hops with their durations in the time that is judged.

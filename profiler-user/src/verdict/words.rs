@@ -51,9 +51,16 @@ pub fn explanation(verdict: &Verdict, speech: &Speech<'_>) -> Vec<String> {
         sentences.push(capital(&format!("{blame}{whose}.")));
     }
     sentences.extend(course(&verdict.course, speech).map(|course| format!("This is {course}.")));
-    sentences.extend(verdict.modes.map(|found| modes(&found, speech)));
-    sentences.extend(verdict.outliers.first().map(|found| outlier(found, speech)));
+    sentences.extend(asides(verdict, speech));
     sentences
+}
+
+/// What else is odd: the sentences that the first line says nothing of.
+#[must_use]
+pub fn asides(verdict: &Verdict, speech: &Speech<'_>) -> Vec<String> {
+    let modes = verdict.modes.map(|found| modes(&found, speech));
+    let outlier = verdict.outliers.first().map(|found| outlier(found, speech));
+    modes.into_iter().chain(outlier).collect()
 }
 
 /// What records do at the hop.

@@ -73,6 +73,12 @@ pub struct Load {
 }
 
 impl Load {
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: &Self) -> Self {
+        Self { count: self.count + other.count, total_ns: self.total_ns + other.total_ns }
+    }
+
     /// The mean duration, ns; 0 of nothing.
     #[must_use]
     pub fn mean_ns(&self) -> u64 {

@@ -193,8 +193,10 @@ fn a_fault_that_began_is_judged_by_the_time_that_is_looked_at() {
     let transform = |_: usize, at: u64, _: u64| if at > 40 * SECOND { 3 * MILLI } else { 200 * MICRO };
     let (stats, records) = Pipeline { transform, ..EASY }.run();
     let hits = [records; 8];
-    let judged =
-        |span_ns| judge(&Evidence { stats: &stats, span_ns, hits: &hits, hits_ns: 60 * SECOND }).unwrap();
+    let judged = |span_ns| {
+        judge(&Evidence { stats: &stats, span_ns, hits: &hits, hits_ns: 60 * SECOND, past_from_ns: None })
+            .unwrap()
+    };
     let whole = judged(None);
     assert_eq!((whole.class, whole.course.kind), (Cause::Transform, CourseKind::Transient));
     let ago = (whole.course.now_ns - whole.course.since_ns) / SECOND;
@@ -207,11 +209,26 @@ fn a_fault_that_began_is_judged_by_the_time_that_is_looked_at() {
 
 #[test]
 fn little_is_said_of_little() {
-    assert_eq!(judge(&Evidence { stats: &Stats::default(), span_ns: None, hits: &[], hits_ns: 0 }), None);
+    assert_eq!(
+        judge(&Evidence {
+            stats: &Stats::default(),
+            span_ns: None,
+            hits: &[],
+            hits_ns: 0,
+            past_from_ns: None
+        }),
+        None
+    );
     let mut stats = Stats::default();
     stats.add(&trace("S0@0 Q+@5 Q-@90 W!@91", Outcome::Written));
-    let verdict =
-        judge(&Evidence { stats: &stats, span_ns: None, hits: &[9, 9, 9, 9], hits_ns: 100 }).unwrap();
+    let verdict = judge(&Evidence {
+        stats: &stats,
+        span_ns: None,
+        hits: &[9, 9, 9, 9],
+        hits_ns: 100,
+        past_from_ns: None,
+    })
+    .unwrap();
     assert_eq!(
         (verdict.hop, verdict.class, verdict.course.kind),
         ((1, 2), Cause::SinkWrite, CourseKind::Early)
@@ -219,4 +236,28 @@ fn little_is_said_of_little() {
     assert_eq!(line(&verdict), "93% of the time records wait in Q+ -> Q-: the sink behind it is the limit");
     let Course { is_now, period_ns, .. } = verdict.course;
     assert_eq!((is_now, period_ns), (true, None));
+}
+
+/// A screen judges the last seconds, and knows how it was before.
+#[test]
+fn the_course_goes_back_beyond_the_time_that_is_judged() {
+    let transform = |_: usize, at: u64, _: u64| if at > 40 * SECOND { 3 * MILLI } else { 200 * MICRO };
+    let (stats, records) = Pipeline { transform, ..EASY }.run();
+    let hits = [records / 6; 8];
+    let judged = |from: u64, past_from_ns| {
+        let span_ns = Some((from * SECOND, (from + 10) * SECOND));
+        judge(&Evidence { stats: &stats, span_ns, hits: &hits, hits_ns: 10 * SECOND, past_from_ns }).unwrap()
+    };
+    let lasts = |verdict: &Verdict| (verdict.course.now_ns - verdict.course.since_ns) / SECOND;
+    // Of ten seconds alone it cannot be told that it was otherwise.
+    let alone = judged(58, None);
+    assert_eq!((alone.course.kind, lasts(&alone)), (CourseKind::Chronic, 10));
+    let with_past = judged(58, Some(10 * SECOND));
+    assert_eq!((with_past.hop, with_past.course.kind), (alone.hop, CourseKind::Transient));
+    assert!(with_past.course.is_now && (16..=20).contains(&lasts(&with_past)), "{}", lasts(&with_past));
+    assert_eq!((with_past.share, with_past.figures), (alone.share, alone.figures));
+    // What the hop takes now it took all the time, as far as anybody has seen.
+    let before = judged(38, Some(10 * SECOND));
+    assert_eq!(before.course.kind, CourseKind::Chronic);
+    assert!((36..=38).contains(&lasts(&before)), "{}", lasts(&before));
 }

@@ -87,7 +87,14 @@ impl Pipeline {
         let (stats, records) = self.run();
         let hits = [records; 8];
         let hits = if counted { &hits[..] } else { &[] };
-        judge(&Evidence { stats: &stats, span_ns: None, hits, hits_ns: self.seconds * SECOND }).unwrap()
+        judge(&Evidence {
+            stats: &stats,
+            span_ns: None,
+            hits,
+            hits_ns: self.seconds * SECOND,
+            past_from_ns: None,
+        })
+        .unwrap()
     }
 
     /// Statistics over the sampled records, and how many records there were.

@@ -1,38 +1,61 @@
-//! The time window in a sentence: where the time goes.
+//! The verdict on the time window: what is to blame, and in words where the time goes, why, and since when.
 
-use crate::sink::units;
-use crate::stats::Subject;
-use crate::tui::figures::Parts;
-use crate::tui::lists;
+use crate::trace::Cause;
 use crate::tui::model::Model;
 use crate::tui::paint::{Pen, wrap};
 use crate::tui::theme::Ink;
+use crate::tui::{judged, lists};
+use crate::verdict::words::{Speech, asides, headline};
+use crate::verdict::{Hop, Verdict};
 
-/// Draws it in two rows at most; gives their number.
-pub(super) fn draw(model: &Model, parts: &Parts, pen: &mut Pen<'_>) -> u16 {
-    let (mark, ink, sentence) = sentence(model, parts, pen);
-    let lines = wrap(&sentence, pen.width().saturating_sub(4));
-    pen.sign(1, 0, mark, ink);
-    for (line, y) in lines.iter().zip(0..2u16) {
-        pen.text(3, y, line, Ink::Strong);
+/// Rows that the first sentence takes at most.
+const ROWS: usize = 3;
+
+/// A screen of so many rows has room for what else is odd.
+const TALL: u16 = 28;
+
+/// Draws it; gives the number of rows.
+pub(super) fn draw(model: &Model, pen: &mut Pen<'_>) -> u16 {
+    let Some(verdict) = judged::verdict(model) else {
+        let text = format!("No record came through in the {}.", super::super::window(model));
+        pen.sign(1, 0, pen.glyphs().none, Ink::Dim);
+        pen.text(3, 0, &text, Ink::Strong);
+        return 1;
+    };
+    let arrow = pen.glyphs().arrow;
+    let label = |hop: Hop| lists::hop_label(model, hop, arrow);
+    let speech = Speech { hop: &label, ascii: pen.theme().is_ascii() };
+    let class = class(&verdict);
+    let sentence = format!("{class}: {}.", headline(&verdict, &speech));
+    let ink = Ink::Of(verdict.class);
+    pen.sign(1, 0, pen.glyphs().mark, ink);
+    let mut y = paragraph(&sentence, 0, ROWS, Ink::Strong, pen);
+    // The class in its colour, over the same letters of the sentence.
+    pen.text(3, 0, class, ink);
+    if pen.height() >= TALL {
+        for aside in asides(&verdict, &speech) {
+            y += paragraph(&aside, y, 1, Ink::Text, pen);
+        }
     }
-    u16::try_from(lines.len().min(2)).unwrap_or(1)
+    y
 }
 
-fn sentence(model: &Model, parts: &Parts, pen: &Pen<'_>) -> (char, Ink, String) {
-    let glyphs = pen.glyphs();
-    let worst = parts.worst.and_then(|subject| Some((subject, parts.get(subject)?)));
-    let Some((Subject::Hop(from, to), part)) = worst else {
-        let text = format!("No record came through in the {}.", super::super::window(model));
-        return (glyphs.none, Ink::Dim, text);
-    };
-    let cause = lists::cause(model, (from, to));
-    let spent = cause.spent();
-    let share = units::share(part.share.unwrap_or(0.0));
-    let hop = lists::hop_label(model, (from, to), glyphs.arrow);
-    let [p50, p99] = [part.figures.p50_ns, part.figures.p99_ns].map(|ns| pen.duration(ns));
-    let text = format!(
-        "{share} of the time is spent {spent}: {hop}. Half of the records take {p50} there, 99% no more than {p99}."
-    );
-    (glyphs.mark, Ink::Of(cause), text)
+/// Draws some text in so many rows at most; gives their number.
+fn paragraph(text: &str, y: u16, most: usize, ink: Ink, pen: &mut Pen<'_>) -> u16 {
+    let lines = wrap(text, pen.width().saturating_sub(4));
+    for (line, row) in lines.iter().take(most).zip(y..) {
+        pen.text(3, row, line, ink);
+    }
+    u16::try_from(lines.len().min(most)).unwrap_or(u16::MAX)
+}
+
+/// What is to blame, as the first word of the sentence.
+const fn class(verdict: &Verdict) -> &'static str {
+    match verdict.class {
+        Cause::Source => "Source",
+        Cause::Queue => "Queue",
+        Cause::Transform => "Transform",
+        Cause::SinkWrite => "Sink write",
+        Cause::Other => "Between stages",
+    }
 }
