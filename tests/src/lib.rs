@@ -3,6 +3,7 @@
 //! Owns: the pipelines that are traced, their truth logs, the check of journeys against truth, and the running of
 //! both programs with time limits. Refuses: linking the agent. Everything is seen as a user sees it: arguments in, text out.
 
+pub mod browser;
 pub mod child;
 pub mod code;
 pub mod container;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use stain_tests::nginx::{self, Site};
 use stain_tests::run::{SHORT, turn};
 use stain_tests::screen::{self, Screen};
@@ -40,7 +41,7 @@ fn every_view_of_a_live_pipeline() -> Result<()> {
     let _turn = turn()?;
     let mut screen = demo("--rate 100", COLORS, SIZE)?;
     screen.shows_all(&[
-        "% of the time is spent",
+        "% of the time records",
         "S0 ───▶ Q+ ═══▶ Q-",
         "└───▶ drop",
         "end to end",
@@ -284,7 +285,7 @@ fn nginx_under_load() -> Result<()> {
     screen.shows_all(&["nginx (3 processes)", "No record came to the source"])?;
     let url = site.url("/ok/00000001");
     let load = std::thread::spawn(move || nginx::wrk(&url, 16, 6));
-    screen.shows_all(&["% of the time is spent", "──▶ T+ handler", "none lost"])?;
+    screen.shows_all(&["% of the time records", "──▶ T+ handler", "none lost"])?;
     screen.press(&["2"])?;
     screen.shows_all(&["end to end", "P99"])?;
     screen.press(&["5"])?;
@@ -314,7 +315,7 @@ fn a_recording_is_replayed_without_privileges_and_says_what_the_summary_says() -
     )?;
     ensure!(ended.status.success(), "{}", ended.stderr);
     let json = stain::run(&["report", name, "--format", "json"], SHORT)?;
-    let summary: serde_json::Value = serde_json::from_str(&json.stdout)?;
+    let summary: Value = serde_json::from_str(&json.stdout)?;
     let summary = &summary["summary"];
     // As a user without any rights: nobody.
     let command = format!(
@@ -325,13 +326,11 @@ fn a_recording_is_replayed_without_privileges_and_says_what_the_summary_says() -
     screen.shows_all(&["replayed 0:04 of 0:04", "W! batch written"])?;
     screen.press(&["-", "-", "-", "-"])?;
     let text = screen.shows_all(&["whole session"])?;
-    for (figures, row) in [(&summary["e2e"], "end to end"), (&summary["queue_wait"], "queue wait")] {
-        let line = text.lines().find(|line| line.contains(row)).with_context(|| text.clone())?;
-        for key in ["mean_ns", "p50_ns", "p95_ns", "p99_ns", "max_ns"] {
-            let shown = duration(figures[key].as_u64().with_context(|| format!("{key} in {summary}"))?);
-            ensure!(line.contains(&shown), "{key} {shown} is not in {line:?}");
-        }
-    }
+    says_the_figures(&text, summary)?;
+    screen.press(&["5"])?;
+    says_the_ledger(&screen.shows_all(&["seen at the sources"])?, &summary["ledger"])?;
+    screen.press(&["6"])?;
+    says_the_probes(&screen.shows_all(&["as the kernel program has them"])?, &summary["cost"])?;
     screen.press(&["(", "(", "("])?;
     screen.shows("an earlier moment", |text| text.contains("replay ×1000") || text.contains("replayed"))?;
     screen.press(&["q"])?;
@@ -342,6 +341,69 @@ fn a_recording_is_replayed_without_privileges_and_says_what_the_summary_says() -
     screen.shows_all(&["replay ×1"])?;
     send(&screen, Signal::TERM)?;
     screen.ends(143)?;
+    Ok(())
+}
+
+/// Whether the Pipeline view over the whole session shows the summary's sentence and every figure of every hop and sum.
+fn says_the_figures(text: &str, summary: &Value) -> Result<()> {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let sentence = summary["verdict"]["text"].as_str().context("no sentence")?.replace("->", "→");
+    ensure!(words(text).contains(&words(&sentence)), "{sentence:?} is not in {text}");
+    let (_, table) = text.split_once("P95 over time").with_context(|| text.to_owned())?;
+    let mut rows: Vec<(String, &Value)> = ["e2e", "queue_wait", "transform", "sink_write"]
+        .into_iter()
+        .zip(["end to end", "queue wait", " transform  ", "sink write"])
+        .map(|(key, row)| (row.to_owned(), &summary[key]))
+        .collect();
+    let hops = summary["hops"].as_array().context("no hops")?;
+    let name = |hop: &Value, key: &str| hop[key].as_str().unwrap_or_default().to_owned();
+    rows.extend(hops.iter().map(|hop| (format!("▶ {} {}", name(hop, "to"), name(hop, "to_name")), hop)));
+    ensure!(rows.len() == 4 + 8, "the demo has eight hops: {summary}");
+    for (row, figures) in rows {
+        let shown = ["mean_ns", "p50_ns", "p95_ns", "p99_ns", "max_ns"]
+            .iter()
+            .map(|key| Ok(duration(figures[key].as_u64().with_context(|| format!("{key} in {figures}"))?)))
+            .collect::<Result<Vec<String>>>()?
+            .join("  ");
+        // Two hops may end at stages of one name.
+        let is_there = table.lines().any(|line| line.contains(&row) && words(line).contains(&words(&shown)));
+        ensure!(is_there, "{row} {shown} is not in {text}");
+    }
+    Ok(())
+}
+
+/// Whether the Health view shows the ledger's counts.
+fn says_the_ledger(text: &str, ledger: &Value) -> Result<()> {
+    for (key, row) in [
+        ("records", "seen at the sources"),
+        ("sampled", "sampled"),
+        ("admitted", "admitted"),
+        ("refused_budget", "refused by the budget"),
+        ("written", "written"),
+        ("filtered", "filtered"),
+        ("superseded", "superseded"),
+        ("in_flight", "in flight"),
+    ] {
+        let count = ledger[key].as_u64().with_context(|| format!("{key} in {ledger}"))?;
+        let start = format!(" {row} ");
+        let line = text.lines().find(|line| line.trim_start().starts_with(start.trim_start()));
+        let line = line.with_context(|| format!("{row} in {text}"))?;
+        let shown = line.split_whitespace().any(|word| word.replace(',', "") == count.to_string());
+        ensure!(shown, "{key} {count} is not in {line:?}");
+    }
+    Ok(())
+}
+
+/// Whether the Probes view shows the hits of every site.
+fn says_the_probes(text: &str, cost: &Value) -> Result<()> {
+    for probe in cost["probe_hits"].as_array().context("no probes")? {
+        let (site, hits) =
+            (probe["site"].as_str().context("no site")?, probe["hits"].as_u64().context("no hits")?);
+        let line =
+            text.lines().find(|line| line.contains(site)).with_context(|| format!("{site} in {text}"))?;
+        let shown = line.split_whitespace().any(|word| word.replace(',', "") == hits.to_string());
+        ensure!(shown, "{hits} is not in {line:?}");
+    }
     Ok(())
 }
 
@@ -357,15 +419,18 @@ fn readable_binary(folder: &std::path::Path) -> Result<String> {
     Ok(copy.display().to_string())
 }
 
-/// As the program writes durations: three digits and a unit.
+/// As the program writes durations: three digits and a unit, halves rounded up.
 fn duration(ns: u64) -> String {
     let (unit, scale) = match ns {
         0..1_000 => return format!("{ns} ns"),
-        1_000..999_500 => ("µs", 1e3),
-        999_500..999_500_000 => ("ms", 1e6),
-        _ => ("s", 1e9),
+        1_000..999_500 => ("µs", 1_000),
+        999_500..999_500_000 => ("ms", 1_000_000),
+        _ => ("s", 1_000_000_000),
     };
-    let value = ns as f64 / scale;
-    let decimals = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
-    format!("{value:.decimals$} {unit}")
+    let in_parts = |parts: u64| (ns * parts + scale / 2) / scale;
+    match (in_parts(100), in_parts(10)) {
+        (hundredths @ 0..1_000, _) => format!("{}.{:02} {unit}", hundredths / 100, hundredths % 100),
+        (_, tenths @ 0..1_000) => format!("{}.{} {unit}", tenths / 10, tenths % 10),
+        _ => format!("{} {unit}", in_parts(1)),
+    }
 }

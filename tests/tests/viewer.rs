@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use stain_tests::receivers;
 use stain_tests::report::stamp_times;
 use stain_tests::run::SHORT;
 use stain_tests::stain::{self, path};
+use stain_tests::{browser, receivers};
 
 /// Stamps' times, ns, by trace.
 type Stamps = BTreeMap<u64, Vec<u64>>;
@@ -155,5 +155,49 @@ fn mistakes_are_told_in_a_sentence() -> Result<()> {
     // Whoever names the recording itself does not lose it.
     let ended = stain::run(&["export", &text, "--format", "csv", "-o", &text], SHORT)?;
     ensure!(!ended.status.success() && std::fs::read_to_string(&text)? == "no recording", "{}", ended.stderr);
+    Ok(())
+}
+
+/// The HTML report in a browser, from a file and without a network: its script draws every plot, and nothing complains.
+#[test]
+fn the_page_opens_in_a_browser() -> Result<()> {
+    if !stain_tests::tally::privileged("viewer::the_page_opens_in_a_browser")
+        .program("chromium", browser::PROGRAM)
+        .open()
+    {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let (recording, traces) = recorded(folder.path())?;
+    let file = path(folder.path(), "page.html")?;
+    let ended = stain::run(&["report", &recording, "--format", "html", "-o", &file], SHORT)?;
+    ensure!(ended.status.success(), "{}", ended.stderr);
+    let address = format!("file://{file}");
+    let page = browser::open(&address, (1200, 3000))?;
+    ensure!(page.complaints.is_empty(), "{:?}", page.complaints);
+    let part = |id: &str, end: &str| {
+        let (_, rest) = page.elements.split_once(&format!("id=\"{id}\"")).with_context(|| id.to_owned())?;
+        let (part, _) = rest.split_once(end).with_context(|| format!("no end of {id}"))?;
+        anyhow::Ok(part)
+    };
+    let course = part("course", "</svg>")?;
+    ensure!(course.matches("<path").count() == 3 && course.contains(">P99<"), "{course}");
+    ensure!(part("heat", "</svg>")?.matches("<rect").count() > 10, "{}", part("heat", "</svg>")?);
+    // The first choice is from end to end, then hops and sums: as many as have durations.
+    ensure!(
+        part("subject", "</select>")?.matches("<option").count() == 12,
+        "{}",
+        part("subject", "</select>")?
+    );
+    ensure!(
+        page.elements.contains(&format!("<span>{} traces</span>", traces.len())),
+        "{} traces",
+        traces.len()
+    );
+    ensure!(page.elements.contains("Every sampled record is accounted for."), "the ledger");
+    let picture = folder.path().join("page.png");
+    browser::picture(&address, (1200, 3000), &picture)?;
+    // An empty page of that size takes a few kilobytes.
+    ensure!(std::fs::metadata(&picture)?.len() > 60_000, "an empty picture");
     Ok(())
 }

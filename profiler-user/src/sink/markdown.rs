@@ -5,7 +5,7 @@
 use super::{Session, units};
 use crate::stats::{Figures, HopFigures, Series};
 use crate::trace::Trace;
-use crate::verdict::words::{Speech, explanation, headline};
+use crate::verdict::words::{Speech, details, headline};
 use crate::verdict::{Hop, of_session};
 
 /// The report, every line ended.
@@ -55,7 +55,7 @@ fn verdict(session: &Session<'_>) -> String {
     let label = |hop: Hop| session.hop_label(hop, "→");
     let speech = Speech { hop: &label, ascii: false };
     let more: String =
-        explanation(&verdict, &speech).iter().map(|sentence| format!("\n{}\n", plain(sentence))).collect();
+        details(&verdict, &speech).iter().map(|sentence| format!("\n{}\n", plain(sentence))).collect();
     format!("**{}**\n{more}", plain(&headline(&verdict, &speech)))
 }
 

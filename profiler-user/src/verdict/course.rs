@@ -79,8 +79,12 @@ pub(super) fn of(evidence: &Evidence<'_>, hop: Hop) -> Course {
         |number: usize| division.from_ns.saturating_add(division.each_ns.saturating_mul(number as u64));
     let divided = |most: usize| parts(evidence, hop, (from_ns, to_ns), most, usual);
     let parts = divided(most);
-    let course =
-        |kind, since_ns, is_now, period_ns| Course { kind, since_ns, now_ns: to_ns, is_now, period_ns };
+    // Parts are whole seconds. Nobody has seen it longer than anything was seen.
+    let (first_ns, last_ns) = windows.edges_ns().unwrap_or((from_ns, to_ns));
+    let course = |kind, since_ns: u64, is_now, period_ns| {
+        let now_ns = to_ns.min(last_ns);
+        Course { kind, since_ns: since_ns.clamp(first_ns.min(now_ns), now_ns), now_ns, is_now, period_ns }
+    };
     if parts.len() < FEWEST {
         return course(CourseKind::Early, from_ns, true, None);
     }

@@ -55,6 +55,16 @@ pub fn explanation(verdict: &Verdict, speech: &Speech<'_>) -> Vec<String> {
     sentences
 }
 
+/// The sentences below the first line: the work behind a queue, by name and duration, and what else is odd.
+#[must_use]
+pub fn details(verdict: &Verdict, speech: &Speech<'_>) -> Vec<String> {
+    let limit = verdict.limit.filter(|_| verdict.work() != verdict.hop);
+    let behind = limit.map(|limit| {
+        format!("Behind it: {}, {} at P50.", (speech.hop)(verdict.work()), speech.duration(limit.p50_ns))
+    });
+    behind.into_iter().chain(asides(verdict, speech)).collect()
+}
+
 /// What else is odd: the sentences that the first line says nothing of.
 #[must_use]
 pub fn asides(verdict: &Verdict, speech: &Speech<'_>) -> Vec<String> {

@@ -32,7 +32,7 @@ struct Program {
     set: Set,
 }
 
-const PROGRAMS: [Program; 9] = [
+const PROGRAMS: [Program; 10] = [
     Program { name: "cc", package: "build-essential", set: Set::Build },
     Program { name: "c++", package: "build-essential", set: Set::Build },
     Program { name: "make", package: "build-essential", set: Set::Test },
@@ -41,6 +41,7 @@ const PROGRAMS: [Program; 9] = [
     Program { name: "ffmpeg", package: "ffmpeg", set: Set::Test },
     Program { name: "babeltrace2", package: "babeltrace2", set: Set::Test },
     Program { name: "tmux", package: "tmux", set: Set::Test },
+    Program { name: "chromium", package: "chromium", set: Set::Test },
     Program { name: "bpftrace", package: "bpftrace", set: Set::Bench },
 ];
 
@@ -189,9 +190,13 @@ mod tests {
         let cases: [(Set, &[&str], &str); 5] = [
             (Set::Build, &["cc", "c++"], ""),
             (Set::Build, &[], "build-essential"),
-            (Set::Test, &["cc", "c++", "make", "wrk"], "nginx-core ffmpeg babeltrace2 tmux"),
-            (Set::Test, &[], "build-essential nginx-core wrk ffmpeg babeltrace2 tmux"),
-            (Set::Bench, &["cc", "c++", "make", "nginx", "wrk", "ffmpeg", "babeltrace2", "tmux"], "bpftrace"),
+            (Set::Test, &["cc", "c++", "make", "wrk"], "nginx-core ffmpeg babeltrace2 tmux chromium"),
+            (Set::Test, &[], "build-essential nginx-core wrk ffmpeg babeltrace2 tmux chromium"),
+            (
+                Set::Bench,
+                &["cc", "c++", "make", "nginx", "wrk", "ffmpeg", "babeltrace2", "tmux", "chromium"],
+                "bpftrace",
+            ),
         ];
         for (set, present, expected) in cases {
             let lacking = lacking(set, |name| present.contains(&name));

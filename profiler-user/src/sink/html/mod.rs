@@ -14,7 +14,7 @@ use escape::escape;
 
 use super::{Session, units};
 use crate::feed::Clock;
-use crate::verdict::words::{Speech, explanation, headline};
+use crate::verdict::words::{Speech, details, headline};
 use crate::verdict::{Hop, of_session};
 
 const STYLE: &str = include_str!("page.css");
@@ -79,10 +79,8 @@ fn verdict(session: &Session<'_>) -> String {
     let label = |hop: Hop| session.hop_label(hop, "→");
     let speech = Speech { hop: &label, ascii: false };
     let class = verdict.class.name().replace(' ', "-");
-    let more: Vec<String> = explanation(&verdict, &speech)
-        .iter()
-        .map(|sentence| format!("<li>{}</li>", escape(sentence)))
-        .collect();
+    let more: Vec<String> =
+        details(&verdict, &speech).iter().map(|sentence| format!("<li>{}</li>", escape(sentence))).collect();
     format!(
         "<section class=\"verdict {class}\">\n<p class=\"class\">{}</p>\n<h2>{}</h2>\n<ul>{}</ul>\n</section>\n",
         escape(verdict.class.name()),

@@ -55,6 +55,8 @@ pub struct Windows {
     second: u64,
     /// The first second, once there is one.
     first: Option<u64>,
+    /// The first and the last moment, ns.
+    edges: Option<(u64, u64)>,
     /// Slots of the past are two to this power of seconds wide.
     shift: u32,
     /// Seconds kept one by one.
@@ -92,6 +94,8 @@ impl Windows {
 
     /// Lets time go on to `now_ns` of the monotonic clock: also when no trace comes.
     pub fn advance(&mut self, now_ns: u64) {
+        let (_, last) = self.edges.get_or_insert((now_ns, now_ns));
+        *last = now_ns.max(*last);
         let second = now_ns / SECOND_NS;
         let Some(first) = self.first else {
             (self.first, self.second) = (Some(second), second);
@@ -155,6 +159,12 @@ impl Windows {
     pub fn span_ns(&self) -> Option<(u64, u64)> {
         let first = self.first?;
         Some((first.saturating_mul(SECOND_NS), (self.second + 1).saturating_mul(SECOND_NS)))
+    }
+
+    /// The same, not widened to seconds: the first and the last moment that anything is known of. `None` before the first.
+    #[must_use]
+    pub const fn edges_ns(&self) -> Option<(u64, u64)> {
+        self.edges
     }
 
     /// How wide the slots of the whole session are by now, ns: from a second on, doubled whenever there would be more than 256.

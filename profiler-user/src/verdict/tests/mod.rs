@@ -103,7 +103,7 @@ fn back_pressure_of_a_queue() {
         assert_eq!(verdict.reason, Reason::HeldBack(Some((IN, OUT))));
         assert_eq!(
             line(&verdict),
-            "72% of the time records are held back in S0 -> Q+: the queue behind it is full, and the transform behind that is the limit, chronic for 61 s"
+            "72% of the time records are held back in S0 -> Q+: the queue behind it is full, and the transform behind that is the limit, chronic for 60 s"
         );
     }
 }
