@@ -98,6 +98,100 @@ fn now_ns() -> Result<u64> {
 }
 
 #[test]
+fn a_stage_is_switched_off_and_on_and_off_again() -> Result<()> {
+    if !tally::privileged("ctl_level::a_stage_is_switched_off_and_on_and_off_again").open() {
+        return Ok(());
+    }
+    let mut running = Scenario::new(Flavour::C, FLOW, specs::every(Flavour::C, RATE)).start()?;
+    let (pid, agent, binary) = (running.pipeline.pid(), running.agent.pid(), Flavour::C.binary()?);
+    running.pipeline.go()?;
+    let pass = || {
+        let sampled = |counts: &serde_json::Value| counts["sampled"].as_u64();
+        let before = sampled(&control::ask(agent, "status")?["status"]["counts"]).context("no counts")?;
+        control::until_counted(agent, |counts| sampled(counts) >= Some(before + 100))
+    };
+    // Which of the two is probed, when it was asked for at the earliest, and when it held at the latest.
+    let mut held = vec![([true, true], 0, 0)];
+    let stages = control::ask(agent, "status")?["status"]["stages"].as_array().context("no stages")?.clone();
+    let place = |code: &str| {
+        stages.iter().position(|stage| stage["label"].as_str().is_some_and(|label| label.starts_with(code)))
+    };
+    let (put, out) = (place("Q+").context("no Q+")?, place("T-").context("no T-")?);
+    for (stage, state, probed, sites) in [
+        (put, "off", [false, true], 6),
+        (out, "off", [false, false], 5),
+        (put, "on", [true, false], 6),
+        (out, "on", [true, true], 7),
+        (put, "off", [false, true], 6),
+    ] {
+        pass()?;
+        let asked_ns = now_ns()?;
+        let answer = control::ask(agent, &format!("stage {stage} {state}"))?;
+        ensure!(answer["ok"] == true, "{answer}");
+        ensure!(answer["status"]["stages"][stage]["probed"] == (state == "on"), "{answer}");
+        held.push((probed, asked_ns, answer["changed"]["at_ns"].as_u64().context("no time")?));
+        assert_eq!(probes(pid, &binary, agent)?, (sites, sites as u64, "info".to_owned()));
+    }
+    for (request, sentence) in [
+        ("stage 0 off", "stays on: it is the only S0"),
+        ("stage 99 off", "there is no stage 99; the spec has 7, counted from 0"),
+    ] {
+        let answer = control::ask(agent, request)?;
+        ensure!(
+            answer["ok"] == false && answer["error"].as_str().is_some_and(|e| e.contains(sentence)),
+            "{answer}"
+        );
+    }
+    // By its name, as a user would.
+    let by_name = stain_tests::stain::run(
+        &["ctl", "--agent", &agent.to_string(), "stage", "Q+", "off"],
+        stain_tests::run::SHORT,
+    )?;
+    ensure!(by_name.stdout.contains(&format!("stage {put}: off as before")), "{}", by_name.stderr);
+    pass()?;
+    running.pipeline.halt()?;
+    let mut done = running.finish()?;
+    let mut seen = [[0, 0], [0, 0]];
+    for trace in &done.report.traces {
+        let passed = |code: &str| trace.entries.iter().any(|entry| entry.stage == code);
+        let (first, last) = (trace.start_ns, trace.entries.last().context("no entry")?.ts_ns);
+        let certain = held.iter().enumerate().find_map(|(index, (probed, _, from))| {
+            let until = held.get(index + 1).map_or(u64::MAX, |(_, asked, _)| *asked);
+            (first > *from && last < until).then_some(*probed)
+        });
+        let Some([has_put, has_out]) = certain else { continue };
+        // A record that was dropped may have come to neither.
+        if !passed("W!") {
+            continue;
+        }
+        ensure!([passed("Q+"), passed("T-")] == [has_put, has_out], "{has_put}, {has_out}: {trace:?}");
+        seen[0][usize::from(passed("Q+"))] += 1;
+        seen[1][usize::from(passed("T-"))] += 1;
+    }
+    ensure!(seen.iter().flatten().all(|traces| *traces > 50), "{seen:?}");
+    for trace in &mut done.report.traces {
+        for code in ["Q+", "T-"] {
+            let stamps = trace.entries.iter().filter(|entry| entry.stage == code).count();
+            ensure!(stamps <= 1, "{trace:?}");
+        }
+        trace.entries.retain(|entry| entry.stage != "Q+" && entry.stage != "T-");
+    }
+    let mut expect = Expect { complete: false, ..Expect::every(RATE) };
+    expect.stages.retain(|(code, _)| *code != "Q+" && *code != "T-");
+    let violations = journey::check(&done.report, &done.truth, &expect);
+    ensure!(violations.is_empty(), "{}\n{}", journey::show(&violations), done.report.summary);
+    let wrong = ledger::check(&done.report);
+    ensure!(wrong.is_empty() && done.report.summary["ledger"]["balanced"] == true, "{}", wrong.join("\n"));
+    let rows = done.report.summary["stages"].as_array().context("no stages")?;
+    ensure!(
+        rows.iter().all(|row| row["sites"] == 1),
+        "a place counts once, however often it was switched: {rows:?}"
+    );
+    ensure!(done.agent.stderr.contains(&format!("stage {put}: off from now on")), "{}", done.agent.stderr);
+    Ok(())
+}
+
+#[test]
 fn a_level_without_journeys_is_refused() -> Result<()> {
     if !tally::privileged("ctl_level::a_level_without_journeys_is_refused").open() {
         return Ok(());

@@ -101,6 +101,12 @@ fn a_change_is_shown_as_the_kernel_program_confirms_it() -> Result<()> {
         "{}",
         status.stdout
     );
+    // A single stage, and back.
+    screen.press(&["j", "t"])?;
+    screen.shows_all(&["stage 1: off from now on", "OFF"])?;
+    screen.press(&["t"])?;
+    screen.shows_all(&["stage 1: on from now on"])?;
+    screen.shows("no stage off", |text| !text.contains("OFF"))?;
     screen.press(&["p"])?;
     screen.shows_all(&["PAUSED", "paused: no trace is begun"])?;
     // Changes of others show, too.

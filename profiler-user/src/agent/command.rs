@@ -3,9 +3,10 @@
 //! Owns: obeying, and saying only what is true: each answer shows what the kernel program has, read back from it.
 
 use crate::attach::monotonic_ns;
-use crate::control::{Answer, Command, Counts, Request, State, Status};
+use crate::control::{Answer, Command, Counts, Request, StageStatus, State, Status};
 use crate::ledger::Ledger;
 use crate::sink::{Change, Setting};
+use crate::spec::Stage;
 
 use super::error::AgentError;
 use super::events::{Event, Observer};
@@ -20,7 +21,7 @@ struct Settings {
     rate: u64,
     budget: u32,
     paused: bool,
-    level: u32,
+    edition: u32,
 }
 
 impl Settings {
@@ -29,7 +30,7 @@ impl Settings {
             Setting::Rate => self.rate,
             Setting::Budget => self.budget.into(),
             Setting::Paused => self.paused.into(),
-            Setting::Level => self.level.into(),
+            Setting::Level | Setting::Stage => self.edition.into(),
         }
     }
 }
@@ -47,6 +48,7 @@ impl Running {
             Request::Rate(rate) => self.change(Setting::Rate, |to| to.rate = rate, observer),
             Request::Budget(budget) => self.change(Setting::Budget, |to| to.budget = budget, observer),
             Request::Level(level) => self.change_level(level, observer),
+            Request::Stage(stage, on) => self.change_stage(stage, on, observer),
             Request::Pause => self.change(Setting::Paused, |to| to.paused = true, observer),
             Request::Resume => self.change(Setting::Paused, |to| to.paused = false, observer),
         };
@@ -122,19 +124,19 @@ impl Running {
                     rate: config.rate,
                     budget: config.budget,
                     paused: config.paused != 0,
-                    level: config.level,
+                    edition: config.level,
                 }
             }
             None => Settings {
                 rate: sampling.rate,
                 budget: sampling.max_traces_per_second,
                 paused: self.paused,
-                level: self.spec.level as u32,
+                edition: self.spec.edition(),
             },
         })
     }
 
-    /// All but the level.
+    /// All but the level and the stages.
     fn set(&mut self, Settings { rate, budget, paused, .. }: Settings) {
         self.spec.sampling.rate = rate;
         self.spec.sampling.max_traces_per_second = budget;
@@ -146,8 +148,12 @@ impl Running {
         }
     }
 
+    fn stage_status(&self, stage: &Stage) -> StageStatus {
+        StageStatus { label: stage.label(), probed: self.spec.is_probed(stage) }
+    }
+
     fn status(&self) -> Result<Status, AgentError> {
-        let Settings { rate, budget, paused, level: _ } = self.settings()?;
+        let Settings { rate, budget, paused, edition: _ } = self.settings()?;
         let state = match (self.traced.is_empty(), paused) {
             (true, _) => State::Waiting,
             (false, true) => State::Paused,
@@ -162,6 +168,7 @@ impl Running {
             rate,
             budget,
             level: self.spec.level.to_string(),
+            stages: self.spec.stages.iter().map(|stage| self.stage_status(stage)).collect(),
             elapsed_ns: if self.kernel.is_some() {
                 monotonic_ns().saturating_sub(self.started_ns)
             } else {

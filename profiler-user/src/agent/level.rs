@@ -1,4 +1,4 @@
-//! The level of a running session, changed.
+//! The level of a running session, and single stages of it, changed.
 //!
 //! Each level has sites of its own in the kernel program, which sleep at every other one. Those of the new level are all set before one word is changed that
 //! wakes them and puts the old ones to sleep; then these are taken off. So no journey is stamped by a half of a level's sites, and of several probes on one
@@ -35,12 +35,39 @@ impl Running {
         self.changed(Setting::Level, from as u64, level as u64, observer)
     }
 
+    /// Probes a stage no longer, or again, or says why that cannot be.
+    pub(super) fn change_stage(
+        &mut self,
+        stage: usize,
+        on: bool,
+        observer: &mut dyn Observer,
+    ) -> Result<Answer, AgentError> {
+        let Some(now) = self.spec.stages.get(stage) else {
+            let stages = self.spec.stages.len();
+            return Ok(Answer::refused(format!(
+                "there is no stage {stage}; the spec has {stages}, counted from 0"
+            )));
+        };
+        let (was, label) = (!now.off, now.label());
+        if was != on {
+            let spec = match self.spec.switched(stage, on) {
+                Ok(spec) => spec,
+                Err(why) => return Ok(Answer::refused(format!("{label} stays on: it {why}"))),
+            };
+            if let Err(error) = self.exchange_sites(spec) {
+                let state = if was { "on" } else { "off" };
+                return Ok(Answer::refused(format!("{label} stays {state}: {error}")));
+            }
+        }
+        self.changed(Setting::Stage, Setting::of_stage(stage, was), Setting::of_stage(stage, on), observer)
+    }
+
     fn exchange_sites(&mut self, spec: Spec) -> Result<(), AgentError> {
         let links = self.sites_of_level(&spec);
         self.resolver.forget();
         let links = links?;
         if let Some(kernel) = &mut self.kernel {
-            kernel.set_level(spec.level as u32);
+            kernel.set_level(spec.edition());
         }
         self.spec = spec;
         self.tell_sites(Vec::new());

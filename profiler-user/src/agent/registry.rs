@@ -21,11 +21,12 @@ impl Registry {
     /// Room to ask the kernel for when the first process has `sites` sites.
     pub(super) fn room_for(sites: usize) -> u32 {
         let sites = u32::try_from(sites).unwrap_or(MAX_PROBES);
-        // Each level that a session is given has sites of its own.
-        sites.saturating_mul(Level::ALL.len() as u32).saturating_add(SPARE).min(MAX_PROBES)
+        // Each level that a session is given has sites of its own, and so have two sets for stages that are off.
+        sites.saturating_mul(Level::ALL.len() as u32 + 2).saturating_add(SPARE).min(MAX_PROBES)
     }
 
-    /// Gives the sites of a process at a level their probe ids: those of the same place in the same file keep theirs. They sleep at every other level.
+    /// Gives the sites of a process in an edition of the spec their probe ids: those of the same place in the same file keep theirs. They sleep in every other
+    /// edition.
     ///
     /// # Errors
     /// When there is no room for a new one.
@@ -37,7 +38,7 @@ impl Registry {
     ) -> Result<Vec<Site>, AttachError> {
         let mut adopted = Vec::with_capacity(planned.len());
         for mut site in planned {
-            site.spec.sleeps = !(1 << spec.level as u8);
+            site.spec.sleeps = !(1 << spec.edition());
             if let Some(known) = self.sites.iter().find(|known| is_same(known, &site)) {
                 site.probe = known.probe;
             } else {

@@ -185,7 +185,7 @@ impl Running {
             max_branches: sampling.max_branches_per_trace,
             max_extras: spec.max_extras(),
             max_members: sampling.max_batch_members,
-            level: spec.level as u32,
+            level: spec.edition(),
             zero: 0,
             pid_ns_inode,
             pid_ns_device,

@@ -9,7 +9,6 @@ use profiler_common::limits::MAX_BUDGET;
 use super::export::ExportArgs;
 use super::payload::{DecodeArgs, EncodeArgs};
 use crate::attach::Backend;
-use crate::control::Request;
 use crate::spec::Level;
 
 /// Shows where records of a running pipeline spend their time, without changing or restarting it.
@@ -135,7 +134,7 @@ pub(super) struct CtlArgs {
 }
 
 /// See [`crate::control::Request`].
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(super) enum CtlRequest {
     /// How it stands: target, settings, counts.
     Status,
@@ -157,6 +156,13 @@ pub(super) enum CtlRequest {
         #[arg(value_name = "L")]
         level: Level,
     },
+    /// Take the probes of one stage off, or set them again.
+    Stage {
+        /// The stage's number, name or code, as `status` shows them.
+        stage: String,
+        /// Whether it is to be probed.
+        state: OnOff,
+    },
     /// Begin no trace until `resume`; those in flight go on.
     Pause,
     /// Begin traces again.
@@ -165,18 +171,13 @@ pub(super) enum CtlRequest {
     Detach,
 }
 
-impl CtlRequest {
-    pub(super) fn request(self) -> Request {
-        match self {
-            Self::Status => Request::Status,
-            Self::Rate { n } => Request::Rate(n),
-            Self::Budget { n } => Request::Budget(n),
-            Self::Level { level } => Request::Level(level),
-            Self::Pause => Request::Pause,
-            Self::Resume => Request::Resume,
-            Self::Detach => Request::Detach,
-        }
-    }
+/// Whether something is to be so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum OnOff {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
 }
 
 #[derive(Args, Debug)]

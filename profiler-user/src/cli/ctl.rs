@@ -5,15 +5,15 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
-use super::args::{CtlArgs, TextOrJson};
+use super::args::{CtlArgs, CtlRequest, OnOff, TextOrJson};
 use super::output;
-use crate::control::{Answer, Request, ask, place};
+use crate::control::{Answer, Request, StageStatus, ask, place};
 
 /// Asks the agent that is meant, and prints what it answers. A refusal is a failure.
 pub(super) fn run(args: &CtlArgs) -> anyhow::Result<ExitCode> {
-    let request = args.request.request();
     let found: Vec<(u32, PathBuf)> =
         place::folders().iter().flat_map(|folder| place::sockets(folder)).collect();
+    let request = request(args, &found)?;
     let answers = match args.agent {
         Some(agent) => vec![named(&found, agent, request)?],
         None => unnamed(&found, request)?,
@@ -27,6 +27,53 @@ pub(super) fn run(args: &CtlArgs) -> anyhow::Result<ExitCode> {
     }
     let refused = answers.iter().any(|answer| !answer.ok);
     Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn request(args: &CtlArgs, found: &[(u32, PathBuf)]) -> anyhow::Result<Request> {
+    Ok(match &args.request {
+        CtlRequest::Status => Request::Status,
+        CtlRequest::Rate { n } => Request::Rate(*n),
+        CtlRequest::Budget { n } => Request::Budget(*n),
+        CtlRequest::Level { level } => Request::Level(*level),
+        CtlRequest::Stage { stage, state } => {
+            let answers = match args.agent {
+                Some(agent) => vec![named(found, agent, Request::Status)?],
+                None => unnamed(found, Request::Status)?,
+            };
+            // Where several run, which one is meant is asked below.
+            let status = answers.first().and_then(|answer| answer.status.as_ref());
+            Request::Stage(
+                number(stage, status.map_or(&[][..], |status| &status.stages))?,
+                *state == OnOff::On,
+            )
+        }
+        CtlRequest::Pause => Request::Pause,
+        CtlRequest::Resume => Request::Resume,
+        CtlRequest::Detach => Request::Detach,
+    })
+}
+
+/// The number of the stage that is meant: by its number, its code and name, or either.
+fn number(meant: &str, stages: &[StageStatus]) -> anyhow::Result<usize> {
+    if let Some(number) = meant.parse().ok().filter(|number| *number < stages.len()) {
+        return Ok(number);
+    }
+    let is_meant = |stage: &StageStatus| {
+        let name = stage.label.split_once(' ').map_or("", |(_, name)| name);
+        let code = stage.label.split_once(' ').map_or(stage.label.as_str(), |(code, _)| code);
+        [stage.label.as_str(), name, code].contains(&meant)
+    };
+    let found: Vec<usize> =
+        (0..).zip(stages).filter(|(_, stage)| is_meant(stage)).map(|(number, _)| number).collect();
+    let list: String = (0..)
+        .zip(stages)
+        .map(|(number, stage): (usize, _)| format!("\n  {number}: {}", stage.label))
+        .collect();
+    match *found {
+        [number] => Ok(number),
+        [] => bail!("there is no stage `{meant}`; there are, by number:{list}"),
+        _ => bail!("`{meant}` is {} stages; give its number:{list}", found.len()),
+    }
 }
 
 fn named(found: &[(u32, PathBuf)], agent: u32, request: Request) -> anyhow::Result<Answer> {
@@ -68,5 +115,27 @@ fn title(agent: u32, answer: &Answer) -> String {
     match &answer.status {
         Some(status) => status.title(),
         None => format!("agent {agent}: {}", answer.error.as_deref().unwrap_or("no status")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{StageStatus, number};
+
+    #[test]
+    fn a_stage_is_known_by_number_name_or_code() {
+        let stage = |label: &str| StageStatus { label: label.to_owned(), probed: true };
+        let stages = ["S0 read", "Q+ put", "Q- take", "Q+ put again", "W!"].map(stage);
+        for (meant, expected) in [("0", 0), ("S0", 0), ("put", 1), ("Q+ put", 1), ("put again", 3), ("W!", 4)]
+        {
+            assert_eq!(number(meant, &stages).unwrap(), expected, "{meant}");
+        }
+        let error = |meant: &str| number(meant, &stages).unwrap_err().to_string();
+        assert!(
+            error("Q+").starts_with("`Q+` is 2 stages; give its number:\n  0: S0 read\n"),
+            "{}",
+            error("Q+")
+        );
+        assert!(error("5").starts_with("there is no stage `5`; there are, by number:"), "{}", error("5"));
     }
 }

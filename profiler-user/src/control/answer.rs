@@ -37,6 +37,15 @@ pub enum State {
     Detached,
 }
 
+/// A stage of the spec; its number is its place in the list, from 0.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageStatus {
+    /// Its code, and its name if that says more.
+    pub label: String,
+    /// Whether it is probed now.
+    pub probed: bool,
+}
+
 /// How a session stands. What can be set is as the kernel program has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -56,6 +65,8 @@ pub struct Status {
     pub budget: u32,
     /// The level of detail, in a word.
     pub level: String,
+    /// The stages, in the order of the spec.
+    pub stages: Vec<StageStatus>,
     /// Since attaching; 0 before.
     pub elapsed_ns: u64,
     /// The accounts so far.
@@ -129,7 +140,11 @@ impl Status {
     }
 
     fn text(&self) -> String {
-        let Self { state, sites, rate, budget, level, elapsed_ns, counts, .. } = self;
+        let Self { state, sites, rate, budget, level, stages, elapsed_ns, counts, .. } = self;
+        let line = |(number, stage): (usize, &StageStatus)| {
+            let off = if stage.probed { "" } else { " (not probed)" };
+            format!("  stage {number}: {}{off}\n", stage.label)
+        };
         let since = humantime::format_duration(Duration::from_secs(elapsed_ns / 1_000_000_000));
         let state = match state {
             State::Waiting => "waiting for its target".to_owned(),
@@ -147,15 +162,16 @@ impl Status {
             [records, sampled, admitted, refused, written, ended].map(units::count);
         format!(
             "{}\n  {state}\n  samples {rate}, {budget}, at level {level}\n  {records} records, {sampled} sampled, {admitted} admitted, {refused} refused; \
-             {ended} traces ended, {written} of them written\n",
-            self.title()
+             {ended} traces ended, {written} of them written\n{}",
+            self.title(),
+            stages.iter().enumerate().map(line).collect::<String>()
         )
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Counts, State, Status};
+    use super::{Answer, Counts, StageStatus, State, Status};
     use crate::sink::{Change, Setting};
 
     pub(crate) fn status() -> Status {
@@ -170,6 +186,10 @@ mod tests {
             rate: 100,
             budget: 50,
             level: "info".to_owned(),
+            stages: vec![
+                StageStatus { label: "S0".to_owned(), probed: true },
+                StageStatus { label: "W! done".to_owned(), probed: false },
+            ],
             elapsed_ns: 61_500_000_000,
             counts,
         }
@@ -206,7 +226,7 @@ mod tests {
         assert_eq!(
             Answer::done(None, status()).text(),
             "agent 77: nginx (processes 42, 43)\n  running for 1m 1s, 14 probes set\n  samples one record in 100, at most 50 \
-             traces a second, at level info\n  12,345 records, 123 sampled, 100 admitted, 23 refused; 90 traces ended, 80 of them written\n"
+             traces a second, at level info\n  12,345 records, 123 sampled, 100 admitted, 23 refused; 90 traces ended, 80 of them written\n  stage 0: S0\n  stage 1: W! done (not probed)\n"
         );
     }
 }

@@ -9,7 +9,7 @@ pub mod place;
 mod request;
 mod serve;
 
-pub use answer::{Answer, Counts, State, Status};
+pub use answer::{Answer, Counts, StageStatus, State, Status};
 pub use ask::{AskError, ask};
 pub use request::{MAX_REQUEST_BYTES, Request};
 pub use serve::{Command, Control, MAX_CLIENTS};

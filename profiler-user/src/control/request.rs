@@ -4,7 +4,7 @@ use std::fmt;
 
 use profiler_common::limits::MAX_BUDGET;
 
-use crate::spec::{Level, ParseError};
+use crate::spec::{Level, MAX_STAGES, ParseError};
 
 /// Longest request, in bytes, its line feed not counted.
 pub const MAX_REQUEST_BYTES: usize = 128;
@@ -23,6 +23,8 @@ pub enum Request {
     Budget(u32),
     /// Probe the stages of this level and of those before it.
     Level(Level),
+    /// Probe this stage, by its number in the spec from 0, no longer; or again.
+    Stage(usize, bool),
     /// Begin no trace.
     Pause,
     /// Begin traces again.
@@ -38,6 +40,7 @@ impl fmt::Display for Request {
             Self::Rate(rate) => write!(f, "rate {rate}"),
             Self::Budget(budget) => write!(f, "budget {budget}"),
             Self::Level(level) => write!(f, "level {level}"),
+            Self::Stage(stage, on) => write!(f, "stage {stage} {}", if *on { "on" } else { "off" }),
             Self::Pause => f.write_str("pause"),
             Self::Resume => f.write_str("resume"),
             Self::Detach => f.write_str("detach"),
@@ -67,12 +70,13 @@ impl Request {
             "rate" => Self::Rate(number(word, words.next(), MAX_RATE, "0 samples nothing")?),
             "budget" => Self::Budget(number(word, words.next(), MAX_BUDGET, "0 means no bound")?),
             "level" => Self::Level(level(words.next())?),
+            "stage" => stage(words.next(), words.next())?,
             "pause" => Self::Pause,
             "resume" => Self::Resume,
             "detach" => Self::Detach,
             other => {
                 return Err(format!(
-                    "there is no request `{other}`; there are status, rate N, budget N, level L, pause, resume and detach"
+                    "there is no request `{other}`; there are status, rate N, budget N, level L, stage N on|off, pause, resume and detach"
                 ));
             }
         };
@@ -91,6 +95,16 @@ pub(super) fn too_long() -> String {
 fn level(word: Option<&str>) -> Result<Level, String> {
     let word = word.ok_or(r#"`level` takes "info", "debug" or "trace"; none is given"#)?;
     word.parse().map_err(|error: ParseError| error.message)
+}
+
+fn stage(stage: Option<&str>, state: Option<&str>) -> Result<Request, String> {
+    let stage = number("stage", stage, MAX_STAGES - 1, "`status` lists them")?;
+    match state {
+        Some("on") => Ok(Request::Stage(stage, true)),
+        Some("off") => Ok(Request::Stage(stage, false)),
+        Some(other) => Err(format!("`stage {stage}` is followed by `on` or `off`; `{other}` is neither")),
+        None => Err(format!("`stage {stage}` is followed by `on` or `off`; none is given")),
+    }
 }
 
 fn number<T>(what: &str, word: Option<&str>, most: T, zero: &str) -> Result<T, String>
@@ -119,6 +133,8 @@ mod tests {
             Request::Budget(0),
             Request::Budget(16_777_215),
             Request::Level(Level::Debug),
+            Request::Stage(0, false),
+            Request::Stage(255, true),
             Request::Pause,
             Request::Resume,
             Request::Detach,
@@ -144,6 +160,11 @@ mod tests {
             (b"level", &["`level` takes", "none is given"]),
             (b"level loud", &["there is no level `loud`", "\"debug\""]),
             (b"level debug now", &["`now` is one word too many after `level debug`"]),
+            (b"stage", &["`stage` takes a whole number from 0 to 255", "none is given"]),
+            (b"stage 256 on", &["`256` is none"]),
+            (b"stage 3", &["`on` or `off`; none is given"]),
+            (b"stage 3 up", &["`up` is neither"]),
+            (b"stage 3 on 4", &["`4` is one word too many after `stage 3 on`"]),
             (b"pause now", &["`now` is one word too many"]),
             (b"sta\0tus", &["not plain text"]),
             (b"\xff\xfe", &["not plain text"]),

@@ -1,6 +1,6 @@
 //! Adds events up to what a session came to: the one way from a stream to numbers, be it live, recorded or replayed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use profiler_common::Outcome;
@@ -8,7 +8,7 @@ use profiler_common::Outcome;
 use super::{Attached, Ended, FeedEvent, SessionInfo, SiteInfo, Tick, cost, stage_rows};
 use crate::ledger::Ledger;
 use crate::sink::{Change, Session, Setting, StageRow};
-use crate::spec::Level;
+use crate::spec::{Level, MAX_STAGES};
 use crate::stats::{Cost, Stats};
 
 /// Changes that are remembered, the last ones.
@@ -27,6 +27,7 @@ pub struct Account {
     sites: Vec<SiteInfo>,
     stats: Stats,
     changes: Vec<Change>,
+    off: BTreeSet<u64>,
     tick: Option<Arc<Tick>>,
     ended: Option<Arc<Ended>>,
 }
@@ -58,6 +59,14 @@ impl Account {
                     self.changes.remove(0);
                 }
                 self.changes.push(*change);
+                if change.setting == Setting::Stage {
+                    let (stage, on) = Setting::stage(change.to);
+                    if on {
+                        self.off.remove(&stage);
+                    } else if self.off.len() < MAX_STAGES {
+                        self.off.insert(stage);
+                    }
+                }
             }
             FeedEvent::Ended(ended) => self.ended = Some(Arc::clone(ended)),
         }
@@ -86,6 +95,12 @@ impl Account {
         let changed = self.changes.iter().rev().find(|change| change.setting == Setting::Level);
         let changed = changed.and_then(|change| Level::ALL.get(usize::try_from(change.to).ok()?).copied());
         changed.or(self.info.as_ref().map(|info| info.level))
+    }
+
+    /// Whether a stage was switched off, and not on again.
+    #[must_use]
+    pub fn is_off(&self, stage: usize) -> bool {
+        self.off.contains(&(stage as u64))
     }
 
     /// What the user knows the target by; empty before it has started.

@@ -163,17 +163,12 @@ fn flags(subject: Subject<'_>, moment: Moment, task: Option<&Value>, when: Optio
         (ProbeSpec::HAS_BATCH, stage.batch.is_some()),
         (ProbeSpec::KEY_IS_BATCH, is_batch),
         (ProbeSpec::HAS_ATTRIBUTES, stage.event_time.is_some() || subject.attributes().next().is_some()),
-        (ProbeSpec::IS_OUTPUT, is_output(stage.code) && spec.has_scopes() && !is_batch),
+        (ProbeSpec::IS_OUTPUT, stage.is_output_by_code() && spec.has_scopes() && !is_batch),
         (ProbeSpec::CAN_BEGIN, spec.begins(stage) && stage.code != StageCode::SOURCE),
     ]
     .into_iter()
     .filter(|(_, is)| *is)
     .fold(0, |flags, (flag, _)| flags | flag)
-}
-
-/// Whether a stage of this code hands the record on, so that a scope in which it was passed is not empty.
-const fn is_output(code: StageCode) -> bool {
-    matches!(code, StageCode::TRANSFORM_OUT | StageCode::ENQUEUE | StageCode::SINK)
 }
 
 /// What a stage does to its record.

@@ -162,6 +162,7 @@ pub(super) fn put_changed(put: &mut Put, change: &Change) {
         Setting::Budget => 1,
         Setting::Paused => 2,
         Setting::Level => 3,
+        Setting::Stage => 4,
     });
     [from, to, at_ns, wall_ns].into_iter().for_each(|number| put.number(number));
 }
@@ -172,6 +173,7 @@ pub(super) fn take_changed(take: &mut Take<'_>) -> Option<Change> {
         1 => Setting::Budget,
         2 => Setting::Paused,
         3 => Setting::Level,
+        4 => Setting::Stage,
         _ => return None,
     };
     let (from, to, at_ns, wall_ns) = (take.number()?, take.number()?, take.number()?, take.number()?);

@@ -18,6 +18,8 @@ pub enum Setting {
     Paused,
     /// The level of detail, by its place in [`Level::ALL`].
     Level,
+    /// Whether a stage is probed at its level: see [`Setting::of_stage`].
+    Stage,
 }
 
 /// The word for a level; for a number that is none, the most detailed.
@@ -54,6 +56,12 @@ impl fmt::Display for Change {
             (Setting::Budget, _) => write!(f, "budget: {} from now on (was {})", budget(to), budget(from)),
             (Setting::Level, _) if from == to => write!(f, "level: {} as before", level(to)),
             (Setting::Level, _) => write!(f, "level: {} from now on (was {})", level(to), level(from)),
+            (Setting::Stage, _) => {
+                let (stage, on) = Setting::stage(to);
+                let state = if on { "on" } else { "off" };
+                let since = if from == to { "as before" } else { "from now on" };
+                write!(f, "stage {stage}: {state} {since}")
+            }
             (Setting::Paused, 0) if from == 0 => f.write_str("was not paused"),
             (Setting::Paused, 0) => f.write_str("resumed: traces are begun again"),
             (Setting::Paused, _) if from != 0 => f.write_str("was paused already"),
@@ -63,6 +71,18 @@ impl fmt::Display for Change {
 }
 
 impl Setting {
+    /// The value of [`Setting::Stage`]: twice the stage's number, and one more while it is on.
+    #[must_use]
+    pub const fn of_stage(stage: usize, on: bool) -> u64 {
+        stage as u64 * 2 + on as u64
+    }
+
+    /// The stage's number in such a value, and whether it is on.
+    #[must_use]
+    pub const fn stage(value: u64) -> (u64, bool) {
+        (value / 2, value % 2 == 1)
+    }
+
     /// Its name.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -71,6 +91,7 @@ impl Setting {
             Self::Budget => "budget",
             Self::Paused => "paused",
             Self::Level => "level",
+            Self::Stage => "stage",
         }
     }
 }
@@ -95,6 +116,9 @@ mod tests {
             (Setting::Paused, 0, 0, "was not paused"),
             (Setting::Level, 0, 1, "level: debug from now on (was info)"),
             (Setting::Level, 2, 2, "level: trace as before"),
+            (Setting::Stage, 7, 6, "stage 3: off from now on"),
+            (Setting::Stage, 0, 1, "stage 0: on from now on"),
+            (Setting::Stage, 6, 6, "stage 3: off as before"),
         ] {
             assert_eq!(Change { setting, from, to, at_ns: 0, wall_ns: 0 }.to_string(), sentence);
         }

@@ -215,6 +215,13 @@ pub struct Session<'a> {
     pub exports: &'a [(String, counts::Counts)],
 }
 
+/// What a stage is called: its code, and its name if that says more.
+#[must_use]
+pub fn stage_label(code: StageCode, name: &str) -> String {
+    let code = code.to_string();
+    if name.is_empty() || code == name { code } else { format!("{code} {name}") }
+}
+
 impl Session<'_> {
     /// The name of a stage; empty for one that the spec does not have.
     #[must_use]
@@ -226,8 +233,7 @@ impl Session<'_> {
     #[must_use]
     pub fn hop_label(&self, (from, to): (usize, usize), arrow: &str) -> String {
         let side = |stage: usize| {
-            let code = self.stages.get(stage).map(|row| row.code.to_string()).unwrap_or_default();
-            format!("{code} {}", self.stage_title(stage)).trim_end().to_owned()
+            self.stages.get(stage).map(|row| stage_label(row.code, &row.name)).unwrap_or_default()
         };
         format!("{} {arrow} {}", side(from), side(to))
     }

@@ -49,6 +49,7 @@ fn lay_over(above: Raw, below: Raw, level: Level, mistakes: &mut Mistakes) -> Op
         sampling,
         stages,
         level,
+        turn: false,
         outcomes,
         spaces,
         exports,

@@ -75,8 +75,10 @@ pub struct Spec {
     pub sampling: Sampling,
     /// The stage points, in the order of the spec. Of those that are probed, at least one begins a trace and one ends it.
     pub stages: Vec<Stage>,
-    /// Which stages are probed.
+    /// Which stages are probed, apart from those that are off.
     pub level: Level,
+    /// Which of the kernel program's two further sets of sites is awake while some stage is off: see [`Spec::edition`].
+    pub turn: bool,
     /// The names of the outcomes that this spec has besides the usual ones, by number.
     pub outcomes: Vec<String>,
     /// The name spaces of keys, by number less [`ProbeSpec::SPACE_OWN`](profiler_common::ProbeSpec::SPACE_OWN); none while all keys are in one.
@@ -179,7 +181,46 @@ impl Spec {
     /// Whether a stage gets probes at this spec's level. One that does not has no site at all.
     #[must_use]
     pub fn is_probed(&self, stage: &Stage) -> bool {
-        stage.level <= self.level
+        stage.level <= self.level && !stage.off
+    }
+
+    /// The number that the awake sites of the kernel program have, below 8 (see [`Config::level`](profiler_common::Config::level)). Each level has one; two more
+    /// are for stages that are off, in turns, so that a new set can always be made while the old one is awake.
+    #[must_use]
+    pub fn edition(&self) -> u32 {
+        let levels = Level::ALL.len() as u32;
+        if self.stages.iter().any(|stage| stage.off) {
+            levels + u32::from(self.turn)
+        } else {
+            self.level as u32
+        }
+    }
+
+    /// The same spec with a stage switched off, or on again.
+    ///
+    /// # Errors
+    /// Why that would make journeys false, or leave none: the end of a sentence about the stage.
+    pub fn switched(&self, stage: usize, on: bool) -> Result<Self, &'static str> {
+        let mut spec = Self { turn: !self.turn, ..self.clone() };
+        let Some(switched) = spec.stages.get_mut(stage) else { return Err("is none of the spec") };
+        switched.off = !on;
+        let closes = switched.scope.is_some_and(|scope| scope.kind == ScopeKind::Close);
+        let is_output = switched.is_output();
+        let decides =
+            |one: &Stage| one.scope.is_some_and(|scope| scope.kind.opens() && scope.empty == Empty::Filtered);
+        if !on && closes {
+            return Err("closes scopes: what is open would go on into the next record");
+        }
+        if !on && is_output && self.stages.iter().any(|one| self.is_probed(one) && decides(one)) {
+            return Err(
+                "tells that a record came through a scope: without it, that record would be taken for filtered",
+            );
+        }
+        match spec.lack() {
+            Some("S0") => Err("is the only S0: without it, no trace would be begun"),
+            Some(_) => Err("is the only one that ends traces"),
+            None => Ok(spec),
+        }
     }
 }
 
@@ -311,4 +352,26 @@ pub struct Stage {
     pub ttl: Option<Duration>,
     /// From which level on it is probed.
     pub level: Level,
+    /// Switched off while the session runs: not probed at any level.
+    pub off: bool,
+}
+
+impl Stage {
+    /// What it is called.
+    #[must_use]
+    pub fn label(&self) -> String {
+        crate::sink::stage_label(self.code, &self.name)
+    }
+
+    /// Whether a record that comes here, within a scope, has gone on: the scope is not empty.
+    #[must_use]
+    pub fn is_output(&self) -> bool {
+        self.is_output_by_code() || self.branch || self.batch.is_some()
+    }
+
+    /// The same, as far as its code says so.
+    #[must_use]
+    pub const fn is_output_by_code(&self) -> bool {
+        matches!(self.code, StageCode::TRANSFORM_OUT | StageCode::ENQUEUE | StageCode::SINK)
+    }
 }

@@ -6,7 +6,6 @@ use profiler_common::Outcome;
 
 use super::flow::{Edge, Kind, Step, walk};
 use super::model::{Model, Order, TaskId, TaskSort, TraceId, TraceSort, Within, age_ns};
-use crate::feed::SiteInfo;
 use crate::stats::{Figures, Subject, TaskFigures};
 use crate::trace::{Cause, Trace};
 use crate::verdict::{median, outliers};
@@ -76,7 +75,7 @@ pub fn seen_outcomes(model: &Model) -> Vec<Outcome> {
 }
 
 /// Says of a text whether what the user searches for is in it, whatever the case.
-fn finder(model: &Model) -> impl Fn(&str) -> bool {
+pub(super) fn finder(model: &Model) -> impl Fn(&str) -> bool {
     let wanted = model.search.to_lowercase();
     move |text| text.to_lowercase().contains(&wanted)
 }
@@ -103,9 +102,9 @@ pub fn stage_name(model: &Model, stage: usize) -> &str {
 #[must_use]
 pub fn stage_label(model: &Model, stage: usize) -> String {
     let stages = model.data.info().map_or(&[][..], |info| &info.stages);
-    let Some(info) = stages.get(stage) else { return format!("stage {stage}") };
-    let code = info.code.to_string();
-    if code == info.name || info.name.is_empty() { code } else { format!("{code} {}", info.name) }
+    stages
+        .get(stage)
+        .map_or_else(|| format!("stage {stage}"), |info| crate::sink::stage_label(info.code, &info.name))
 }
 
 /// A hop by its two stages.
@@ -244,14 +243,6 @@ pub fn task_matches(model: &Model, row: &TaskRow) -> bool {
         || has(&task.pid.to_string())
 }
 
-/// The sites, by stage.
-#[must_use]
-pub fn sites(model: &Model) -> Vec<&SiteInfo> {
-    let mut sites: Vec<_> = model.data.account.sites().iter().collect();
-    sites.sort_by_key(|site| (site.stage, site.probe));
-    sites
-}
-
 /// Journeys of one trace that are kept, by their branch.
 #[must_use]
 pub fn siblings(model: &Model, trace: &Trace) -> Vec<Arc<Trace>> {
@@ -259,11 +250,4 @@ pub fn siblings(model: &Model, trace: &Trace) -> Vec<Arc<Trace>> {
     all.sort_by_key(|trace| trace.branch);
     all.dedup_by_key(|trace| trace.branch);
     all
-}
-
-/// Whether what the user searches for is in a site.
-#[must_use]
-pub fn site_matches(model: &Model, site: &SiteInfo) -> bool {
-    let has = finder(model);
-    has(&site.label) || has(&site.file) || has(&stage_label(model, site.stage))
 }

@@ -12,6 +12,7 @@ pub mod lists;
 pub mod message;
 pub mod model;
 pub mod paint;
+pub mod sites;
 pub mod terminal;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -77,6 +77,7 @@ fn stage(code: StageCode, name: &str, point: &str, key: Expr) -> Stage {
         event_time: None,
         ttl: None,
         level: Level::Info,
+        off: false,
     }
 }
 
@@ -88,6 +89,7 @@ fn spec(stages: Vec<Stage>) -> Spec {
         sampling,
         stages,
         level: Level::Info,
+        turn: false,
         outcomes: Vec::new(),
         spaces: Vec::new(),
     }

@@ -263,8 +263,13 @@ fn notice() -> impl Strategy<Value = Notice> {
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    let setting =
-        prop_oneof![Just(Setting::Rate), Just(Setting::Budget), Just(Setting::Paused), Just(Setting::Level)];
+    let setting = prop_oneof![
+        Just(Setting::Rate),
+        Just(Setting::Budget),
+        Just(Setting::Paused),
+        Just(Setting::Level),
+        Just(Setting::Stage)
+    ];
     (setting, any::<[u64; 4]>()).prop_map(|(setting, [from, to, at_ns, wall_ns])| Change {
         setting,
         from,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::feed::{FeedEvent, SessionInfo};
 use crate::sink::event::job_of;
-use crate::sink::{otlp, sttr};
+use crate::sink::{otlp, stage_label, sttr};
 use crate::trace::{Attribute, Hop, Trace};
 
 /// What is written.
@@ -122,7 +122,7 @@ impl Viewer {
 
 /// A stage as people call it: `Q+ queued`.
 fn stage(info: &SessionInfo, index: usize) -> String {
-    info.stages.get(index).map_or_else(|| "?".to_owned(), |stage| format!("{} {}", stage.code, stage.name))
+    info.stages.get(index).map_or_else(|| "?".to_owned(), |stage| stage_label(stage.code, &stage.name))
 }
 
 /// A hop as people call it.

@@ -253,6 +253,7 @@ impl Located {
             event_time: self.event_time,
             ttl: self.ttl,
             level: self.level,
+            off: false,
         })
     }
 }

@@ -69,6 +69,7 @@ fn stage(code: StageCode, name: &str, point: Point, key: &str) -> Stage {
         event_time: None,
         ttl: None,
         level: Level::Info,
+        off: false,
     }
 }
 
@@ -187,13 +188,17 @@ name = "x"
     }
 }
 
-#[test]
-fn stages_must_make_a_journey() {
-    let stages = |stages: &[&str]| Overrides {
+/// Stages by flags.
+fn stages(stages: &[&str]) -> Overrides {
+    Overrides {
         pids: vec![1],
         stages: stages.iter().map(|stage| (*stage).to_owned()).collect(),
         ..Overrides::default()
-    };
+    }
+}
+
+#[test]
+fn stages_must_make_a_journey() {
     for (given, field, part) in [
         (&[][..], "stage", "there are no stages; add [[stage]] tables"),
         (&["S0=f(arg0)"], "--stage", "no stage ends a trace; add one with the code W!"),
@@ -231,6 +236,41 @@ fn stages_must_make_a_journey() {
     }
     assert!(load(None, &stages(&["S0=f(thread)", "T+=h(thread)", "drop=g(thread)"])).is_ok());
     assert!(load(None, &stages(&["S0=f(arg0)", "W!=g(arg0)", "W!=h(arg0)", "Q+=g(arg0)"])).is_ok());
+}
+
+/// Switching a stage off must neither leave nothing to see nor make a journey false.
+#[test]
+fn a_stage_is_switched_off_and_on() {
+    let flags = ["S0=a(arg0)", "Q+=b(arg0)", "T-=c(arg0)", "W!=d(arg0)", "drop=e(arg0)"];
+    let spec = load(None, &stages(&flags)).unwrap();
+    assert_eq!(spec.edition(), 0);
+    let off = spec.switched(1, false).unwrap();
+    let probed: Vec<bool> = off.stages.iter().map(|stage| off.is_probed(stage)).collect();
+    assert_eq!((probed, off.edition()), (vec![true, false, true, true, true], 4));
+    // Never the edition that is awake; with all on again, that of the level.
+    let two = off.switched(2, false).unwrap();
+    assert_eq!(two.edition(), 3);
+    assert_eq!(two.switched(1, true).unwrap().edition(), 4);
+    assert_eq!(off.switched(1, true).unwrap().edition(), 0);
+    let refused = |spec: &super::Spec, stage| spec.switched(stage, false).unwrap_err();
+    assert!(refused(&spec, 0).starts_with("is the only S0"));
+    assert!(refused(&spec.switched(3, false).unwrap(), 4).starts_with("is the only one that ends"));
+    assert_eq!(refused(&spec, 9), "is none of the spec");
+    let scoped = |scope: &str| {
+        let text = format!("[target]\npid = 7\n{}", [
+            "[[stage]]\ncode = \"S0\"\npoint = \"a\"\nkey = \"arg0\"\n".to_owned(),
+            format!("[[stage]]\ncode = \"T+\"\npoint = \"b\"\nkey = \"arg0\"\n{scope}"),
+            "[[stage]]\ncode = \"T-\"\npoint = \"c\"\nkey = \"scope\"\n".to_owned(),
+            "[[stage]]\ncode = \"T+\"\nname = \"end\"\npoint = \"d\"\nkey = \"arg0\"\nscope = \"close\"\n".to_owned(),
+            "[[stage]]\ncode = \"W!\"\npoint = \"e\"\nkey = \"arg0\"\n".to_owned(),
+        ].concat());
+        load(Some(("p.toml", &text)), &Overrides::default()).unwrap()
+    };
+    let filters = scoped("scope = \"open\"\n");
+    assert!(refused(&filters, 2).starts_with("tells that a record came through a scope"));
+    assert!(refused(&filters, 3).starts_with("closes scopes"));
+    let keeps = scoped("scope = \"open\"\nempty = \"keep\"\n");
+    assert!(keeps.switched(2, false).is_ok() && keeps.switched(1, false).is_ok());
 }
 
 #[test]

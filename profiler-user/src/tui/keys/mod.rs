@@ -87,6 +87,8 @@ pub enum Action {
     Rate,
     /// Ask for another budget.
     Budget,
+    /// Probe the stage no longer, or again.
+    Switch,
     /// Probe more stages, or fewer.
     Level,
     /// Draw everything anew.

@@ -122,6 +122,13 @@ pub const TABLE: &[Binding] = &[
     row(In(View::Probes), &["b"], Action::Budget, "budget", "begin at most so many traces a second"),
     row(
         In(View::Probes),
+        &["t"],
+        Action::Switch,
+        "stage",
+        "probe the stage of the chosen site no longer, or again",
+    ),
+    row(
+        In(View::Probes),
         &["l"],
         Action::Level,
         "level",

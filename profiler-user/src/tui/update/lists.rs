@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Action, Model, Move, Opened, Overlay, View, map};
 use crate::trace::Trace;
 use crate::tui::lists;
+use crate::tui::sites;
 use crate::tui::view::{body_rows, scroll_rows};
 
 /// How far a key goes.
@@ -40,7 +41,7 @@ fn in_view(model: &mut Model, to: Move, rows: u16) {
             model.cursors.trace.go(to, &ids);
         }
         View::Probes => {
-            let ids: Vec<u32> = lists::sites(model).iter().map(|site| site.probe).collect();
+            let ids = sites::ids(&sites::places(model));
             model.cursors.probe.go(to, &ids);
         }
         View::Health => model.health_scroll = scrolled(model.health_scroll, to, rows),
@@ -126,7 +127,7 @@ fn found(model: &Model) -> Vec<bool> {
     match model.view {
         View::Traces => lists::traces(model).iter().map(|trace| lists::matches(model, trace)).collect(),
         View::Tasks => lists::tasks(model).iter().map(|row| lists::task_matches(model, row)).collect(),
-        View::Probes => lists::sites(model).iter().map(|site| lists::site_matches(model, site)).collect(),
+        View::Probes => sites::places(model).iter().map(|place| place.matches(model)).collect(),
         View::Pipeline | View::Latency => {
             let subjects = lists::subjects(model);
             subjects.iter().map(|subject| lists::subject_matches(model, *subject)).collect()
@@ -138,7 +139,7 @@ fn found(model: &Model) -> Vec<bool> {
 fn current(model: &Model) -> usize {
     match model.view {
         View::Probes => {
-            let ids: Vec<u32> = lists::sites(model).iter().map(|site| site.probe).collect();
+            let ids = sites::ids(&sites::places(model));
             model.cursors.probe.place(&ids)
         }
         _ => place(model).unwrap_or(0),

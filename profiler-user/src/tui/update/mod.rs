@@ -96,6 +96,7 @@ fn act(model: &mut Model, action: Action) -> Effect {
         Action::Pause => return session::pause(model),
         Action::Rate => overlay::ask(model, Question::Rate),
         Action::Budget => overlay::ask(model, Question::Budget),
+        Action::Switch => return session::switch(model),
         Action::Level => return session::level(model),
         Action::Faster | Action::Slower | Action::Step | Action::SeekBack | Action::SeekForward => {
             return replay::act(model, action);

@@ -5,6 +5,7 @@ use crate::control::{Answer, Request};
 use crate::sink::jsonl;
 use crate::spec::Level;
 use crate::tui::model::Weight;
+use crate::tui::sites;
 
 /// Asks the session. One question at a time: the next one waits for the answer.
 pub(super) fn ask(model: &mut Model, request: Request) -> Effect {
@@ -36,6 +37,18 @@ pub(super) fn level(model: &mut Model) -> Effect {
     let place = Level::ALL.iter().position(|level| Some(*level) == model.data.account.level()).unwrap_or(0);
     let next = Level::ALL.get(place + 1).or(Level::ALL.first()).copied().unwrap_or_default();
     ask(model, Request::Level(next))
+}
+
+/// The stage of the chosen site: off, or on again.
+pub(super) fn switch(model: &mut Model) -> Effect {
+    let places = sites::places(model);
+    let chosen = model.cursors.probe.place(&sites::ids(&places));
+    let Some(stage) = places.get(chosen).map(|place| place.site.stage) else {
+        tell(model, "there is no stage here");
+        return Effect::None;
+    };
+    let off = model.data.account.is_off(stage);
+    ask(model, Request::Stage(stage, off))
 }
 
 /// The session has answered. What was changed it also tells as an event, which is shown.

@@ -75,6 +75,20 @@ fn the_level_goes_round_and_is_shown_as_confirmed() {
 }
 
 #[test]
+fn a_stage_is_switched_where_the_cursor_is_and_shown_as_confirmed() {
+    let mut model = busy();
+    assert_eq!(
+        press(&mut model, "6 j t"),
+        [Effect::None, Effect::None, Effect::Ask(Request::Stage(1, false))]
+    );
+    let change = Change { setting: Setting::Stage, from: 3, to: 2, at_ns: 0, wall_ns: 0 };
+    update(&mut model, Message::Feed(FeedEvent::Changed(change)));
+    update(&mut model, Message::Answer(Answer { ok: true, changed: Some(change), ..Answer::default() }));
+    assert!(model.data.account.is_off(1) && !model.data.account.is_off(0));
+    assert_eq!(press(&mut model, "t"), [Effect::Ask(Request::Stage(1, true))]);
+}
+
+#[test]
 fn leaving_works_from_everywhere_but_a_line_that_is_typed() {
     for keys in ["1", "?", "!", "3 enter", "space", "2 left"] {
         let mut model = busy();

@@ -1,14 +1,14 @@
 //! Probes: the settings as the kernel program has them, and every site with its hits and its cost.
 
-use crate::feed::{Settings, SiteInfo, Tick};
+use crate::feed::{Settings, Tick};
 use crate::plan::Class;
 use crate::sink::units;
 use crate::tui::lists;
 use crate::tui::message::Zone;
 use crate::tui::model::Model;
 use crate::tui::paint::{Pen, first_row};
+use crate::tui::sites::{self, Place};
 use crate::tui::theme::Ink;
-use profiler_common::ProbeCount;
 
 use super::health::per_second;
 use super::table::{Column, Layout, choose, number, path, text};
@@ -34,18 +34,17 @@ pub(super) fn draw(model: &Model, pen: &mut Pen<'_>) {
         return;
     };
     settings(model, after.settings, pen);
-    let sites = lists::sites(model);
+    let sites = sites::places(model);
     let layout = Layout::new(&COLUMNS, pen.width());
     layout.headings(pen, 2, None);
-    let ids: Vec<u32> = sites.iter().map(|site| site.probe).collect();
-    let chosen = model.cursors.probe.place(&ids);
+    let chosen = model.cursors.probe.place(&sites::ids(&sites));
     let mut rows = pen.below(3);
     let room = usize::from(rows.height());
     let first = first_row(chosen, sites.len(), room);
     let mut stage = None;
-    for (y, (place, site)) in (0..).zip(sites.iter().enumerate().skip(first).take(room)) {
-        row(model, site, (before, after), stage != Some(site.stage), &layout, &mut rows, y);
-        stage = Some(site.stage);
+    for (y, (place, at)) in (0..).zip(sites.iter().enumerate().skip(first).take(room)) {
+        row(model, at, (before, after), stage != Some(at.site.stage), &layout, &mut rows, y);
+        stage = Some(at.site.stage);
         let width = rows.width();
         rows.zone(0, y, width, Zone::Row(place));
         if place == chosen {
@@ -82,34 +81,30 @@ fn settings(model: &Model, settings: Settings, pen: &mut Pen<'_>) {
     pen.text(1, 1, note, Ink::Dim);
 }
 
-fn count(tick: &Tick, probe: u32) -> ProbeCount {
-    tick.probes.get(probe as usize).copied().unwrap_or_default()
-}
-
 fn row(
     model: &Model,
-    site: &SiteInfo,
+    place: &Place<'_>,
     (before, after): (&Tick, &Tick),
     is_first: bool,
     layout: &Layout<'_>,
     pen: &mut Pen<'_>,
     y: u16,
 ) {
-    let (old, new) = (count(before, site.probe), count(after, site.probe));
+    let site = place.site;
+    let (old, new) = (place.count(before), place.count(after));
     let seconds = after.mono_ns.saturating_sub(before.mono_ns) as f64 / 1e9;
     let rate = if seconds > 0.0 { new.hits.saturating_sub(old.hits) as f64 / seconds } else { 0.0 };
-    let found = !model.search.is_empty() && lists::site_matches(model, site);
+    let found = !model.search.is_empty() && place.matches(model);
     let stage = lists::stage_label(model, site.stage);
     layout.cell(pen, y, 0, &stage, if is_first { Ink::Text } else { Ink::Dim });
     layout.cell(pen, y, 1, &site.label, if found { Ink::Found } else { Ink::Text });
     layout.cell(pen, y, 2, &site.file, Ink::Dim);
-    layout.cell(
-        pen,
-        y,
-        3,
-        class(site.class),
-        if site.class == Class::Stepped { Ink::Warn } else { Ink::Dim },
-    );
+    let (state, ink) = if model.data.account.is_off(site.stage) {
+        ("OFF", Ink::Warn)
+    } else {
+        (class(site.class), if site.class == Class::Stepped { Ink::Warn } else { Ink::Dim })
+    };
+    layout.cell(pen, y, 3, state, ink);
     let quiet = if new.hits == 0 { Ink::Warn } else { Ink::Text };
     layout.cell(pen, y, 4, &units::count(new.hits), quiet);
     layout.cell(pen, y, 5, &per_second(rate), quiet);
