@@ -50,6 +50,8 @@ fn browser((width, height): (u32, u32)) -> Result<Command> {
     browser.args(["60", PROGRAM, "--headless", "--disable-gpu", "--hide-scrollbars"]);
     // Its sandbox needs user name spaces, which root in a container does not have. The pages are our own.
     browser.args(["--no-sandbox", "--enable-logging=stderr", "--virtual-time-budget=5000"]);
+    // Nothing may come from anywhere but this machine.
+    browser.arg("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1");
     browser.arg(format!("--window-size={width},{height}"));
     Ok(browser)
 }

@@ -103,9 +103,9 @@ fn a_change_is_shown_as_the_kernel_program_confirms_it() -> Result<()> {
     );
     // A single stage, and back.
     screen.press(&["j", "t"])?;
-    screen.shows_all(&["stage 1: off from now on", "OFF"])?;
+    screen.shows_all(&["stage 1 (Q+ queued): off from now on", "OFF"])?;
     screen.press(&["t"])?;
-    screen.shows_all(&["stage 1: on from now on"])?;
+    screen.shows_all(&["stage 1 (Q+ queued): on from now on"])?;
     screen.shows("no stage off", |text| !text.contains("OFF"))?;
     screen.press(&["p"])?;
     screen.shows_all(&["PAUSED", "paused: no trace is begun"])?;

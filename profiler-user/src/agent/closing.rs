@@ -65,6 +65,7 @@ impl Running {
         };
         Ok(Finished {
             target,
+            why_not: self.why_not,
             pids: self.pids,
             rate: self.spec.sampling.rate,
             budget: self.spec.sampling.max_traces_per_second,

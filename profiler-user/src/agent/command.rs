@@ -103,7 +103,9 @@ impl Running {
                 self.changes.remove(0);
             }
             self.changes.push(change);
-            observer.event(&Event::Changed(change));
+            let stage =
+                usize::try_from(Setting::stage(to).0).ok().and_then(|stage| self.spec.stages.get(stage));
+            observer.event(&Event::Changed(change, stage.map(Stage::label)));
         }
         Ok(Answer::done(Some(change), self.status()?))
     }

@@ -25,6 +25,9 @@ pub enum AgentError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// The kernel program does not have what it was given.
+    #[error("the kernel program did not take the change")]
+    Unconfirmed,
     /// Every process of the target ended before it could be attached to.
     #[error(
         "{target} ended before it could be attached to; start it again, or name its executable to wait for it"

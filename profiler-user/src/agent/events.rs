@@ -50,8 +50,8 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// A setting was changed over the control socket.
-    Changed(Change),
+    /// A setting was changed over the control socket, or a stage, with what it is called.
+    Changed(Change, Option<String>),
     /// Something that the user should know and that stops nothing.
     Warning(String),
 }
@@ -71,7 +71,7 @@ impl fmt::Display for Event {
             Self::Exited { pid } => write!(f, "exited: process {pid}"),
             Self::Replaced { pid } => write!(f, "replaced: process {pid} became another program"),
             Self::NotAttached { pid, reason } => write!(f, "not attached to process {pid}: {reason}"),
-            Self::Changed(change) => change.fmt(f),
+            Self::Changed(change, stage) => f.write_str(&change.told(|_| stage.clone())),
             Self::Warning(text) => f.write_str(text),
         }
     }

@@ -47,6 +47,7 @@ impl Running {
             Some((identity, error)) if self.traced.is_empty() => {
                 // It may still be starting: its libraries are not all mapped yet.
                 let (since, _) = *self.refused.entry(identity).or_insert((now_ns, false));
+                self.why_not = Some(error.to_string());
                 return if now_ns - since < PATIENCE_NS { Ok(false) } else { Err(error) };
             }
             Some((identity, error)) => {
@@ -225,6 +226,7 @@ fn is_fatal(error: &AgentError) -> bool {
     match error {
         AgentError::Attach(AttachError::Probe { .. })
         | AgentError::System { .. }
+        | AgentError::Unconfirmed
         | AgentError::Gone { .. } => false,
         AgentError::Attach(_) => true,
         AgentError::Target(_) | AgentError::Resolve(_) => false,

@@ -79,8 +79,11 @@ impl Harvest {
         }
     }
 
-    /// Takes over how long traces may stay at each of these sites.
+    /// Takes over how long traces may stay at each of these sites. Not while a stage is off: it may be the very one that records are awaited at.
     pub(super) fn set_stage_ttls(&mut self, sites: &[Site], spec: &Spec) {
+        if spec.stages.iter().any(|stage| stage.off) {
+            return;
+        }
         for site in sites {
             if let Some(ttl) = spec.stages.get(site.stage).and_then(|stage| stage.ttl) {
                 self.set_stage_ttl(site.probe, ttl);

@@ -6,8 +6,9 @@
 
 use crate::attach::Links;
 use crate::control::Answer;
+use crate::plan::stage_of_call;
 use crate::sink::Setting;
-use crate::spec::{Level, Spec};
+use crate::spec::{Level, Spec, Stage};
 
 use super::error::AgentError;
 use super::events::Observer;
@@ -22,12 +23,10 @@ impl Running {
     ) -> Result<Answer, AgentError> {
         let from = self.spec.level;
         if from != level {
-            let spec = Spec { level, ..self.spec.clone() };
-            if let Some(lack) = spec.lack() {
-                return Ok(Answer::refused(format!(
-                    "at level {level} the spec has no {lack}; it stays at {from}"
-                )));
-            }
+            let spec = match self.spec.at_level(level) {
+                Ok(spec) => spec,
+                Err(why) => return Ok(Answer::refused(format!("{why}; it stays at {from}"))),
+            };
             if let Err(error) = self.exchange_sites(spec) {
                 return Ok(Answer::refused(format!("the level stays at {from}: {error}")));
             }
@@ -50,12 +49,12 @@ impl Running {
         };
         let (was, label) = (!now.off, now.label());
         if was != on {
+            let state = if was { "on" } else { "off" };
             let spec = match self.spec.switched(stage, on) {
                 Ok(spec) => spec,
-                Err(why) => return Ok(Answer::refused(format!("{label} stays on: it {why}"))),
+                Err(why) => return Ok(Answer::refused(format!("{label} stays {state}: {why}"))),
             };
             if let Err(error) = self.exchange_sites(spec) {
-                let state = if was { "on" } else { "off" };
                 return Ok(Answer::refused(format!("{label} stays {state}: {error}")));
             }
         }
@@ -67,10 +66,21 @@ impl Running {
         self.resolver.forget();
         let links = links?;
         if let Some(kernel) = &mut self.kernel {
+            // A call that was entered while its stage was probed before would give its arguments to another one that is returned from later.
+            let is_new = |(old, new): (&Stage, &Stage)| !self.spec.is_probed(old) && spec.is_probed(new);
+            let stages = self.spec.stages.iter().zip(&spec.stages);
+            let new: Vec<usize> =
+                (0..).zip(stages).filter(|(_, both)| is_new(*both)).map(|(stage, _)| stage).collect();
+            kernel.forget_calls(|call| new.contains(&stage_of_call(call)))?;
             kernel.set_level(spec.edition());
+            if kernel.settings()?.level != spec.edition() {
+                return Err(AgentError::Unconfirmed);
+            }
         }
         self.spec = spec;
-        self.tell_sites(Vec::new());
+        if self.kernel.is_some() {
+            self.tell_sites(Vec::new());
+        }
         for (traced, links) in self.traced.iter_mut().zip(links) {
             drop(traced.exchange(links));
         }

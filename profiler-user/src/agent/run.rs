@@ -58,6 +58,8 @@ pub struct Outlets {
 pub struct Finished {
     /// What the user knows the target by.
     pub target: String,
+    /// Why a process of it was not attached to at first, if one ran.
+    pub why_not: Option<String>,
     /// The process ids that were traced.
     pub pids: Vec<u32>,
     /// The sampling that was asked for: one in so many.

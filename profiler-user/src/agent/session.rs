@@ -66,6 +66,8 @@ pub(super) struct Running {
     pub(super) last_number: u32,
     /// Processes that could not be attached to: when first seen, and whether that has been told.
     pub(super) refused: BTreeMap<Identity, (u64, bool)>,
+    /// Why a process of the target that ran was not attached to at first.
+    pub(super) why_not: Option<String>,
     /// Processes whose libraries are waited for.
     pub(super) awaiting: Awaiting,
     /// Children that inherited breakpoints.
@@ -128,6 +130,7 @@ impl Running {
             ended: channel(64),
             last_number: 0,
             refused: BTreeMap::new(),
+            why_not: None,
             awaiting: Awaiting::default(),
             strays: Strays::default(),
             guard: Guard::default(),

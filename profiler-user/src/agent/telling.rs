@@ -44,7 +44,7 @@ impl Observer for Tee<'_> {
 
 fn feed_event(event: &Event) -> FeedEvent {
     let kind = match event {
-        Event::Changed(change) => return FeedEvent::Changed(*change),
+        Event::Changed(change, _) => return FeedEvent::Changed(*change),
         Event::Warning(_) | Event::NotAttached { .. } => NoticeKind::Warning,
         _ => NoticeKind::Process,
     };

@@ -3,6 +3,7 @@
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::{Program, ProgramError, RawTracePoint, RawTracePointRunOptions, TestRun as _};
+use profiler_common::slot::{CallKey, SavedArgs};
 use profiler_common::{
     Config, Counter, Handle, Notice, NoticeKind, Outcome, Predicate, ProbeCount, ProbeMore, ProbeSpec,
     SequenceKey,
@@ -16,6 +17,9 @@ use super::programs::{Kind, Programs};
 use super::settings::LiveSettings;
 use super::shared::{Shared, SharedFds};
 use crate::plan::Site;
+
+/// Elements of the table of open calls that are looked at, at most: it has fewer, and a walk may begin again.
+const MAX_WALK: usize = 1 << 20;
 
 /// What to load.
 #[derive(Clone, Debug)]
@@ -70,6 +74,7 @@ pub struct Kernel {
     processes: HashMap<MapData, u32, u32>,
     sequences: HashMap<MapData, SequenceKey, u64>,
     notices: RingBuf<MapData>,
+    calls: HashMap<MapData, CallKey, SavedArgs>,
     probes: u32,
 }
 
@@ -99,6 +104,7 @@ impl Kernel {
             processes: take(&mut ebpf, "PROCESSES")?,
             sequences: take(&mut ebpf, "SEQUENCES")?,
             notices: take(&mut ebpf, "NOTICES")?,
+            calls: take(&mut ebpf, "CALLS")?,
             ebpf,
             programs,
             shared,
@@ -143,6 +149,29 @@ impl Kernel {
     /// Makes sites that sleep at this level do nothing, and all others count, from the next hit on.
     pub fn set_level(&mut self, level: u32) {
         self.live.set_level(level);
+    }
+
+    /// Forgets the arguments that were saved for the returns of these calls (see [`ProbeSpec::call`]). None of them is being saved just now.
+    ///
+    /// # Errors
+    /// When the kernel refuses the look.
+    pub fn forget_calls(&mut self, is_meant: impl Fn(u32) -> bool) -> Result<(), AttachError> {
+        let failed = |error: &aya::maps::MapError| AttachError::Load(chain(error));
+        let mut meant = Vec::new();
+        // Other calls come and go meanwhile, so that the walk may begin again: it ends all the same.
+        for key in self.calls.keys().take(MAX_WALK) {
+            let key = key.map_err(|error| failed(&error))?;
+            if is_meant(key.call) {
+                meant.push(key);
+            }
+        }
+        for key in meant {
+            match self.calls.remove(&key) {
+                Ok(()) | Err(aya::maps::MapError::KeyNotFound) => {}
+                Err(error) => return Err(failed(&error)),
+            }
+        }
+        Ok(())
     }
 
     /// The settings that the kernel program has, read back from its map.

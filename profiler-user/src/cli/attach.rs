@@ -176,7 +176,11 @@ fn deliver(mut finished: Finished, text: Option<Destination>, out: &OutputArgs) 
     }
     let failed = conclude(&finished, sink);
     if finished.pids.is_empty() {
-        output::note(&format!("error: nothing was attached to: {} did not run", finished.target));
+        let why = match &finished.why_not {
+            Some(why) => format!("error: nothing was attached to, though {} runs: {why}", finished.target),
+            None => format!("error: nothing was attached to: {} did not run", finished.target),
+        };
+        output::note(&why);
         return Ok(ExitCode::FAILURE);
     }
     if let Err(imbalance) = finished.ledger.check() {

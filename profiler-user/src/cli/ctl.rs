@@ -40,12 +40,12 @@ fn request(args: &CtlArgs, found: &[(u32, PathBuf)]) -> anyhow::Result<Request> 
                 Some(agent) => vec![named(found, agent, Request::Status)?],
                 None => unnamed(found, Request::Status)?,
             };
-            // Where several run, which one is meant is asked below.
-            let status = answers.first().and_then(|answer| answer.status.as_ref());
-            Request::Stage(
-                number(stage, status.map_or(&[][..], |status| &status.stages))?,
-                *state == OnOff::On,
-            )
+            let number = match &answers[..] {
+                [answer] => number(stage, answer.status.as_ref().map_or(&[][..], |status| &status.stages))?,
+                // Which of several agents is meant is asked below.
+                _ => stage.parse().unwrap_or(0),
+            };
+            Request::Stage(number, *state == OnOff::On)
         }
         CtlRequest::Pause => Request::Pause,
         CtlRequest::Resume => Request::Resume,

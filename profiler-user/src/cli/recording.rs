@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use super::output;
 use crate::feed;
@@ -23,6 +23,12 @@ impl Recording {
     /// Opens the file, so that a mistake shows before anything is attached, and records what is sent from then on.
     pub(super) fn start(path: &Path) -> anyhow::Result<(Self, feed::Sender)> {
         let (hurry, name) = (Hurry::default(), path.display().to_string());
+        // It may be all that is left of an incident.
+        if std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > 0) {
+            bail!(
+                "{name} exists already and is not overwritten: remove it, or name another file by --record"
+            );
+        }
         let out = output::Patient::new(output::create(path)?, hurry.clone()).overwriting();
         let (sender, events) = feed::channel(ROOM);
         let destination = name.clone();
@@ -41,7 +47,9 @@ impl Recording {
         hurry.begin();
         let Kept { recorded, missed, error } = keeper.close();
         let size = units::bytes(recorded.bytes);
-        output::note(&format!("recorded: {} traces, {size}, in {name}", units::count(recorded.traces)));
+        if recorded.bytes > 0 {
+            output::note(&format!("recorded: {} traces, {size}, in {name}", units::count(recorded.traces)));
+        }
         if missed > 0 {
             output::note(&format!("warning: {missed} events were not recorded: {name} took them too slowly"));
         }

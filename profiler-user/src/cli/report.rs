@@ -14,6 +14,7 @@ use crate::sink::{html, jsonl, markdown, report, units};
 
 /// Reads the recording and reports.
 pub(super) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
+    args.output.iter().try_for_each(|output| refuse_same(&args.file, output))?;
     let account = load(&args.file)?;
     let text = render(&account, args)?;
     match &args.output {
@@ -32,6 +33,13 @@ fn render(account: &Account, args: &ReportArgs) -> anyhow::Result<String> {
         ReportFormat::Markdown => markdown::render(&session),
         ReportFormat::Html => html::render(&session, account.info().map(|info| info.began)),
     })
+}
+
+/// A recording is not written over by what is made from it.
+pub(super) fn refuse_same(recording: &Path, output: &Path) -> anyhow::Result<()> {
+    let same = output.canonicalize().ok().zip(recording.canonicalize().ok()).is_some_and(|(a, b)| a == b);
+    anyhow::ensure!(!same, "{} is the recording itself: name another file by --output", output.display());
+    Ok(())
 }
 
 /// Opens a recording.

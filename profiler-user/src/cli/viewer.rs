@@ -87,7 +87,6 @@ fn write(
 
 /// Nobody wants to lose the recording by a slip of the hand.
 fn ensure_another(output: &Path, recording: &Path) -> anyhow::Result<()> {
-    let same = output.canonicalize().ok().zip(recording.canonicalize().ok()).is_some_and(|(a, b)| a == b);
-    anyhow::ensure!(!same, "{} is the recording itself: name another file by --output", output.display());
+    super::report::refuse_same(recording, output)?;
     Ok(())
 }

@@ -117,7 +117,10 @@ impl Answer {
             (Self { ok: false, error, .. }, ..) => {
                 format!("{}\n", error.as_deref().unwrap_or("refused without a reason"))
             }
-            (_, Some(change), Some(status)) => format!("agent {}: {change}\n", status.agent),
+            (_, Some(change), Some(status)) => {
+                let label = |stage: usize| status.stages.get(stage).map(|stage| stage.label.clone());
+                format!("agent {}: {}\n", status.agent, change.told(label))
+            }
             (_, Some(change), None) => format!("{change}\n"),
             (_, None, Some(status)) => status.text(),
             (_, None, None) => "done\n".to_owned(),

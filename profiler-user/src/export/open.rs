@@ -11,14 +11,15 @@ use tokio::sync::watch;
 
 use super::events::{EventEncoder, Posting};
 use super::file::Files;
-use super::http::{Client, Protocol, TlsError, tls_config};
+use super::http::{Client, Deadline, Protocol, TlsError, tls_config};
+use super::kafka::KafkaEncoder;
 use super::metrics::{Board, Graphite, ListenError, Listening, Prometheus, counted};
 use super::network::{Encoder, Network, Parts, Transport};
 use super::otlp::{Grpc, OtlpEncoder, OtlpHttp};
 use super::secret::{Secret, SecretError};
 use super::settings::{
-    Delivery, Destination, Endpoint, FileSettings, GraphiteSettings, Settings, Spooling, TokenHeader,
-    TokenSource,
+    Delivery, Destination, Endpoint, FileSettings, GraphiteSettings, KafkaSettings, Settings, Spooling,
+    TokenHeader, TokenSource,
 };
 use super::store::{Spool, SpoolError, Store};
 use super::{Accounts, Exporter, Notify, Running, Started};
@@ -74,6 +75,12 @@ pub enum ExportError {
         name: String,
         /// Why.
         source: ListenError,
+    },
+    /// It was left out when this program was built.
+    #[error("{name}: this stain was built without Kafka; build it without `--no-default-features`")]
+    NotBuilt {
+        /// The destination.
+        name: String,
     },
     /// The system gives no file, socket or thread.
     #[error("{name}: cannot start: {source}")]
@@ -220,6 +227,16 @@ fn open_network(
             };
             (delivery, encoder, transport)
         }
+        Destination::Kafka(settings, delivery) => {
+            let origin = Origin {
+                job: settings.job.clone().unwrap_or_default(),
+                table: settings.table.clone(),
+                host: machine.host.clone(),
+                payload: settings.payload,
+            };
+            let encoder = Box::new(KafkaEncoder::new(origin, settings.value));
+            (delivery, encoder, producing(name, settings, until)?)
+        }
         Destination::File(_) | Destination::Prometheus(_) | Destination::Graphite(_) => {
             return Err(ExportError::System {
                 name: name.to_owned(),
@@ -229,6 +246,18 @@ fn open_network(
     };
     let store = Store::new(spool(name, &delivery, machine)?, MEMORY);
     Ok(Parts { name: name.to_owned(), delivery, store, encoder, transport, deadline, stream })
+}
+
+#[cfg(feature = "kafka")]
+#[expect(clippy::unnecessary_wraps, reason = "without Kafka it is an error")]
+fn producing(_: &str, settings: KafkaSettings, until: Deadline) -> Result<Box<dyn Transport>, ExportError> {
+    Ok(Box::new(super::kafka::Producing::new(settings, until)))
+}
+
+#[cfg(not(feature = "kafka"))]
+#[expect(clippy::needless_pass_by_value, reason = "with Kafka they are kept")]
+fn producing(name: &str, _: KafkaSettings, _: Deadline) -> Result<Box<dyn Transport>, ExportError> {
+    Err(ExportError::NotBuilt { name: name.to_owned() })
 }
 
 fn client(

@@ -16,6 +16,7 @@ use std::sync::Arc;
 pub use account::{Account, Totals};
 pub use channel::{Hub, Receiver, Sender, channel};
 pub use info::{Attached, Clock, Notice, NoticeKind, SessionInfo, SiteInfo, StageInfo};
+pub(crate) use tick::place;
 pub use tick::{Settings, Tick, cost, stage_hits, stage_rows};
 
 use crate::sink::Change;

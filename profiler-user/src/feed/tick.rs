@@ -1,11 +1,12 @@
 //! How a session stands, and what follows from its counts: rows of stages and cost. The agent's own summary is made by the same two functions.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use profiler_common::ProbeCount;
 
 use super::{SiteInfo, StageInfo};
 use crate::ledger::Ledger;
+use crate::plan::Class;
 use crate::sink::StageRow;
 use crate::stats::{Cost, Measured, ProbeHits};
 
@@ -61,7 +62,7 @@ pub fn stage_rows(stages: &[StageInfo], sites: &[SiteInfo], counts: &[ProbeCount
     let mut places = HashSet::new();
     for (site, count) in sites.iter().zip(counts).filter(|(site, _)| !site.saves) {
         if let Some(row) = rows.get_mut(site.stage) {
-            row.sites += u64::from(places.insert((site.stage, &site.file, &site.label, site.class)));
+            row.sites += u64::from(places.insert(place(site)));
             row.unreadable = row.unreadable.saturating_add(count.unreadable);
             row.stamps = row.stamps.saturating_add(count.stamps);
         }
@@ -81,15 +82,30 @@ pub fn stage_hits(stages: usize, sites: &[SiteInfo], counts: &[ProbeCount]) -> V
     hits
 }
 
+/// What makes two sites one place: the stage, the file, what it is called, the class, and whether it only saves arguments. A place has a site for each level, and
+/// each time that stages are switched.
+pub(crate) fn place(site: &SiteInfo) -> (usize, &str, &str, Class, bool) {
+    (site.stage, site.file.as_str(), site.label.as_str(), site.class, site.saves)
+}
+
 /// What a session cost.
 #[must_use]
 pub fn cost(measured: Measured, sites: &[SiteInfo], counts: &[ProbeCount]) -> Cost {
-    let hits = |(site, count): (&SiteInfo, &ProbeCount)| ProbeHits {
-        probe: site.probe,
-        site: site.label.clone(),
-        class: site.class,
-        hits: count.hits,
-        ns_each: site.ns_each,
-    };
-    Cost::new(measured, sites.iter().zip(counts).map(hits).collect())
+    // A place that was probed at several levels is one.
+    let mut places: HashMap<_, usize> = HashMap::new();
+    let mut all: Vec<ProbeHits> = Vec::new();
+    for (site, count) in sites.iter().zip(counts) {
+        let place = *places.entry(place(site)).or_insert(all.len());
+        match all.get_mut(place) {
+            Some(known) => known.hits = known.hits.saturating_add(count.hits),
+            None => all.push(ProbeHits {
+                probe: site.probe,
+                site: site.label.clone(),
+                class: site.class,
+                hits: count.hits,
+                ns_each: site.ns_each,
+            }),
+        }
+    }
+    Cost::new(measured, all)
 }

@@ -152,6 +152,12 @@ fn first_call(stage: usize) -> u32 {
     u32::try_from(stage).unwrap_or(u32::MAX).saturating_mul(MAX_PROBES)
 }
 
+/// The stage that a call's number is of.
+#[must_use]
+pub const fn stage_of_call(call: u32) -> usize {
+    (call.saturating_sub(1) / MAX_PROBES) as usize
+}
+
 struct Planner<'s> {
     spec: &'s Spec,
     kernel: KernelTraits,

@@ -42,6 +42,20 @@ pub struct Change {
     pub wall_ns: u64,
 }
 
+impl Change {
+    /// The same sentence, with the stage's name where it is about one.
+    #[must_use]
+    pub fn told(&self, label: impl Fn(usize) -> Option<String>) -> String {
+        let text = self.to_string();
+        let (stage, _) = Setting::stage(self.to);
+        let label = usize::try_from(stage).ok().filter(|_| self.setting == Setting::Stage).and_then(label);
+        match (label, text.split_once(": ")) {
+            (Some(label), Some((stage, rest))) => format!("{stage} ({label}): {rest}"),
+            _ => text,
+        }
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { setting, from, to, .. } = *self;

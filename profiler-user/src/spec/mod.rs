@@ -27,6 +27,7 @@ mod point;
 mod raw;
 mod reader;
 mod scope;
+mod switch;
 mod text;
 mod words;
 
@@ -193,33 +194,6 @@ impl Spec {
             levels + u32::from(self.turn)
         } else {
             self.level as u32
-        }
-    }
-
-    /// The same spec with a stage switched off, or on again.
-    ///
-    /// # Errors
-    /// Why that would make journeys false, or leave none: the end of a sentence about the stage.
-    pub fn switched(&self, stage: usize, on: bool) -> Result<Self, &'static str> {
-        let mut spec = Self { turn: !self.turn, ..self.clone() };
-        let Some(switched) = spec.stages.get_mut(stage) else { return Err("is none of the spec") };
-        switched.off = !on;
-        let closes = switched.scope.is_some_and(|scope| scope.kind == ScopeKind::Close);
-        let is_output = switched.is_output();
-        let decides =
-            |one: &Stage| one.scope.is_some_and(|scope| scope.kind.opens() && scope.empty == Empty::Filtered);
-        if !on && closes {
-            return Err("closes scopes: what is open would go on into the next record");
-        }
-        if !on && is_output && self.stages.iter().any(|one| self.is_probed(one) && decides(one)) {
-            return Err(
-                "tells that a record came through a scope: without it, that record would be taken for filtered",
-            );
-        }
-        match spec.lack() {
-            Some("S0") => Err("is the only S0: without it, no trace would be begun"),
-            Some(_) => Err("is the only one that ends traces"),
-            None => Ok(spec),
         }
     }
 }

@@ -99,6 +99,12 @@ impl Tasks {
         }
     }
 
+    /// The end of the last trace, monotonic ns.
+    #[must_use]
+    pub const fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
     /// The tasks that did the work of a hop, in the order of their ids.
     #[must_use]
     pub fn of(&self, hop: (usize, usize)) -> Vec<TaskFigures> {

@@ -101,10 +101,7 @@ pub fn stage_name(model: &Model, stage: usize) -> &str {
 /// A stage with its code and, unless that is the code again, its name.
 #[must_use]
 pub fn stage_label(model: &Model, stage: usize) -> String {
-    let stages = model.data.info().map_or(&[][..], |info| &info.stages);
-    stages
-        .get(stage)
-        .map_or_else(|| format!("stage {stage}"), |info| crate::sink::stage_label(info.code, &info.name))
+    model.data.stage_label(stage).unwrap_or_else(|| format!("stage {stage}"))
 }
 
 /// A hop by its two stages.

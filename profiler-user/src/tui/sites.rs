@@ -8,8 +8,7 @@ use profiler_common::ProbeCount;
 
 use super::lists::{finder, stage_label};
 use super::model::Model;
-use crate::feed::{SiteInfo, Tick};
-use crate::plan::Class;
+use crate::feed::{SiteInfo, Tick, place};
 
 /// A place.
 #[derive(Clone, Debug)]
@@ -19,9 +18,6 @@ pub struct Place<'a> {
     /// The ids of all its sites.
     pub probes: Vec<u32>,
 }
-
-/// What makes two sites one place: the stage, the file, what it is called, the class, and whether it only saves arguments.
-type Same<'a> = (usize, &'a str, &'a str, Class, bool);
 
 impl Place<'_> {
     /// What happened there so far.
@@ -47,10 +43,9 @@ impl Place<'_> {
 #[must_use]
 pub fn places(model: &Model) -> Vec<Place<'_>> {
     let mut places: Vec<Place<'_>> = Vec::new();
-    let mut known: HashMap<Same<'_>, usize> = HashMap::new();
+    let mut known: HashMap<_, usize> = HashMap::new();
     for site in model.data.account.sites() {
-        let same = (site.stage, site.file.as_str(), site.label.as_str(), site.class, site.saves);
-        let place = *known.entry(same).or_insert(places.len());
+        let place = *known.entry(place(site)).or_insert(places.len());
         match places.get_mut(place) {
             Some(place) => place.probes.push(site.probe),
             None => places.push(Place { site, probes: vec![site.probe] }),

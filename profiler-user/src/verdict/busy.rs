@@ -14,21 +14,22 @@ use crate::stats::{HopFigures, Task};
 const MOST: f64 = 1.1;
 
 /// Of the work behind a queue. `None` where hits or tasks are not known.
-pub(super) fn of(evidence: &Evidence<'_>, behind: &Behind) -> Option<f64> {
-    let tasks: BTreeSet<Task> =
-        behind.hops.iter().flat_map(|hop| evidence.stats.tasks.of(key(hop))).map(|f| f.task).collect();
+pub(super) fn of(evidence: &Evidence<'_>, every: &[HopFigures], behind: &Behind) -> Option<f64> {
+    // Those that did nothing any more when the judged time began have no part in it.
+    let from_ns = evidence.span_ns.map_or(0, |(from, _)| from);
+    let figures = behind.hops.iter().flat_map(|hop| evidence.stats.tasks.of(key(hop)));
+    let tasks: BTreeSet<Task> = figures.filter(|f| f.last_ns >= from_ns).map(|f| f.task).collect();
     // Tasks that were forgotten did their part, too.
     if tasks.is_empty() || evidence.stats.tasks.forgotten > 0 || evidence.hits_ns == 0 {
         return None;
     }
-    let every = evidence.stats.hops();
     let mut busy_ns = 0.0;
     for hop in &behind.hops {
         let hits = *evidence.hits.get(hop.from)? as f64;
         // Some records of a stage go another way.
         let all: u64 =
             every.iter().filter(|other| other.from == hop.from).map(|other| other.figures.count).sum();
-        let here = find(&every, hop).map_or(0, |hop| hop.figures.count);
+        let here = find(every, hop).map_or(0, |hop| hop.figures.count);
         busy_ns += hits * here as f64 / all.max(1) as f64 * hop.figures.mean_ns as f64;
     }
     let busy = busy_ns / evidence.hits_ns as f64 / tasks.len() as f64;
@@ -42,6 +43,7 @@ pub(super) fn of_hop(evidence: &Evidence<'_>, hops: &[HopFigures], hop: &HopFigu
     let alone = || Behind { hops: vec![*hop], limit: *hop };
     of(
         evidence,
+        hops,
         &around.find(|behind| behind.hops.iter().any(|other| key(other) == key(hop))).unwrap_or_else(alone),
     )
 }

@@ -49,6 +49,8 @@ pub struct Course {
     pub kind: CourseKind,
     /// Since when, monotonic ns: chronic since, improving since; of a transient one, since when it was so the last time.
     pub since_ns: u64,
+    /// Until when it was so at last, monotonic ns: of what is so now, until the last record.
+    pub until_ns: u64,
     /// The end of the time that was judged, monotonic ns.
     pub now_ns: u64,
     /// It is so right now.
@@ -66,12 +68,43 @@ struct Part {
     is_present: bool,
 }
 
-/// How it went with a hop.
+/// How it went with a hop in the time that is judged.
 pub(super) fn of(evidence: &Evidence<'_>, hop: Hop) -> Course {
-    let judged = span(evidence).unwrap_or_default();
-    let (from_ns, to_ns) = (evidence.past_from_ns.unwrap_or(judged.0).min(judged.0), judged.1);
+    over(evidence, hop, span(evidence).unwrap_or_default())
+}
+
+/// How many times as long a past is looked at.
+const LONGER: u64 = 10;
+
+/// How it went before, too, where the evidence has a past. What kind of course it is, ten times the time that is judged says: a longer one would drown what is
+/// new. Since when it is so is followed back as far as it was so all the time.
+pub(super) fn with_past(evidence: &Evidence<'_>, hop: Hop, now: Course) -> Course {
+    let (Some(past_ns), Some((from_ns, to_ns))) = (evidence.past_from_ns, span(evidence)) else { return now };
+    let longer = |from_ns: u64| {
+        let length_ns = to_ns.saturating_sub(from_ns).saturating_mul(LONGER);
+        to_ns.saturating_sub(length_ns).max(past_ns).min(from_ns)
+    };
+    let mut start_ns = longer(from_ns);
+    let mut course = over(evidence, hop, (start_ns, to_ns));
+    if course.kind == CourseKind::Early || now.is_now && !course.is_now {
+        return now;
+    }
+    while course.kind == CourseKind::Chronic && course.since_ns <= start_ns.max(past_ns) && start_ns > past_ns
+    {
+        start_ns = longer(start_ns);
+        let before = over(evidence, hop, (start_ns, to_ns));
+        if !before.is_now || before.since_ns >= course.since_ns {
+            break;
+        }
+        course.since_ns = before.since_ns;
+    }
+    course
+}
+
+/// How it went with a hop from one moment to another.
+fn over(evidence: &Evidence<'_>, hop: Hop, (from_ns, to_ns): (u64, u64)) -> Course {
     let windows = &evidence.stats.windows;
-    let usual = Usual::of(evidence, hop, judged);
+    let usual = Usual::of(evidence, hop, span(evidence).unwrap_or_default());
     let all = windows.sum(Subject::Hop(hop.0, hop.1), from_ns, to_ns).count();
     let most = (all / RECORDS).clamp(AT_LEAST, PARTS as u64) as usize;
     let division = windows.parts(from_ns, to_ns, most);
@@ -81,25 +114,31 @@ pub(super) fn of(evidence: &Evidence<'_>, hop: Hop) -> Course {
     let parts = divided(most);
     // Parts are whole seconds. Nobody has seen it longer than anything was seen.
     let (first_ns, last_ns) = windows.edges_ns().unwrap_or((from_ns, to_ns));
-    let course = |kind, since_ns: u64, is_now, period_ns| {
-        let now_ns = to_ns.min(last_ns);
-        Course { kind, since_ns: since_ns.clamp(first_ns.min(now_ns), now_ns), now_ns, is_now, period_ns }
+    let known = |ns: u64| ns.clamp(first_ns, last_ns.max(first_ns)).min(to_ns);
+    let course = |kind, (since_ns, until_ns), is_now, period_ns| Course {
+        kind,
+        since_ns: known(since_ns),
+        until_ns: known(until_ns),
+        now_ns: to_ns,
+        is_now,
+        period_ns,
     };
     if parts.len() < FEWEST {
-        return course(CourseKind::Early, from_ns, true, None);
+        return course(CourseKind::Early, (from_ns, to_ns), true, None);
     }
-    let (since, is_now) = last_run(&parts);
+    let (since, until, is_now) = last_run(&parts);
+    let until_ns = starts(until + 1);
     if let Some(since) = improving_since(&parts) {
-        return course(CourseKind::Improving, starts(since), is_now, None);
+        return course(CourseKind::Improving, (starts(since), until_ns), is_now, None);
     }
     let present = parts.iter().filter(|part| part.is_present).count();
     if is_now && present * 4 >= parts.len() * 3 {
         // Nothing is known of the time before the first record.
-        return course(CourseKind::Chronic, starts(since).max(from_ns), true, None);
+        return course(CourseKind::Chronic, (starts(since).max(from_ns), until_ns), true, None);
     }
     let fine_ns = windows.parts(from_ns, to_ns, PARTS).each_ns as f64;
     let period = period(&divided(PARTS)).map(|parts| (parts * fine_ns) as u64);
-    course(CourseKind::Transient, starts(since), is_now, period)
+    course(CourseKind::Transient, (starts(since), until_ns), is_now, period)
 }
 
 /// How the hop is in the time that is judged: what makes it the worst one there.
@@ -148,10 +187,10 @@ fn parts(evidence: &Evidence<'_>, hop: Hop, past: (u64, u64), most: usize, usual
     mine.iter().zip(all_ns).enumerate().filter_map(part).collect()
 }
 
-/// Where the last run of parts began in which it was so, a gap of one part allowed, and whether it lasts.
-fn last_run(parts: &[Part]) -> (usize, bool) {
+/// Where the last run of parts began in which it was so, a gap of one part allowed, where it ended, and whether it lasts.
+fn last_run(parts: &[Part]) -> (usize, usize, bool) {
     let last = parts.iter().rposition(|part| part.is_present);
-    let Some(last) = last else { return (0, false) };
+    let Some(last) = last else { return (0, 0, false) };
     let is_now = last + 2 >= parts.len();
     let mut first = last;
     for (place, part) in parts.iter().enumerate().take(last).rev() {
@@ -161,7 +200,8 @@ fn last_run(parts: &[Part]) -> (usize, bool) {
             break;
         }
     }
-    (parts.get(first).map_or(0, |part| part.number), is_now)
+    let number = |place: usize| parts.get(place).map_or(0, |part| part.number);
+    (number(first), number(last), is_now)
 }
 
 /// Where it began to fall, if the last third is well below the first, with no rise between.
@@ -179,8 +219,11 @@ fn improving_since(parts: &[Part]) -> Option<usize> {
     if !falls || ![first, middle, last].into_iter().all(steady) {
         return None;
     }
-    // From the last part on that was as high as at the beginning.
-    parts.iter().rev().find(|part| part.mean_ns as f64 >= a * 0.9).map(|part| part.number)
+    // From the last part on that was as high as at the beginning. If that was just now, it is getting no better.
+    let high = parts.iter().rposition(|part| part.mean_ns as f64 >= a * 0.9);
+    high.filter(|place| place + third < parts.len())
+        .and_then(|place| parts.get(place))
+        .map(|part| part.number)
 }
 
 fn mean(parts: &[Part]) -> f64 {

@@ -107,9 +107,9 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Verdict> {
     let worst = *flow::worst(&hops)?;
     let whole: u128 = hops.iter().map(|hop| hop.figures.total_ns).sum();
     let hop = key(&worst);
-    let now = course::of(&Evidence { past_from_ns: None, ..*evidence }, hop);
+    let now = course::of(evidence, hop);
     let (reason, busy) = reason(evidence, &hops, &worst, now.kind == CourseKind::Transient);
-    let course = if evidence.past_from_ns.is_some() { course::of(evidence, hop) } else { now };
+    let course = course::with_past(evidence, hop, now);
     let mut verdict = Verdict {
         hop,
         cause: worst.cause(),
@@ -129,7 +129,12 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Verdict> {
     verdict.work_cause = find(&hops, work).map_or(worst.cause(), HopFigures::cause);
     verdict.limit = find(&hops, work).filter(|_| work != hop).map(|hop| hop.figures);
     verdict.modes = modes::of(evidence, work);
-    verdict.outliers = outliers(evidence.stats, work, evidence.span_ns.is_some());
+    verdict.outliers = match evidence.span_ns {
+        None => outliers(evidence.stats, work, false),
+        Some(span_ns) if is_recent(evidence.stats, span_ns) => outliers(evidence.stats, work, true),
+        // Of tasks at other times nothing is known.
+        Some(_) => Vec::new(),
+    };
     Some(verdict)
 }
 
@@ -154,6 +159,13 @@ fn hops(evidence: &Evidence<'_>) -> Vec<HopFigures> {
     hops
 }
 
+/// Whether a stretch of time is about the one to two minutes that single tasks are known of.
+fn is_recent(stats: &Stats, (from_ns, to_ns): (u64, u64)) -> bool {
+    const MOST_NS: u64 = 120_000_000_000;
+    const NOW_NS: u64 = 2_000_000_000;
+    to_ns.saturating_sub(from_ns) <= MOST_NS && to_ns.saturating_add(NOW_NS) >= stats.tasks.now_ns()
+}
+
 /// The time that is judged.
 fn span(evidence: &Evidence<'_>) -> Option<(u64, u64)> {
     evidence.span_ns.or_else(|| evidence.stats.windows.span_ns())
@@ -175,7 +187,7 @@ fn reason(
     worst: &HopFigures,
     is_transient: bool,
 ) -> (Reason, Option<f64>) {
-    let busy = |behind: &flow::Behind| busy::of(evidence, behind).filter(|_| !is_transient);
+    let busy = |behind: &flow::Behind| busy::of(evidence, hops, behind).filter(|_| !is_transient);
     if flow::is_wait(worst) {
         return match flow::behind(hops, worst, busy) {
             Some(behind) => behind_queue(&behind, busy(&behind)),

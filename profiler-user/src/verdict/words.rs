@@ -4,6 +4,9 @@ use super::{Course, CourseKind, Hop, Modes, Outlier, Reason, Verdict};
 use crate::sink::units;
 use crate::trace::Cause;
 
+/// From this on, work is going on all the time: no more records can be taken on.
+const FULLY: f64 = 0.8;
+
 /// How things are called, and which characters there are.
 #[derive(Clone, Copy)]
 pub struct Speech<'a> {
@@ -94,7 +97,12 @@ fn blame(verdict: &Verdict) -> Option<String> {
     };
     let busy = verdict.busy.map(units::share);
     Some(match (verdict.reason, busy) {
-        (Reason::Behind(_), Some(busy)) => format!("{limit} behind it is the limit, busy {busy} of the time"),
+        (Reason::Behind(_), Some(busy)) if verdict.busy >= Some(FULLY) => {
+            format!("{limit} behind it is the limit, busy {busy} of the time")
+        }
+        (Reason::Behind(_), Some(busy)) => {
+            format!("{limit} behind it, busy {busy} of the time, falls behind at times")
+        }
         (Reason::Behind(_), None) => format!("{limit} behind it is the limit"),
         (Reason::HeldBack(Some(_)), _) => {
             format!("the queue behind it is full, and {limit} behind that is the limit")
@@ -106,7 +114,7 @@ fn blame(verdict: &Verdict) -> Option<String> {
             )
         }
         (Reason::Idle(_), None) | (Reason::Unseen, _) => return None,
-        (Reason::Work, Some(busy)) if verdict.busy >= Some(0.8) => {
+        (Reason::Work, Some(busy)) if verdict.busy >= Some(FULLY) => {
             format!("busy {busy} of the time, it is the limit")
         }
         (Reason::Work, _) => return None,
@@ -115,8 +123,8 @@ fn blame(verdict: &Verdict) -> Option<String> {
 
 /// How it went; `None` when it is too early to say.
 fn course(course: &Course, speech: &Speech<'_>) -> Option<String> {
-    let ago = course.now_ns.saturating_sub(course.since_ns);
-    let lasts = rounded(ago);
+    let lasts = rounded(course.until_ns.saturating_sub(course.since_ns));
+    let ago = rounded(course.now_ns.saturating_sub(course.until_ns));
     Some(match (course.kind, course.period_ns) {
         (CourseKind::Early, _) => return None,
         (CourseKind::Chronic, _) => format!("chronic for {lasts}"),
@@ -125,7 +133,7 @@ fn course(course: &Course, speech: &Speech<'_>) -> Option<String> {
             format!("transient, about every {}", speech.duration(period))
         }
         (CourseKind::Transient, None) if course.is_now => format!("transient, now for {lasts}"),
-        (CourseKind::Transient, None) => format!("transient, last seen {lasts} ago"),
+        (CourseKind::Transient, None) => format!("transient, last seen {ago} ago"),
     })
 }
 

@@ -27,6 +27,8 @@ pub enum Destination {
     Events(Endpoint, EventSettings, Delivery),
     /// An OpenTelemetry collector.
     Otlp(Endpoint, OtlpSettings, Delivery),
+    /// A topic of Kafka.
+    Kafka(KafkaSettings, Delivery),
     /// An address to be scraped.
     Prometheus(PrometheusSettings),
     /// Carbon's plain text.
@@ -129,6 +131,36 @@ pub struct OtlpSettings {
     pub metrics: Option<Duration>,
 }
 
+/// For a topic of Kafka.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaSettings {
+    /// `HOST:PORT` of the first brokers, joined by commas.
+    pub brokers: String,
+    /// The topic.
+    pub topic: String,
+    /// What a message holds.
+    pub value: KafkaValue,
+    /// `none`, `lz4` or `snappy`.
+    pub compression: &'static str,
+    /// How long a message may take.
+    pub timeout: Duration,
+    /// For JSON: see [`EventSettings`].
+    pub job: Option<String>,
+    /// For JSON: see [`EventSettings`].
+    pub table: Option<String>,
+    /// For JSON: see [`EventSettings`].
+    pub payload: PayloadVersion,
+}
+
+/// What a message holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KafkaValue {
+    /// An event, as JSON.
+    Json,
+    /// A payload with nanoseconds.
+    Sttr,
+}
+
 /// For files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSettings {
@@ -191,7 +223,7 @@ pub enum SettingsError {
     Url(#[from] UrlError),
     /// Nothing is known of its scheme.
     #[error(
-        "there is no export to `{0}:`; there is file, http, https, otlp+http, otlp+https, otlp+grpc, otlp+grpcs, prometheus, graphite"
+        "there is no export to `{0}:`; there is file, http, https, otlp+http, otlp+https, otlp+grpc, otlp+grpcs, kafka, prometheus, graphite"
     )]
     Scheme(String),
     /// An option that this destination does not have.
@@ -241,6 +273,7 @@ impl Settings {
                     endpoint(&mut options, tls, if grpc { 4317 } else { 4318 }, TokenHeader::Bearer)?;
                 Destination::Otlp(endpoint, otlp(&mut options, grpc)?, delivery(&mut options)?)
             }
+            "kafka" => Destination::Kafka(kafka(&mut options)?, delivery(&mut options)?),
             "prometheus" => Destination::Prometheus(prometheus(&mut options)?),
             "graphite" => Destination::Graphite(graphite(&mut options)?),
             _ => return Err(SettingsError::Scheme(scheme)),
@@ -343,6 +376,29 @@ fn otlp(options: &mut Options, grpc: bool) -> Result<OtlpSettings, SettingsError
     let metrics = options.switch("metrics", true)?;
     let interval = options.time("interval", Duration::from_secs(10), Duration::from_millis(100))?;
     Ok(OtlpSettings { grpc, service: options.text("service"), metrics: metrics.then_some(interval) })
+}
+
+fn kafka(options: &mut Options) -> Result<KafkaSettings, SettingsError> {
+    let values = [("json", KafkaValue::Json), ("sttr", KafkaValue::Sttr)];
+    let compressions = [("none", "none"), ("lz4", "lz4"), ("snappy", "snappy")];
+    let payloads = [("v1", PayloadVersion::Millis), ("nano", PayloadVersion::Nanos)];
+    let url = options.url();
+    let topic = url.path.trim_matches('/').to_owned();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if topic.is_empty() || !topic.chars().all(is_name) {
+        return Err(SettingsError::Missing("name the topic, as in kafka://broker:9092/traces"));
+    }
+    let brokers = format!("{}:{}", url.host, url.port.unwrap_or(9092));
+    Ok(KafkaSettings {
+        brokers,
+        topic,
+        value: options.choice("value", &values, KafkaValue::Json)?,
+        compression: options.choice("compression", &compressions, "lz4")?,
+        timeout: options.time("timeout", Duration::from_secs(10), Duration::from_millis(10))?,
+        job: options.job()?,
+        table: options.text("table"),
+        payload: options.choice("payload", &payloads, PayloadVersion::Millis)?,
+    })
 }
 
 fn prometheus(options: &mut Options) -> Result<PrometheusSettings, SettingsError> {

@@ -39,6 +39,13 @@ fn defaults_are_filled_in() {
         panic!()
     };
     assert_eq!(prometheus.address, "[::1]:9464");
+    let Destination::Kafka(kafka, _) = Settings::parse("kafka://a:1,b:2/traces").unwrap().destination else {
+        panic!()
+    };
+    assert_eq!(
+        (kafka.brokers.as_str(), kafka.topic.as_str(), kafka.compression),
+        ("a:1,b:2", "traces", "lz4")
+    );
     let Destination::Graphite(graphite) = Settings::parse("graphite://h").unwrap().destination else {
         panic!()
     };
@@ -82,6 +89,8 @@ fn mistakes_are_one_clear_sentence() {
         ("http://h/?token_file=/a&token_env=B", "exclude each other"),
         ("graphite://h?prefix=a%20b", "a prefix has letters"),
         ("file:", "name the folder"),
+        ("kafka://b:9092", "name the topic"),
+        ("kafka://b:9092/t?compression=zip", "compression: `zip` is not one of none, lz4, snappy"),
         ("http://me:secret@h/", "a password in a URL shows"),
     ] {
         let error = error(url);

@@ -253,9 +253,9 @@ fn a_stage_is_switched_off_and_on() {
     assert_eq!(two.switched(1, true).unwrap().edition(), 4);
     assert_eq!(off.switched(1, true).unwrap().edition(), 0);
     let refused = |spec: &super::Spec, stage| spec.switched(stage, false).unwrap_err();
-    assert!(refused(&spec, 0).starts_with("is the only S0"));
-    assert!(refused(&spec.switched(3, false).unwrap(), 4).starts_with("is the only one that ends"));
-    assert_eq!(refused(&spec, 9), "is none of the spec");
+    assert!(refused(&spec, 0).starts_with("it is the only S0"));
+    assert!(refused(&spec.switched(3, false).unwrap(), 4).starts_with("it is the only one that ends"));
+    assert_eq!(refused(&spec, 9), "it is none of the spec");
     let scoped = |scope: &str| {
         let text = format!("[target]\npid = 7\n{}", [
             "[[stage]]\ncode = \"S0\"\npoint = \"a\"\nkey = \"arg0\"\n".to_owned(),
@@ -267,10 +267,28 @@ fn a_stage_is_switched_off_and_on() {
         load(Some(("p.toml", &text)), &Overrides::default()).unwrap()
     };
     let filters = scoped("scope = \"open\"\n");
-    assert!(refused(&filters, 2).starts_with("tells that a record came through a scope"));
-    assert!(refused(&filters, 3).starts_with("closes scopes"));
+    assert!(
+        refused(&filters, 2).starts_with("a scope tells by T- which records were filtered"),
+        "{}",
+        refused(&filters, 2)
+    );
+    for (stage, label) in [(1, "T+"), (3, "T+ end")] {
+        let why = refused(&filters, stage);
+        assert!(why.starts_with(&format!("{label} opens or closes scopes")), "{why}");
+    }
     let keeps = scoped("scope = \"open\"\nempty = \"keep\"\n");
-    assert!(keeps.switched(2, false).is_ok() && keeps.switched(1, false).is_ok());
+    assert!(keeps.switched(2, false).is_ok());
+    // A level takes the other set, too, while a stage is off, and keeps it off.
+    let raised = off.at_level(Level::Debug).unwrap();
+    assert_eq!((off.edition(), raised.edition(), raised.stages[1].off), (4, 3, true));
+    let bound = scoped("scope = \"open\"\nalso = \"arg1\"\n");
+    assert_eq!(refused(&bound, 1), "later stages know records by the key that it binds");
+    // A scope that comes with a level would find calls that were begun without it; one that goes leaves some open.
+    let deeper = scoped("scope = \"open\"\nempty = \"keep\"\nlevel = \"info\"\n");
+    assert!(deeper.at_level(Level::Trace).is_ok());
+    let text = "[target]\npid = 7\n[[stage]]\ncode = \"S0\"\npoint = \"a\"\nkey = \"arg0\"\n[[stage]]\ncode = \"T+\"\npoint = \"b\"\nkey = \"arg0\"\nscope = \"call\"\nlevel = \"debug\"\n[[stage]]\ncode = \"W!\"\npoint = \"e\"\nkey = \"arg0\"\n";
+    let spec = load(Some(("p.toml", text)), &Overrides::default()).unwrap();
+    assert!(spec.at_level(Level::Debug).unwrap_err().starts_with("T+ opens or closes scopes"));
 }
 
 #[test]

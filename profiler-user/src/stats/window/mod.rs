@@ -55,7 +55,7 @@ pub struct Windows {
     second: u64,
     /// The first second, once there is one.
     first: Option<u64>,
-    /// The first and the last moment, ns.
+    /// The ends of the first and the last trace, ns.
     edges: Option<(u64, u64)>,
     /// Slots of the past are two to this power of seconds wide.
     shift: u32,
@@ -69,6 +69,8 @@ impl Windows {
     /// Adds a trace.
     pub fn add(&mut self, trace: &Trace) {
         self.advance(trace.end_ns);
+        let (first, last) = self.edges.get_or_insert((trace.end_ns, trace.end_ns));
+        (*first, *last) = (trace.end_ns.min(*first), trace.end_ns.max(*last));
         for (subject, ns) in [
             (Subject::EndToEnd, trace.e2e_ns()),
             (Subject::QueueWait, trace.queue_wait_ns()),
@@ -94,8 +96,6 @@ impl Windows {
 
     /// Lets time go on to `now_ns` of the monotonic clock: also when no trace comes.
     pub fn advance(&mut self, now_ns: u64) {
-        let (_, last) = self.edges.get_or_insert((now_ns, now_ns));
-        *last = now_ns.max(*last);
         let second = now_ns / SECOND_NS;
         let Some(first) = self.first else {
             (self.first, self.second) = (Some(second), second);
@@ -161,7 +161,7 @@ impl Windows {
         Some((first.saturating_mul(SECOND_NS), (self.second + 1).saturating_mul(SECOND_NS)))
     }
 
-    /// The same, not widened to seconds: the first and the last moment that anything is known of. `None` before the first.
+    /// When the first trace ended, and the last one, monotonic ns. `None` before the first.
     #[must_use]
     pub const fn edges_ns(&self) -> Option<(u64, u64)> {
         self.edges

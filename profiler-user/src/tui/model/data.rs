@@ -46,13 +46,20 @@ impl Data {
             }
             FeedEvent::Changed(change) => {
                 let at = Clock { mono_ns: change.at_ns, wall_ns: change.wall_ns };
-                self.log.push(at, Weight::Info, change.to_string());
+                let text = change.told(|stage| self.stage_label(stage));
+                self.log.answer(at, text);
             }
             FeedEvent::Ended(ended) => {
                 let at = self.clock(ended.mono_ns);
                 self.log.push(at, Weight::Info, format!("the session is over: {}", ended.why));
             }
         }
+    }
+
+    /// What a stage is called; `None` for one that the spec does not have.
+    #[must_use]
+    pub fn stage_label(&self, stage: usize) -> Option<String> {
+        self.info()?.stages.get(stage).map(|info| crate::sink::stage_label(info.code, &info.name))
     }
 
     fn advance(&mut self, ns: u64) {

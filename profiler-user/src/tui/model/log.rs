@@ -37,6 +37,8 @@ pub struct Log {
     messages: VecDeque<Message>,
     /// Warnings and errors since the user looked.
     unseen: usize,
+    /// The last one only answered a key, and another key was pressed since.
+    passed: Option<bool>,
 }
 
 impl Weight {
@@ -54,6 +56,7 @@ impl Log {
     /// Adds one.
     pub fn push(&mut self, at: Clock, weight: Weight, text: impl Into<String>) {
         let text = text.into();
+        self.passed = None;
         if weight > Weight::Info {
             self.unseen += 1;
         }
@@ -66,6 +69,17 @@ impl Log {
             self.messages.pop_front();
         }
         self.messages.push_back(Message { at, weight, text, times: 1 });
+    }
+
+    /// Adds one that is the answer to a key, and shown until the next one.
+    pub fn answer(&mut self, at: Clock, text: impl Into<String>) {
+        self.push(at, Weight::Info, text);
+        self.passed = Some(false);
+    }
+
+    /// A key was pressed.
+    pub fn pass(&mut self) {
+        self.passed = self.passed.map(|_| true);
     }
 
     /// The messages, the latest first.
@@ -85,11 +99,16 @@ impl Log {
         self.messages.is_empty()
     }
 
-    /// The one to show on the status line: the latest warning or error that the user has not looked at, or else the latest.
+    /// The one to show on the status line: the answer to the last key, the latest warning or error that the user has not looked at, or else the latest.
     #[must_use]
     pub fn status(&self) -> Option<&Message> {
-        let grave = || self.latest_first().find(|message| message.weight > Weight::Info);
-        if self.unseen > 0 { grave() } else { self.messages.back() }
+        let grave =
+            || self.latest_first().find(|message| message.weight > Weight::Info).filter(|_| self.unseen > 0);
+        match self.passed {
+            Some(false) => self.messages.back(),
+            Some(true) => grave(),
+            None => grave().or_else(|| self.messages.back()),
+        }
     }
 
     /// Warnings and errors that the user has not looked at.

@@ -35,6 +35,7 @@ pub fn update(model: &mut Model, message: Message) -> Effect {
 
 /// A key: of the line that is typed, if one is; else of the table.
 fn press(model: &mut Model, key: &str) -> Effect {
+    model.data.log.pass();
     if let Overlay::Prompt(prompt) = &mut model.overlay {
         if prompt.key(key) {
             return Effect::None;

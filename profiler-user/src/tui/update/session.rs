@@ -55,11 +55,14 @@ pub(super) fn switch(model: &mut Model) -> Effect {
 pub(super) fn answered(model: &mut Model, answer: &Answer) {
     let asked = model.asked.take();
     if let (false, Some(error)) = (answer.ok, &answer.error) {
-        let what = asked.map_or_else(String::new, |asked| format!("{asked}: "));
+        // What is said of a stage names it.
+        let what = asked.filter(|asked| !matches!(asked, Request::Stage(..)));
+        let what = what.map_or_else(String::new, |asked| format!("{asked}: "));
         let at = model.data.clock(model.data.now_ns());
         model.data.log.push(at, Weight::Error, format!("{what}{error}"));
     } else if let Some(change) = answer.changed.filter(|change| change.from == change.to) {
-        tell(model, &change.to_string());
+        let text = change.told(|stage| model.data.stage_label(stage));
+        tell(model, &text);
     }
 }
 
@@ -75,7 +78,7 @@ pub(super) fn done(model: &mut Model, result: Result<String, String>) {
 /// Tells the user something.
 pub(super) fn tell(model: &mut Model, text: &str) {
     let at = model.data.clock(model.data.now_ns());
-    model.data.log.push(at, Weight::Info, text);
+    model.data.log.answer(at, text);
 }
 
 /// Gives the chosen trace out.

@@ -31,7 +31,9 @@ fn status(model: &Model, pen: &mut Pen<'_>) {
         Weight::Error => Ink::Bad,
     };
     let unseen = model.data.log.unseen();
-    let more = if unseen > 1 { format!("({unseen} to read: !) ") } else { String::new() };
+    // The one that is shown counts as read.
+    let hidden = unseen.saturating_sub(usize::from(message.weight > Weight::Info));
+    let more = if hidden > 0 { format!("({hidden} to read: !) ") } else { String::new() };
     pen.text(0, 0, &format!("{more}{}", message.text), ink);
 }
 

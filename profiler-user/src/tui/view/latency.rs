@@ -197,11 +197,12 @@ fn read_out(model: &Model, grid: &Grid, pen: &mut Pen<'_>) {
     let from = super::time_of_day(model, model.data.clock(of.from_ns).wall_ns);
     let seconds = super::span(of.to_ns.saturating_sub(of.from_ns) / 1_000_000_000);
     let text = format!(
-        "{from}, {seconds}: {} of {} records ({share}) took {} to {}; enter lists them",
+        "{from}, {seconds}: {} of {} records ({share}) took {} to {}{}",
         units::count(count),
         units::count(of.sum.count()),
         pen.duration(low),
-        pen.duration(high)
+        pen.duration(high),
+        if count > 0 { "; enter lists them" } else { "" }
     );
     pen.text(1, 0, &text, Ink::Text);
 }

@@ -21,7 +21,7 @@ const COLUMNS: [Column; 10] = [
     number("hits", 13, 110),
     number("hits/s", 9, 0),
     number("each", 8, 0),
-    number("cost", 8, 0),
+    number("of a core", 9, 0),
     number("stamps", 9, 90),
     number("unreadable", 10, 100),
 ];
@@ -107,7 +107,9 @@ fn row(
     layout.cell(pen, y, 3, state, ink);
     let quiet = if new.hits == 0 { Ink::Warn } else { Ink::Text };
     layout.cell(pen, y, 4, &units::count(new.hits), quiet);
-    layout.cell(pen, y, 5, &per_second(rate), quiet);
+    let none = pen.glyphs().none.to_string();
+    let is_off = model.data.account.is_off(site.stage);
+    layout.cell(pen, y, 5, &if is_off { none.clone() } else { per_second(rate) }, quiet);
     layout.cell(
         pen,
         y,
@@ -116,7 +118,8 @@ fn row(
         if site.class == Class::Stepped { Ink::Warn } else { Ink::Dim },
     );
     // What its hits of a second take of a core.
-    layout.cell(pen, y, 7, &units::share(rate * site.ns_each as f64 / 1e9), Ink::Text);
+    let cost = units::share(rate * site.ns_each as f64 / 1e9);
+    layout.cell(pen, y, 7, if is_off { &none } else { &cost }, Ink::Text);
     layout.cell(pen, y, 8, &units::count(new.stamps), Ink::Text);
     let unreadable =
         if new.unreadable == 0 { pen.glyphs().none.to_string() } else { units::count(new.unreadable) };

@@ -82,6 +82,8 @@ fn cell(model: &Model, within: Within, pen: &Pen<'_>) -> String {
 fn empty(model: &Model) -> &'static str {
     if model.data.account.stats().traces() == 0 {
         "No trace has ended yet; Health says why."
+    } else if model.traces.within.is_some() {
+        "No trace of this cell is kept whole (esc shows all): an empty cell, or records of which only the times are kept."
     } else {
         "None in this time window: make it longer (-), or show all outcomes (o)."
     }

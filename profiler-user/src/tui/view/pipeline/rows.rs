@@ -64,6 +64,10 @@ impl Rows<'_> {
         for (line, y) in rest.iter().skip(skip).zip(0..rows.height()) {
             table.line(line, &mut rows, y);
         }
+        if skip + room < rest.len() && room > 0 {
+            let (glyphs, last) = (pen.glyphs(), pen.height().saturating_sub(1));
+            pen.sign(0, last, glyphs.ellipsis, Ink::Accent);
+        }
     }
 }
 

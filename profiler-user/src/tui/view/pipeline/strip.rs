@@ -1,5 +1,7 @@
 //! The stages in a line, as records flow: work on thin lines, waiting on double ones, each with its part of the time; branches below.
 
+use std::collections::BTreeSet;
+
 use crate::stats::Subject;
 use crate::trace::Cause;
 use crate::tui::figures::Parts;
@@ -90,12 +92,15 @@ impl Strip<'_> {
         } else {
             0
         };
+        let mut seen = BTreeSet::new();
         let mut y = 0;
         for (index, line) in lines.iter().enumerate().skip(first) {
             if y + 2 > pen.height() {
                 break;
             }
-            let ends = self.line(line, named, index + 1 == lines.len(), &mut pen.below(y));
+            let mut ends = self.line(line, named, index + 1 == lines.len(), &mut pen.below(y));
+            // A stage that is passed twice has its branches once: nobody knows which time they left it.
+            ends.retain(|(stage, _)| seen.insert(*stage));
             y += 2 + self.branches(&ends, named, &mut pen.below(y + 2));
         }
         y

@@ -9,7 +9,7 @@ use crate::verdict::words::{Speech, asides, headline};
 use crate::verdict::{Hop, Verdict};
 
 /// Rows that the first sentence takes at most.
-const ROWS: usize = 3;
+const ROWS: usize = 4;
 
 /// A screen of so many rows has room for what else is odd.
 const TALL: u16 = 28;
@@ -44,7 +44,11 @@ pub(super) fn draw(model: &Model, pen: &mut Pen<'_>) -> u16 {
 fn paragraph(text: &str, y: u16, most: usize, ink: Ink, pen: &mut Pen<'_>) -> u16 {
     let lines = wrap(text, pen.width().saturating_sub(4));
     for (line, row) in lines.iter().take(most).zip(y..) {
-        pen.text(3, row, line, ink);
+        let end = pen.text(3, row, line, ink);
+        if lines.len() > most && usize::from(row - y) + 1 == most {
+            let more = if pen.theme().is_ascii() { ".." } else { "…" };
+            pen.text(end, row, more, ink);
+        }
     }
     u16::try_from(lines.len().min(most)).unwrap_or(u16::MAX)
 }

@@ -1,0 +1,64 @@
+//! A spec that is changed while its session runs: another level, a stage off or on. Pure.
+//!
+//! Owns: which changes would make a journey false, or leave none, and are refused.
+
+use super::{Empty, Level, Spec, Stage};
+
+impl Spec {
+    /// The same spec at another level.
+    ///
+    /// # Errors
+    /// Why that cannot be while it runs, in a clause.
+    pub fn at_level(&self, level: Level) -> Result<Self, String> {
+        let spec = Self { level, turn: !self.turn, ..self.clone() };
+        match spec.lack() {
+            Some(lack) => Err(format!("at level {level} the spec has no {lack}")),
+            None => self.allowed(spec),
+        }
+    }
+
+    /// The same spec with a stage switched off, or on again.
+    ///
+    /// # Errors
+    /// Why that cannot be while it runs, in a clause.
+    pub fn switched(&self, stage: usize, on: bool) -> Result<Self, String> {
+        let mut spec = Self { turn: !self.turn, ..self.clone() };
+        let Some(switched) = spec.stages.get_mut(stage) else {
+            return Err("it is none of the spec".to_owned());
+        };
+        switched.off = !on;
+        if !on && (switched.also.is_some() || switched.batch.is_some()) {
+            return Err("later stages know records by the key that it binds".to_owned());
+        }
+        match spec.lack() {
+            Some("S0") => Err("it is the only S0: without it, no trace would be begun".to_owned()),
+            Some(_) => Err("it is the only one that ends traces".to_owned()),
+            None => self.allowed(spec),
+        }
+    }
+
+    /// Whether a running session may go over to `new`.
+    fn allowed(&self, new: Self) -> Result<Self, String> {
+        let scoped = |spec: &Self, stage: &Stage| stage.scope.is_some() && spec.is_probed(stage);
+        let changed =
+            self.stages.iter().zip(&new.stages).find(|(old, now)| scoped(self, old) != scoped(&new, now));
+        if let Some((stage, _)) = changed {
+            return Err(format!(
+                "{} opens or closes scopes, and one that is open now would go on into the next record; detach, and attach anew",
+                stage.label()
+            ));
+        }
+        let decides = |stage: &Stage| {
+            scoped(&new, stage)
+                && stage.scope.is_some_and(|scope| scope.empty == Empty::Filtered && scope.kind.opens())
+        };
+        let silent = new.stages.iter().find(|stage| stage.off && stage.is_output());
+        if let (Some(silent), true) = (silent, new.stages.iter().any(decides)) {
+            return Err(format!(
+                "a scope tells by {} which records were filtered, and would take all of them for it; give the scope empty = \"keep\"",
+                silent.label()
+            ));
+        }
+        Ok(new)
+    }
+}
