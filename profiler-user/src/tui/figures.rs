@@ -46,6 +46,11 @@ impl Parts {
         Self { worst: worst.map(|(subject, _)| *subject), parts }
     }
 
+    /// Everything that there was, in the order of subjects.
+    pub fn all(&self) -> impl Iterator<Item = (Subject, &Part)> {
+        self.parts.iter().map(|(subject, part)| (*subject, part))
+    }
+
     /// What a kind of duration comes to; `None` when there was none.
     #[must_use]
     pub fn get(&self, subject: Subject) -> Option<&Part> {

@@ -103,12 +103,17 @@ impl Verdict {
 /// Judges. `None` while nothing takes any time.
 #[must_use]
 pub fn judge(evidence: &Evidence<'_>) -> Option<Verdict> {
-    let hops = hops(evidence);
-    let worst = *flow::worst(&hops)?;
+    judge_hops(evidence, &hops(evidence))
+}
+
+/// The same for who has the figures of the hops in that time already, in the order of the spec's stages.
+#[must_use]
+pub fn judge_hops(evidence: &Evidence<'_>, hops: &[HopFigures]) -> Option<Verdict> {
+    let worst = *flow::worst(hops)?;
     let whole: u128 = hops.iter().map(|hop| hop.figures.total_ns).sum();
     let hop = key(&worst);
     let now = course::of(evidence, hop);
-    let (reason, busy) = reason(evidence, &hops, &worst, now.kind == CourseKind::Transient);
+    let (reason, busy) = reason(evidence, hops, &worst, now.kind == CourseKind::Transient);
     let course = course::with_past(evidence, hop, now);
     let mut verdict = Verdict {
         hop,
@@ -125,9 +130,9 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Verdict> {
         outliers: Vec::new(),
     };
     let work = verdict.work();
-    verdict.class = class(&hops, &verdict);
-    verdict.work_cause = find(&hops, work).map_or(worst.cause(), HopFigures::cause);
-    verdict.limit = find(&hops, work).filter(|_| work != hop).map(|hop| hop.figures);
+    verdict.class = class(hops, &verdict);
+    verdict.work_cause = find(hops, work).map_or(worst.cause(), HopFigures::cause);
+    verdict.limit = find(hops, work).filter(|_| work != hop).map(|hop| hop.figures);
     verdict.modes = modes::of(evidence, work);
     verdict.outliers = match evidence.span_ns {
         None => outliers(evidence.stats, work, false),

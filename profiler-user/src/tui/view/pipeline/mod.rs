@@ -23,7 +23,7 @@ pub(super) fn draw(model: &Model, pen: &mut Pen<'_>) {
     let parts = Parts::new(model);
     let subjects = lists::subjects_of(model, &steps);
     let chosen = model.cursors.subject.get(&subjects);
-    let mut y = verdict::draw(model, pen);
+    let mut y = verdict::draw(model, &parts, pen);
     let room = pen.height().saturating_sub(y + TABLE);
     if room >= 2 {
         let width = pen.width().saturating_sub(2);

@@ -1,6 +1,7 @@
 //! The verdict on the time window: what is to blame, and in words where the time goes, why, and since when.
 
 use crate::trace::Cause;
+use crate::tui::figures::Parts;
 use crate::tui::model::Model;
 use crate::tui::paint::{Pen, wrap};
 use crate::tui::theme::Ink;
@@ -15,8 +16,8 @@ const ROWS: usize = 4;
 const TALL: u16 = 28;
 
 /// Draws it; gives the number of rows.
-pub(super) fn draw(model: &Model, pen: &mut Pen<'_>) -> u16 {
-    let Some(verdict) = judged::verdict(model) else {
+pub(super) fn draw(model: &Model, parts: &Parts, pen: &mut Pen<'_>) -> u16 {
+    let Some(verdict) = judged::verdict(model, parts) else {
         let text = format!("No record came through in the {}.", super::super::window(model));
         pen.sign(1, 0, pen.glyphs().none, Ink::Dim);
         pen.text(3, 0, &text, Ink::Strong);
