@@ -27,9 +27,45 @@ pub struct Account {
     sites: Vec<SiteInfo>,
     stats: Stats,
     changes: Vec<Change>,
-    off: BTreeSet<u64>,
+    /// What the changes that are no longer remembered came to.
+    before: Probing,
     tick: Option<Arc<Tick>>,
     ended: Option<Arc<Ended>>,
+}
+
+/// Which stages are probed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Probing {
+    /// Those of this level and of those before it; `None` while nothing is known.
+    pub level: Option<Level>,
+    /// But for these, by their numbers in the spec.
+    off: BTreeSet<u64>,
+}
+
+impl Probing {
+    /// Whether a stage was switched off, and not on again.
+    #[must_use]
+    pub fn is_off(&self, stage: usize) -> bool {
+        self.off.contains(&(stage as u64))
+    }
+
+    fn apply(&mut self, change: &Change) {
+        match change.setting {
+            Setting::Level => {
+                let level = usize::try_from(change.to).ok().and_then(|level| Level::ALL.get(level));
+                self.level = level.copied().or(self.level);
+            }
+            Setting::Stage => {
+                let (stage, on) = Setting::stage(change.to);
+                if on {
+                    self.off.remove(&stage);
+                } else if self.off.len() < MAX_STAGES {
+                    self.off.insert(stage);
+                }
+            }
+            Setting::Rate | Setting::Budget | Setting::Paused => {}
+        }
+    }
 }
 
 /// What the events so far come to. [`Totals::session`] is the view that sinks take.
@@ -56,17 +92,10 @@ impl Account {
             FeedEvent::Notice(_) => {}
             FeedEvent::Changed(change) => {
                 if self.changes.len() >= MAX_CHANGES {
-                    self.changes.remove(0);
+                    let oldest = self.changes.remove(0);
+                    self.before.apply(&oldest);
                 }
                 self.changes.push(*change);
-                if change.setting == Setting::Stage {
-                    let (stage, on) = Setting::stage(change.to);
-                    if on {
-                        self.off.remove(&stage);
-                    } else if self.off.len() < MAX_STAGES {
-                        self.off.insert(stage);
-                    }
-                }
             }
             FeedEvent::Ended(ended) => self.ended = Some(Arc::clone(ended)),
         }
@@ -89,18 +118,13 @@ impl Account {
         self.info.as_ref()
     }
 
-    /// Which stages are probed: as it began, or as it was changed since. `None` before it has started.
+    /// Which stages were probed at a moment, ns of the monotonic clock: as it began, or as it was changed until then. `None` before it has started.
     #[must_use]
-    pub fn level(&self) -> Option<Level> {
-        let changed = self.changes.iter().rev().find(|change| change.setting == Setting::Level);
-        let changed = changed.and_then(|change| Level::ALL.get(usize::try_from(change.to).ok()?).copied());
-        changed.or(self.info.as_ref().map(|info| info.level))
-    }
-
-    /// Whether a stage was switched off, and not on again.
-    #[must_use]
-    pub fn is_off(&self, stage: usize) -> bool {
-        self.off.contains(&(stage as u64))
+    pub fn probing_at(&self, ns: u64) -> Option<Probing> {
+        let mut probing = self.before.clone();
+        probing.level = probing.level.or(self.info.as_ref().map(|info| info.level));
+        self.changes.iter().filter(|change| change.at_ns <= ns).for_each(|change| probing.apply(change));
+        probing.level.is_some().then_some(probing)
     }
 
     /// What the user knows the target by; empty before it has started.

@@ -13,7 +13,7 @@ mod tick;
 
 use std::sync::Arc;
 
-pub use account::{Account, Totals};
+pub use account::{Account, Probing, Totals};
 pub use channel::{Hub, Receiver, Sender, channel};
 pub use info::{Attached, Clock, Notice, NoticeKind, SessionInfo, SiteInfo, StageInfo};
 pub(crate) use tick::place;

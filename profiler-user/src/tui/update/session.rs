@@ -34,7 +34,8 @@ pub(super) fn pause(model: &mut Model) -> Effect {
 
 /// The next level, after the one that is probed.
 pub(super) fn level(model: &mut Model) -> Effect {
-    let place = Level::ALL.iter().position(|level| Some(*level) == model.data.account.level()).unwrap_or(0);
+    let probed = model.data.account.probing_at(u64::MAX).and_then(|probing| probing.level);
+    let place = Level::ALL.iter().position(|level| Some(*level) == probed).unwrap_or(0);
     let next = Level::ALL.get(place + 1).or(Level::ALL.first()).copied().unwrap_or_default();
     ask(model, Request::Level(next))
 }
@@ -47,7 +48,7 @@ pub(super) fn switch(model: &mut Model) -> Effect {
         tell(model, "there is no stage here");
         return Effect::None;
     };
-    let off = model.data.account.is_off(stage);
+    let off = model.data.account.probing_at(u64::MAX).is_some_and(|probing| probing.is_off(stage));
     ask(model, Request::Stage(stage, off))
 }
 

@@ -70,7 +70,7 @@ fn the_level_goes_round_and_is_shown_as_confirmed() {
     let change = Change { setting: Setting::Level, from: 0, to: 2, at_ns: 0, wall_ns: 0 };
     update(&mut model, Message::Feed(FeedEvent::Changed(change)));
     update(&mut model, Message::Answer(Answer { ok: true, changed: Some(change), ..Answer::default() }));
-    assert_eq!(model.data.account.level(), Some(Level::Trace));
+    assert_eq!(model.data.account.probing_at(0).unwrap().level, Some(Level::Trace));
     assert_eq!(press(&mut model, "l"), [Effect::Ask(Request::Level(Level::Info))]);
 }
 
@@ -84,7 +84,8 @@ fn a_stage_is_switched_where_the_cursor_is_and_shown_as_confirmed() {
     let change = Change { setting: Setting::Stage, from: 3, to: 2, at_ns: 0, wall_ns: 0 };
     update(&mut model, Message::Feed(FeedEvent::Changed(change)));
     update(&mut model, Message::Answer(Answer { ok: true, changed: Some(change), ..Answer::default() }));
-    assert!(model.data.account.is_off(1) && !model.data.account.is_off(0));
+    let probing = model.data.account.probing_at(0).unwrap();
+    assert!(probing.is_off(1) && !probing.is_off(0));
     assert_eq!(press(&mut model, "t"), [Effect::Ask(Request::Stage(1, true))]);
 }
 

@@ -1,11 +1,11 @@
 //! Probes: the settings as the kernel program has them, and every site with its hits and its cost.
 
-use crate::feed::{Settings, Tick};
+use crate::feed::{Probing, Settings, Tick};
 use crate::plan::Class;
 use crate::sink::units;
 use crate::tui::lists;
 use crate::tui::message::Zone;
-use crate::tui::model::Model;
+use crate::tui::model::{Model, Time};
 use crate::tui::paint::{Pen, first_row};
 use crate::tui::sites::{self, Place};
 use crate::tui::theme::Ink;
@@ -33,17 +33,18 @@ pub(super) fn draw(model: &Model, pen: &mut Pen<'_>) {
         pen.text(1, 0, "Nothing is probed yet.", Ink::Dim);
         return;
     };
-    settings(model, after.settings, pen);
+    let probing = model.data.account.probing_at(model.until_ns()).unwrap_or_default();
+    settings(model, after.settings, &probing, pen);
     let sites = sites::places(model);
-    let layout = Layout::new(&COLUMNS, pen.width());
-    layout.headings(pen, 2, None);
+    let table = Rows { model, probing, ends: (before, after), layout: Layout::new(&COLUMNS, pen.width()) };
+    table.layout.headings(pen, 2, None);
     let chosen = model.cursors.probe.place(&sites::ids(&sites));
     let mut rows = pen.below(3);
     let room = usize::from(rows.height());
     let first = first_row(chosen, sites.len(), room);
     let mut stage = None;
     for (y, (place, at)) in (0..).zip(sites.iter().enumerate().skip(first).take(room)) {
-        row(model, at, (before, after), stage != Some(at.site.stage), &layout, &mut rows, y);
+        row(&table, at, stage != Some(at.site.stage), &mut rows, y);
         stage = Some(at.site.stage);
         let width = rows.width();
         rows.zone(0, y, width, Zone::Row(place));
@@ -53,7 +54,7 @@ pub(super) fn draw(model: &Model, pen: &mut Pen<'_>) {
     }
 }
 
-fn settings(model: &Model, settings: Settings, pen: &mut Pen<'_>) {
+fn settings(model: &Model, settings: Settings, probing: &Probing, pen: &mut Pen<'_>) {
     let Settings { rate, budget, paused } = settings;
     let rate = match rate {
         0 => "no record".to_owned(),
@@ -69,27 +70,30 @@ fn settings(model: &Model, settings: Settings, pen: &mut Pen<'_>) {
     x = pen.text(x, 0, &budget, Ink::Strong);
     let (state, ink) = if paused { ("PAUSED", Ink::Warn) } else { ("sampling", Ink::Good) };
     x = pen.text(x + 3, 0, state, ink);
-    if let Some(level) = model.data.account.level() {
+    if let Some(level) = probing.level {
         x = pen.text(x + 3, 0, "level ", Ink::Dim);
         pen.text(x, 0, &level.to_string(), Ink::Strong);
     }
     let note = match &model.asked {
         Some(_) => "asked for, not confirmed yet",
+        None if model.time != Time::Live => "as the kernel program had them",
         None => "as the kernel program has them",
     };
     // In a row of its own: a narrow screen has no room for it beside them.
     pen.text(1, 1, note, Ink::Dim);
 }
 
-fn row(
-    model: &Model,
-    place: &Place<'_>,
-    (before, after): (&Tick, &Tick),
-    is_first: bool,
-    layout: &Layout<'_>,
-    pen: &mut Pen<'_>,
-    y: u16,
-) {
+/// What every row is made from.
+struct Rows<'a> {
+    model: &'a Model,
+    probing: Probing,
+    /// How it stood at both ends of the time window.
+    ends: (&'a Tick, &'a Tick),
+    layout: Layout<'a>,
+}
+
+fn row(rows: &Rows<'_>, place: &Place<'_>, is_first: bool, pen: &mut Pen<'_>, y: u16) {
+    let Rows { model, probing, ends: (before, after), layout } = rows;
     let site = place.site;
     let (old, new) = (place.count(before), place.count(after));
     let seconds = after.mono_ns.saturating_sub(before.mono_ns) as f64 / 1e9;
@@ -99,7 +103,7 @@ fn row(
     layout.cell(pen, y, 0, &stage, if is_first { Ink::Text } else { Ink::Dim });
     layout.cell(pen, y, 1, &site.label, if found { Ink::Found } else { Ink::Text });
     layout.cell(pen, y, 2, &site.file, Ink::Dim);
-    let (state, ink) = if model.data.account.is_off(site.stage) {
+    let (state, ink) = if probing.is_off(site.stage) {
         ("OFF", Ink::Warn)
     } else {
         (class(site.class), if site.class == Class::Stepped { Ink::Warn } else { Ink::Dim })
@@ -108,7 +112,7 @@ fn row(
     let quiet = if new.hits == 0 { Ink::Warn } else { Ink::Text };
     layout.cell(pen, y, 4, &units::count(new.hits), quiet);
     let none = pen.glyphs().none.to_string();
-    let is_off = model.data.account.is_off(site.stage);
+    let is_off = probing.is_off(site.stage);
     layout.cell(pen, y, 5, &if is_off { none.clone() } else { per_second(rate) }, quiet);
     layout.cell(
         pen,
