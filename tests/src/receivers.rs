@@ -57,6 +57,25 @@ impl Otlp {
     }
 }
 
+/// The messages of a topic of Kafka, as a consumer of others reads them, until there are so many keys.
+pub fn consumed(brokers: &str, topic: &str, wanted: usize) -> Result<Vec<Value>> {
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("receivers/kafka_consumer.py");
+    let python = folder().context("no receivers")?.join("bin/python");
+    let output =
+        Command::new(python).arg(script).args([brokers, topic, &wanted.to_string(), "40"]).output()?;
+    ensure!(output.status.success(), "the consumer: {}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout)?;
+    lines.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+}
+
+/// The broker that `cargo xtask setup services` builds; `None` where it was not.
+#[must_use]
+pub fn broker() -> Option<PathBuf> {
+    let running = std::env::current_exe().ok()?;
+    let programs = running.ancestors().map(|folder| folder.join("services/bin/tansu"));
+    programs.take(5).find(|program| program.is_file())
+}
+
 /// Rotel, an agent of OpenTelemetry, which tells of every span that it gets.
 pub fn rotel(grpc: u16, http: u16, pid_file: &str) -> Result<Guarded> {
     let lib = folder().context("no receivers")?.join("lib");

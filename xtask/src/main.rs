@@ -23,7 +23,8 @@ use setup::Set;
 const USAGE: &str = "\
 Usage: cargo xtask <chore>
 
-  setup [build|test|bench]  install what building (the default), testing or benchmarking needs
+  setup [build|test|bench|services]
+                            install what building (the default), testing or benchmarking needs, or servers to test with besides
   build [--debug]           build the kernel program and the agent; prints the path of `stain`
   demo [ARGS..]             set up, build, and run `stain demo ARGS..`
   test [FILTER..]           set up, check the formatting, run the tests, privileged ones too
@@ -45,6 +46,7 @@ fn chore(root: &Path, args: &[String]) -> Result<()> {
     let Some((name, rest)) = args.split_first() else { bail!("no chore named\n\n{USAGE}") };
     match (name.as_str(), rest) {
         ("setup", []) => setup::run(root, Set::Build),
+        ("setup", [set]) if set == "services" => setup::services::run(root),
         ("setup", [set]) => setup::run(root, set.parse()?),
         ("build", []) => {
             product::build(root, product::Profile::Release).map(|path| println!("{}", path.display()))

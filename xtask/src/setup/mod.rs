@@ -5,6 +5,7 @@
 mod debian;
 mod linker;
 mod receivers;
+pub(crate) mod services;
 
 use std::{path::Path, str::FromStr, time::Instant};
 
@@ -35,7 +36,7 @@ struct Program {
 const PROGRAMS: [Program; 10] = [
     Program { name: "cc", package: "build-essential", set: Set::Build },
     Program { name: "c++", package: "build-essential", set: Set::Build },
-    Program { name: "make", package: "build-essential", set: Set::Test },
+    Program { name: "make", package: "build-essential", set: Set::Build },
     Program { name: "nginx", package: "nginx-core", set: Set::Test },
     Program { name: "wrk", package: "wrk", set: Set::Test },
     Program { name: "ffmpeg", package: "ffmpeg", set: Set::Test },
@@ -188,7 +189,7 @@ mod tests {
     #[test]
     fn sets_hold_the_ones_before_them() {
         let cases: [(Set, &[&str], &str); 5] = [
-            (Set::Build, &["cc", "c++"], ""),
+            (Set::Build, &["cc", "c++", "make"], ""),
             (Set::Build, &[], "build-essential"),
             (Set::Test, &["cc", "c++", "make", "wrk"], "nginx-core ffmpeg babeltrace2 tmux chromium"),
             (Set::Test, &[], "build-essential nginx-core wrk ffmpeg babeltrace2 tmux chromium"),

@@ -9,13 +9,14 @@ use xtask::{bpf, probe::find_program};
 
 use crate::run::{quiet, step};
 
-/// Receivers of OTLP (one whole agent, and OpenTelemetry's own classes over gRPC), a parser of Prometheus' text, and the definitions of Perfetto's traces.
-const PACKAGES: [&str; 5] = [
+/// Receivers of OTLP (one whole agent, and OpenTelemetry's own classes over gRPC), a parser of Prometheus' text, the definitions of Perfetto's traces, and a consumer of Kafka.
+const PACKAGES: [&str; 6] = [
     "rotel==0.0.1a15",
     "grpcio==1.85.3",
     "opentelemetry-proto==1.45.2",
     "prometheus-client==0.26.0",
     "perfetto==0.59.1",
+    "confluent-kafka==2.16.1",
 ];
 
 /// Its name in the target folder.

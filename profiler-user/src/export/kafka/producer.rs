@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rdkafka::ClientContext;
-use rdkafka::config::ClientConfig;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
@@ -25,6 +25,8 @@ struct Results {
     delivered: usize,
     failed: usize,
     first: Option<KafkaError>,
+    /// What was wrong with the way to a broker at last.
+    way: Option<String>,
 }
 
 /// Collects results.
@@ -37,7 +39,20 @@ impl Collecting {
     }
 }
 
-impl ClientContext for Collecting {}
+impl ClientContext for Collecting {
+    /// The library says all that it does. What matters comes as the result of a message, and is told once.
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        log::debug!("librdkafka: {facility}: {message}");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        log::debug!("librdkafka: {error}: {reason}");
+        // That all brokers are down says less than why the last one is.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.with(|results| results.way = Some(reason.to_owned()));
+        }
+    }
+}
 
 impl ProducerContext for Collecting {
     type DeliveryOpaque = ();
@@ -126,7 +141,9 @@ impl Transport for Producing {
         match self.send_all(body) {
             Ok(()) => Attempt::Accepted,
             Err(error) => {
-                let reason = error.to_string();
+                let way = self.results.with(|results| results.way.take());
+                let is_late = error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut);
+                let reason = way.filter(|_| is_late).unwrap_or_else(|| error.to_string());
                 match error.rdkafka_error_code() {
                     // These speak about the messages, not about the way.
                     Some(
