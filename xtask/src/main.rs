@@ -2,6 +2,7 @@
 //!
 //! Owns the command line; each chore is a module. Refuses to hold any knowledge of the product: it calls what a user would call.
 
+mod fuzz;
 mod lint;
 mod privileged;
 mod product;
@@ -28,6 +29,8 @@ Usage: cargo xtask <chore>
   build [--debug]           build the kernel program and the agent; prints the path of `stain`
   demo [ARGS..]             set up, build, and run `stain demo ARGS..`
   test [FILTER..]           set up, check the formatting, run the tests, privileged ones too
+  test --services           run the tests against servers that take minutes to build
+  fuzz [SECONDS]            run every fuzz target for so many seconds (10)
   bench [ARGS..]            set up, build, and run the benchmarks
   lint                      formatting, clippy for agent and kernel program, tidiness";
 
@@ -55,7 +58,10 @@ fn chore(root: &Path, args: &[String]) -> Result<()> {
             product::build(root, product::Profile::Debug).map(|path| println!("{}", path.display()))
         }
         ("demo", args) => product::demo(root, args),
+        ("test", [flag]) if flag == "--services" => test::services(root),
         ("test", filters) => test::run(root, filters),
+        ("fuzz", []) => fuzz::run(root, "10"),
+        ("fuzz", [seconds]) => fuzz::run(root, seconds),
         ("bench", args) => product::bench(root, args),
         ("lint", []) => lint::run(root),
         ("help" | "-h" | "--help", _) => {

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use xtask::{bpf, cargo};
 
 use crate::{
-    lint,
+    fuzz, lint,
     privileged::Tally,
     product,
     run::{loud, shown, step},
@@ -23,6 +23,10 @@ use crate::{
 
 /// The pure rooms: no privileges, no kernel, as parallel as the machine.
 const PURE: [&[&str]; 2] = [&["--lib", "--bins"], &["--doc"]];
+/// Seconds of each fuzz target on the way.
+const BRIEFLY: &str = "5";
+/// Tests that need servers, by their names.
+const SERVICES: [&str; 1] = ["a_real_broker"];
 /// Integration tests. They load every CPU and read the clock: one at a time.
 const INTEGRATION: &[&str] = &["--test", "*"];
 
@@ -36,10 +40,29 @@ pub(crate) fn run(root: &Path, filters: &[String]) -> Result<()> {
         totals.failed += 1;
     }
     product::kernel_program(root)?;
+    if filters.is_empty()
+        && cfg!(target_arch = "x86_64")
+        && let Err(error) = fuzz::run(root, BRIEFLY)
+    {
+        eprintln!("error: {error:#}");
+        totals.failed += 1;
+    }
     for kinds in PURE {
         totals.add(cargo_test(root, kinds, filters, &[])?);
     }
-    totals.add(integration(root, filters)?);
+    totals.add(integration(root, filters, &[])?);
+    end(&totals)
+}
+
+/// The tests against servers that are had only when asked for: set up, run, and added up as above.
+pub(crate) fn services(root: &Path) -> Result<()> {
+    setup::services::run(root)?;
+    product::kernel_program(root)?;
+    let filters = SERVICES.map(str::to_owned);
+    end(&integration(root, &filters, &["--include-ignored"])?)
+}
+
+fn end(totals: &Totals) -> Result<()> {
     println!("{totals}");
     if totals.failed > 0 {
         bail!("tests failed");
@@ -47,7 +70,7 @@ pub(crate) fn run(root: &Path, filters: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn integration(root: &Path, filters: &[String]) -> Result<Totals> {
+fn integration(root: &Path, filters: &[String], more: &[&str]) -> Result<Totals> {
     let tally = bpf::target_folder(root).join("tally.jsonl");
     fs::write(&tally, "").with_context(|| format!("cannot write {}", tally.display()))?;
     step("agent", "cargo build, for the integration tests", || {
@@ -55,7 +78,12 @@ fn integration(root: &Path, filters: &[String]) -> Result<Totals> {
     })?;
     let stain = bpf::target_folder(root).join("debug/stain");
     let variables = [("STAIN_TALLY", tally.as_path()), ("STAIN_BIN", stain.as_path())];
-    let mut totals = cargo_test(root, INTEGRATION, filters, &variables)?;
+    let mut totals = cargo_test(
+        root,
+        INTEGRATION,
+        &[filters.to_vec(), more.iter().map(|one| (*one).to_owned()).collect()].concat(),
+        &variables,
+    )?;
     let tally = Tally::read(&fs::read_to_string(&tally).context("the tally is gone")?);
     totals.passed_to_skipped(tally.skipped());
     println!("\n{}", tally.report());

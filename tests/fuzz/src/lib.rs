@@ -1,0 +1,145 @@
+//! Fuzz targets: whatever bytes come, nothing panics, nothing hangs, and what was understood can be said again.
+//!
+//! Owns: the targets and their first inputs. The fuzzer is libFuzzer ([`cargo xtask fuzz`](../../xtask/src/fuzz.rs)); a test runs each target on its first
+//! inputs and on these with a byte changed, so that the targets themselves stay whole.
+
+mod seeds;
+mod spool;
+
+use profiler_user::control::Request;
+use profiler_user::recording::Reader;
+use profiler_user::sink::sttr::{decode_first, json};
+use profiler_user::spec::{Expr, Overrides, Point, StageKey, load};
+
+/// Something that reads bytes of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Payloads (STTR), of both versions.
+    Payload,
+    /// The JSON that payloads are made from.
+    Json,
+    /// Recordings.
+    Recording,
+    /// Segments of a spool.
+    Spool,
+    /// Spec files, points, keys, and requests over the control socket.
+    Text,
+}
+
+impl Target {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Payload, Self::Json, Self::Recording, Self::Spool, Self::Text];
+
+    /// What it is called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Payload => "payload",
+            Self::Json => "json",
+            Self::Recording => "recording",
+            Self::Spool => "spool",
+            Self::Text => "text",
+        }
+    }
+
+    /// Inputs to begin with.
+    #[must_use]
+    pub fn seeds(self) -> Vec<Vec<u8>> {
+        match self {
+            Self::Payload => seeds::payloads(),
+            Self::Json => seeds::jsons(),
+            Self::Recording => seeds::recordings(),
+            Self::Spool => spool::seeds(),
+            Self::Text => seeds::texts(),
+        }
+    }
+
+    /// Reads the bytes.
+    ///
+    /// # Panics
+    /// When the program that is tested does, or contradicts itself.
+    pub fn run(self, data: &[u8]) {
+        match self {
+            Self::Payload => payload(data),
+            Self::Json => said_again(data),
+            Self::Recording => recording(data),
+            Self::Spool => spool::run(data),
+            Self::Text => text(data),
+        }
+    }
+}
+
+/// What is decoded comes to the same again by way of JSON.
+fn payload(mut data: &[u8]) {
+    while let Ok((payload, rest)) = decode_first(data) {
+        let Some((whole, _)) = data.split_at_checked(data.len() - rest.len()) else { return };
+        assert!(!whole.is_empty(), "an empty payload would never end");
+        if let Ok(text) = json::from_payload(&payload)
+            && let Ok(again) = json::to_payload(&text)
+        {
+            let read = decode_first(&again).ok().and_then(|(payload, _)| json::from_payload(&payload).ok());
+            assert_eq!(read.as_ref(), Some(&text), "said again, it is something else");
+        }
+        data = rest;
+    }
+}
+
+fn said_again(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(bytes) = json::to_payload(text) {
+        payload(&bytes);
+    }
+}
+
+fn recording(data: &[u8]) {
+    let Ok(mut reader) = Reader::new(data) else { return };
+    // A byte or more makes an event.
+    let mut events = 0;
+    while let Ok(Some(_)) = reader.next_event() {
+        events += 1;
+        assert!(events <= data.len(), "more events than bytes");
+    }
+}
+
+fn text(data: &[u8]) {
+    let _ = Request::parse(data);
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let _ = load(Some(("fuzz.toml", text)), &Overrides::default());
+    let line = text.lines().next().unwrap_or_default();
+    let flags = Overrides { pids: vec![1], stages: vec![line.to_owned()], ..Overrides::default() };
+    let _ = load(None, &flags);
+    let _ = (line.parse::<Point>(), line.parse::<StageKey>());
+    if let Ok(expr) = line.parse::<Expr>() {
+        assert_eq!(expr.to_string().parse().as_ref(), Ok(&expr), "said again, it is something else");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Target;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_target_takes_its_first_inputs_and_what_is_near_them() {
+        for target in Target::ALL {
+            let seeds = target.seeds();
+            assert!(!seeds.is_empty(), "{target:?}");
+            for seed in seeds {
+                target.run(&seed);
+                for place in (0..seed.len()).step_by(seed.len() / 64 + 1) {
+                    let mut near = seed.clone();
+                    near[place] ^= 0x81;
+                    target.run(&near);
+                    target.run(&seed[..place]);
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes(data in proptest::collection::vec(any::<u8>(), 0..400)) {
+            Target::ALL.into_iter().for_each(|target| target.run(&data));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! First inputs: small and whole, made by the program itself.
+
+use std::sync::Arc;
+
+use profiler_common::{Outcome, StageCode};
+use profiler_user::feed::{Clock, Ended, FeedEvent, SessionInfo, StageInfo, Tick};
+use profiler_user::recording::Recorder;
+use profiler_user::sink::sttr::{decode, json, nano, v1};
+use profiler_user::spec::{Level, SAMPLE, defaults};
+use profiler_user::trace::{Attribute, AttributeValue, BranchPath, Flags, RecordTime, Stamp, Trace};
+
+fn trace() -> Trace {
+    let stamp = |index: u8| Stamp {
+        stage: index.into(),
+        code: StageCode(index + 1),
+        probe: index.into(),
+        pid: 4242,
+        task_id: 4300 + i64::from(index),
+        tid: 4300,
+        cpu: 1,
+        ts_ns: 1_000_000 + u64::from(index) * 1000,
+    };
+    Trace {
+        id: 77 << 40 | 12_345,
+        outcome: Outcome::Written,
+        pid: 4242,
+        key: 0x7f00_0000_1000,
+        sequence: 1000,
+        start_ns: 1_000_000,
+        wall_ns: 1_700_000_000_000_000_000,
+        end_ns: 1_003_000,
+        stamps: (0..3).map(stamp).collect(),
+        branch: BranchPath::ROOT,
+        shared: 0,
+        branches: 0,
+        batches: Vec::new(),
+        attributes: vec![Attribute { stamp: 1, index: 0, value: AttributeValue::Text("orders".into()) }],
+        record_times: vec![RecordTime {
+            stamp: 0,
+            event_ns: 1_699_999_999_000_000_000,
+            latency_ns: 1_000_000_000,
+        }],
+        flags: Flags { late_stamps: 2, ..Flags::default() },
+    }
+}
+
+pub(crate) fn payloads() -> Vec<Vec<u8>> {
+    let (mut millis, mut nanos) = (Vec::new(), Vec::new());
+    v1::encode(&trace(), 99, &mut millis);
+    nano::encode(&trace(), &[], &mut nanos);
+    vec![millis, nanos]
+}
+
+pub(crate) fn jsons() -> Vec<Vec<u8>> {
+    let text = |bytes: &Vec<u8>| decode(bytes).ok().and_then(|payload| json::from_payload(&payload).ok());
+    payloads().iter().filter_map(text).map(String::into_bytes).collect()
+}
+
+pub(crate) fn recordings() -> Vec<Vec<u8>> {
+    let stage = |code, name: &str| StageInfo {
+        code,
+        name: name.to_owned(),
+        probed: true,
+        attributes: vec!["table".to_owned()],
+    };
+    let info = SessionInfo {
+        version: "0".to_owned(),
+        agent: 1,
+        target: "target".to_owned(),
+        stages: vec![stage(StageCode::SOURCE, "emit"), stage(StageCode::SINK, "write")],
+        outcomes: Vec::new(),
+        sampling: defaults::sampling(),
+        level: Level::Info,
+        began: Clock { mono_ns: 1, wall_ns: 2 },
+    };
+    let events = [
+        FeedEvent::Started(Arc::new(info)),
+        FeedEvent::Trace(Arc::new(trace())),
+        FeedEvent::Tick(Arc::new(Tick { mono_ns: 2_000_000, ..Tick::default() })),
+        FeedEvent::Ended(Arc::new(Ended { mono_ns: 3_000_000, why: "duration".to_owned() })),
+    ];
+    let mut bytes = Vec::new();
+    let mut recorder = Recorder::new(&mut bytes);
+    for event in &events {
+        if recorder.event(event).is_err() {
+            return Vec::new();
+        }
+    }
+    let _ = recorder.flush();
+    drop(recorder);
+    vec![bytes]
+}
+
+pub(crate) fn texts() -> Vec<Vec<u8>> {
+    let lines = [
+        "*(u64*)(arg0+24)",
+        "level debug",
+        "S0:read=libc.so.6:read%return(arg1)@thread",
+        "str(*(u64*)(arg1+16), 32)",
+    ];
+    lines.into_iter().chain([SAMPLE]).map(|text| text.as_bytes().to_vec()).collect()
+}
