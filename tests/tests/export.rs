@@ -2,20 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use rdkafka::Message as _;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
 use serde_json::Value;
 use stain_tests::faulty::{Faulty, Reply};
+use stain_tests::nginx::{self, Site};
 use stain_tests::pipeline::Pipeline;
 use stain_tests::run::{LONG, SHORT, turn};
 use stain_tests::specs;
 use stain_tests::stain::{self, Agent};
 use stain_tests::tally::privileged;
 use stain_tests::targets::Flavour;
+use stain_tests::traffic;
 use tempfile::TempDir;
 
 /// What a trace is told to be: outcome, and code, task and ns since its first stamp of each stamp.
@@ -182,6 +189,107 @@ fn babeltrace(folder: &Path) -> Result<(Journeys, String)> {
     Ok((all, errors))
 }
 
+/// One destination of each kind.
+struct Everywhere {
+    folder: PathBuf,
+    events: Faulty,
+    otlp: Faulty,
+    kafka: MockCluster<'static, DefaultProducerContext>,
+    carbon: std::thread::JoinHandle<Vec<String>>,
+    carbon_at: SocketAddr,
+    scraped_at: String,
+    urls: Vec<String>,
+}
+
+impl Everywhere {
+    fn open(folder: &Path) -> Result<Self> {
+        let path = |name: &str| folder.join(name).display().to_string();
+        // Some requests fail on the way: what arrives must not change.
+        let events = Faulty::start([Reply::Status(500, ""), Reply::Cut(50), Reply::Half])?;
+        let otlp = Faulty::start([Reply::Later(0)])?;
+        let kafka = MockCluster::new(1)?;
+        kafka.create_topic("traces", 2, 1)?;
+        let graphite = TcpListener::bind("127.0.0.1:0")?;
+        let (carbon_at, scraped_at) = (graphite.local_addr()?, format!("127.0.0.1:{}", free_port()?));
+        let spool = path("spool");
+        let urls = vec![
+            format!("file:{}?format=jsonl&rotate_size=64KiB", path("jsonl")),
+            format!("file:{}?format=otlp-json", path("otlp")),
+            format!("file:{}?format=sttr", path("sttr")),
+            format!("file:{}?format=ctf", path("ctf")),
+            format!("http://{}/ingest?payload=nano&batch=50&flush=30s&spool={spool}", events.address()),
+            format!("otlp+http://{}?flush=30s&spool={spool}", otlp.address()),
+            format!("kafka://{}/traces?value=sttr&flush=30s&spool={spool}", kafka.bootstrap_servers()),
+            format!("prometheus://{scraped_at}"),
+            format!("graphite://{carbon_at}?prefix=test&interval=500ms"),
+        ];
+        let carbon = carbon(graphite);
+        Ok(Self { folder: folder.to_owned(), events, otlp, kafka, carbon, carbon_at, scraped_at, urls })
+    }
+
+    fn arguments(&self) -> Vec<&str> {
+        self.urls.iter().flat_map(|url| ["--export", url]).collect()
+    }
+
+    /// What is scraped once a tick has seen so many records at least, and no trace is in flight.
+    fn at_rest(&self, records: f64) -> Result<String> {
+        let deadline = std::time::Instant::now() + SHORT;
+        loop {
+            let text = scrape(&self.scraped_at)?;
+            let seen = metric(&text, "stain_records_total").unwrap_or(0.0);
+            if seen >= records && metric(&text, "stain_in_flight")? == 0.0 {
+                return Ok(text);
+            }
+            ensure!(std::time::Instant::now() < deadline, "never at rest:\n{text}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Whether each has the traces of the agent's own lines, which are given; and what was scraped and said counts them.
+    fn got_the_same(self, expected: &Journeys, scraped: &str, stderr: &str) -> Result<()> {
+        let lines = files(&self.folder.join("jsonl"), ".jsonl")?;
+        ensure!(lines.len() > 3, "never rotated: {lines:?}");
+        assert_eq!(of_lines(&read_all(&lines)?)?, *expected, "jsonl");
+        let otlp = read_all(&files(&self.folder.join("otlp"), ".jsonl")?)?;
+        assert_eq!(of_otlp_lines(&otlp)?, *expected, "otlp-json");
+        let sttr = files(&self.folder.join("sttr"), ".sttr")?;
+        let shown = stain::run(&["decode", &sttr[0].display().to_string()], SHORT)?.stdout;
+        assert_eq!(of_payloads(&shown)?, *expected, "sttr");
+        let ctf = files(&self.folder.join("ctf"), ".ctf")?;
+        let (events_of_ctf, complaints) = babeltrace(&ctf[0])?;
+        assert_eq!(events_of_ctf, *expected, "ctf");
+        ensure!(complaints.is_empty(), "babeltrace2 says: {complaints}");
+        assert_eq!(of_events(&self.events)?, *expected, "events");
+        assert_eq!(of_topic(&self.kafka, expected.len())?, *expected, "kafka");
+        let spans = self.otlp.seen().iter().filter(|r| r.was_taken() && r.path == "/v1/traces").count();
+        ensure!(spans > 0, "no spans came");
+        let e2e = metric(scraped, "stain_e2e_seconds_count")?;
+        let written = expected.values().filter(|(outcome, _)| outcome == "written").count() as f64;
+        assert_eq!((e2e, metric(scraped, "stain_admitted_total")?), (written, expected.len() as f64));
+        drop(TcpStream::connect(self.carbon_at)?.write_all(b"end\n"));
+        let lines = self.carbon.join().ok().context("the receiver of Carbon's lines")?;
+        let found = lines.iter().find(|line| line.contains(".e2e.count ")).context("no e2e.count")?;
+        ensure!(found.split(' ').nth(1) == Some(&written.to_string()), "{found}");
+        let report = std::fs::read_to_string(self.folder.join("agent.jsonl"))?;
+        let summary: Value = serde_json::from_str(report.lines().last().context("no summary")?)?;
+        let told = list(&summary["summary"]["exports"])?;
+        let all = expected.len();
+        ensure!(
+            told.len() == self.urls.len()
+                && told.iter().all(|one| one["sent"] == all && one["balanced"] == true),
+            "{told:?}"
+        );
+        for url in &self.urls {
+            let name = url.split('?').next().unwrap_or_default();
+            let is_its =
+                |line: &&str| line.starts_with(&format!("export: {name}: ")) && line.contains(" received");
+            let line = stderr.lines().find(is_its).with_context(|| format!("{name} in\n{stderr}"))?;
+            ensure!(line.ends_with(&format!("{all} received = {all} sent")), "{line}");
+        }
+        Ok(())
+    }
+}
+
 #[test]
 fn all_destinations_get_the_same_traces() -> Result<()> {
     if !privileged("all_destinations_get_the_same_traces")
@@ -192,91 +300,69 @@ fn all_destinations_get_the_same_traces() -> Result<()> {
     }
     let _turn = turn()?;
     let folder = TempDir::new()?;
-    let path = |name: &str| folder.path().join(name).display().to_string();
     let mut pipeline = Pipeline::start(Flavour::C, &["--records", "60000"], folder.path())?;
-    // Some requests fail on the way: what arrives must not change.
-    let events = Faulty::start([Reply::Status(500, ""), Reply::Cut(50), Reply::Half])?;
-    let otlp = Faulty::start([Reply::Later(0)])?;
-    let graphite = TcpListener::bind("127.0.0.1:0")?;
-    let (carbon_at, scraped_at) = (graphite.local_addr()?, format!("127.0.0.1:{}", free_port()?));
-    let carbon = carbon(graphite);
-    let spool = path("spool");
-    let exports = [
-        format!("file:{}?format=jsonl&rotate_size=64KiB", path("jsonl")),
-        format!("file:{}?format=otlp-json", path("otlp")),
-        format!("file:{}?format=sttr", path("sttr")),
-        format!("file:{}?format=ctf", path("ctf")),
-        format!("http://{}/ingest?payload=nano&batch=50&flush=30s&spool={spool}", events.address()),
-        format!("otlp+http://{}?flush=30s&spool={spool}", otlp.address()),
-        format!("prometheus://{scraped_at}"),
-        format!("graphite://{carbon_at}?prefix=test&interval=500ms"),
-    ];
-    let arguments: Vec<&str> = exports.iter().flat_map(|url| ["--export", url]).collect();
+    let everywhere = Everywhere::open(folder.path())?;
     let spec = specs::every(Flavour::C, 100).toml();
-    let agent = Agent::attach(pipeline.pid(), &spec, &arguments, folder.path(), "agent")?;
+    let agent = Agent::attach(pipeline.pid(), &spec, &everywhere.arguments(), folder.path(), "agent")?;
     pipeline.go()?;
     pipeline.totals(LONG)?;
-    // All are in the figures once a tick has seen every record, and none is in flight.
-    let deadline = std::time::Instant::now() + SHORT;
-    let scraped = loop {
-        let text = scrape(&scraped_at)?;
-        let records = metric(&text, "stain_records_total").unwrap_or(0.0);
-        if records == 60_000.0 && metric(&text, "stain_in_flight")? == 0.0 {
-            break text;
-        }
-        ensure!(std::time::Instant::now() < deadline, "never at rest:\n{text}");
-        std::thread::yield_now();
-    };
+    let scraped = everywhere.at_rest(60_000.0)?;
     let attached = agent.stop(LONG)?;
     ensure!(pipeline.finish(SHORT)?.status.success(), "the pipeline was harmed");
-
     let expected = of_lines(&std::fs::read_to_string(folder.path().join("agent.jsonl"))?)?;
     ensure!(expected.len() == 600, "{} traces", expected.len());
-    let lines = files(&folder.path().join("jsonl"), ".jsonl")?;
-    ensure!(lines.len() > 3, "never rotated: {lines:?}");
-    assert_eq!(of_lines(&read_all(&lines)?)?, expected, "jsonl");
-    assert_eq!(
-        of_otlp_lines(&read_all(&files(&folder.path().join("otlp"), ".jsonl")?)?)?,
-        expected,
-        "otlp-json"
-    );
-    let sttr = files(&folder.path().join("sttr"), ".sttr")?;
-    let shown = stain::run(&["decode", &sttr[0].display().to_string()], SHORT)?.stdout;
-    assert_eq!(of_payloads(&shown)?, expected, "sttr");
-    let ctf = files(&folder.path().join("ctf"), ".ctf")?;
-    let (events_of_ctf, complaints) = babeltrace(&ctf[0])?;
-    assert_eq!(events_of_ctf, expected, "ctf");
-    ensure!(complaints.is_empty(), "babeltrace2 says: {complaints}");
+    everywhere.got_the_same(&expected, &scraped, &attached.ended.stderr)
+}
 
-    assert_eq!(of_events(&events)?, expected, "events");
-    let spans = otlp.seen().iter().filter(|r| r.was_taken() && r.path == "/v1/traces").count();
-    ensure!(spans > 0, "no spans came");
-
-    let e2e = metric(&scraped, "stain_e2e_seconds_count")?;
-    let written = expected.values().filter(|(outcome, _)| outcome == "written").count() as f64;
-    assert_eq!((e2e, metric(&scraped, "stain_admitted_total")?), (written, 600.0));
-    drop(TcpStream::connect(carbon_at)?.write_all(b"end\n"));
-    let lines = carbon.join().ok().context("the receiver of Carbon's lines")?;
-    let found = lines.iter().find(|line| line.contains(".e2e.count ")).context("no e2e.count")?;
-    ensure!(found.split(' ').nth(1) == Some(&written.to_string()), "{found}");
-    let report = std::fs::read_to_string(folder.path().join("agent.jsonl"))?;
-    let summary: Value = serde_json::from_str(report.lines().last().context("no summary")?)?;
-    let told = list(&summary["summary"]["exports"])?;
-    ensure!(
-        told.len() == exports.len() && told.iter().all(|one| one["sent"] == 600 && one["balanced"] == true),
-        "{told:?}"
-    );
-    for url in &exports {
-        let name = url.split('?').next().unwrap_or_default();
-        let line = attached
-            .ended
-            .stderr
-            .lines()
-            .find(|line| line.starts_with(&format!("export: {name}: ")) && line.contains(" received"));
-        let line = line.with_context(|| format!("{name} in\n{}", attached.ended.stderr))?;
-        ensure!(line.ends_with("600 received = 600 sent"), "{line}");
+#[test]
+fn nginx_under_load_to_all_destinations() -> Result<()> {
+    let gate =
+        privileged("nginx_under_load_to_all_destinations").program("babeltrace2", "/usr/bin/babeltrace2");
+    if !gate.program("nginx", nginx::PROGRAM).program("wrk", "/usr/bin/wrk").open() {
+        return Ok(());
     }
-    Ok(())
+    let _turn = turn()?;
+    let folder = TempDir::new()?;
+    let site = Site::new(1)?;
+    let nginx = site.start()?;
+    let everywhere = Everywhere::open(folder.path())?;
+    let stages = [
+        ("S0", "ngx_http_process_request"),
+        ("T+", "ngx_http_handler"),
+        ("T-", "ngx_http_output_filter"),
+        ("W!", "ngx_http_free_request"),
+    ];
+    let spec = traffic::spec(50, &stages);
+    let worker = *nginx.workers().first().context("no worker")?;
+    let agent = Agent::attach(worker, &spec, &everywhere.arguments(), folder.path(), "agent")?;
+    let load = nginx::wrk(&site.url("/ok/00000001"), 8, 4)?;
+    ensure!(load.requests > 2_000 && load.errors.is_empty(), "{load:?}");
+    let scraped = everywhere.at_rest(load.requests as f64)?;
+    let attached = agent.stop(LONG)?;
+    let expected = of_lines(&std::fs::read_to_string(folder.path().join("agent.jsonl"))?)?;
+    ensure!(expected.len() > 100, "{} traces", expected.len());
+    everywhere.got_the_same(&expected, &scraped, &attached.ended.stderr)
+}
+
+/// What a topic of Kafka holds, read by a client in this process.
+fn of_topic(cluster: &MockCluster<'_, DefaultProducerContext>, wanted: usize) -> Result<Journeys> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", cluster.bootstrap_servers())
+        .set("group.id", "test")
+        .set("auto.offset.reset", "earliest")
+        .create()?;
+    consumer.subscribe(&["traces"])?;
+    let (mut payloads, deadline) = (BTreeMap::new(), std::time::Instant::now() + LONG);
+    while payloads.len() < wanted && std::time::Instant::now() < deadline {
+        let Some(message) = consumer.poll(Duration::from_millis(100)) else { continue };
+        let message = message?;
+        let (key, value) = (message.key().context("no key")?, message.payload().context("no value")?);
+        payloads.insert(key.to_vec(), value.to_vec());
+    }
+    let folder = TempDir::new()?;
+    let file = folder.path().join("payloads.sttr");
+    std::fs::write(&file, payloads.into_values().collect::<Vec<_>>().concat())?;
+    of_payloads(&stain::run(&["decode", &file.display().to_string()], SHORT)?.stdout)
 }
 
 /// The payloads that arrived in events, repeats dropped as a receiver does.
