@@ -57,14 +57,23 @@ impl Otlp {
     }
 }
 
+/// Creates topics of Kafka.
+pub fn create_topics(brokers: &str, topics: &[&str]) -> Result<()> {
+    python("kafka_topics.py", &[&[brokers], topics].concat()).map(drop)
+}
+
+/// Runs a script of ours to its end; gives what it printed.
+fn python(script: &str, arguments: &[&str]) -> Result<String> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("receivers").join(script);
+    let python = folder().context("no receivers")?.join("bin/python");
+    let output = Command::new(python).arg(path).args(arguments).output()?;
+    ensure!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// The messages of a topic of Kafka, as a consumer of others reads them, until there are so many keys.
 pub fn consumed(brokers: &str, topic: &str, wanted: usize) -> Result<Vec<Value>> {
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("receivers/kafka_consumer.py");
-    let python = folder().context("no receivers")?.join("bin/python");
-    let output =
-        Command::new(python).arg(script).args([brokers, topic, &wanted.to_string(), "40"]).output()?;
-    ensure!(output.status.success(), "the consumer: {}", String::from_utf8_lossy(&output.stderr));
-    let lines = String::from_utf8(output.stdout)?;
+    let lines = python("kafka_consumer.py", &[brokers, topic, &wanted.to_string(), "40"])?;
     lines.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
 

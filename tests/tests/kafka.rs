@@ -164,6 +164,11 @@ fn a_real_broker() -> Result<()> {
         std::thread::sleep(Duration::from_millis(50));
     }
     let brokers = format!("127.0.0.1:{port}");
+    // This one makes no topic of itself.
+    let url = format!("kafka://{brokers}/nowhere?timeout=2s&flush=4s&spool=none");
+    let (ended, _) = session(&folder, &[url])?;
+    ensure!(ended.stderr.contains("the brokers have no topic `nowhere`"), "{}", ended.stderr);
+    receivers::create_topics(&brokers, &["events", "payloads"])?;
     let (ended, expected) = session(&folder, &urls(&brokers, &folder))?;
     all_were_sent(&ended, 2)?;
     holds(&brokers, "events", true, &expected)?;

@@ -307,6 +307,47 @@ fn spans_and_metrics_go_to_their_paths() {
     );
 }
 
+/// The bodies that the server has, and how often a trace's id is in them: as the sixteen bytes that OpenTelemetry knows it by.
+fn holds_id(requests: &[Request], id: u64) -> usize {
+    let wanted = u128::from(id).to_be_bytes();
+    // A field of that length is before each.
+    let is_in = |body: &[u8]| body.windows(17).any(|part| part[0] == 16 && part[1..] == wanted);
+    requests.iter().filter(|request| request.was_taken() && is_in(&request.body)).count()
+}
+
+#[test]
+fn spans_outlive_every_failure_and_one_poisonous_batch() {
+    let folder = TempDir::new().unwrap();
+    let script = [
+        Reply::Status(500, "oops"),
+        Reply::Half,
+        Reply::Cut(100),
+        Reply::Status(503, ""),
+        Reply::Later(1),
+        Reply::Stall(Duration::from_millis(600)),
+        Reply::Take,
+        Reply::Status(400, "no such thing"),
+        Reply::Cut(0),
+        Reply::Half,
+    ];
+    let server = Faulty::start(script).unwrap();
+    let url = format!(
+        "otlp+http://{}?spool={}&metrics=no&batch=10&linger=10s&timeout=300ms&flush=20s",
+        server.address(),
+        folder.path().display()
+    );
+    let session = Session::start(&url);
+    session.traces(0..50);
+    let (counts, said) = session.finish();
+    assert_eq!((counts.received, counts.sent, counts.dropped_total()), (50, 40, 10), "{said:?}");
+    let seen = server.seen();
+    let times: Vec<usize> = (0..50).map(|id| holds_id(&seen, id)).collect();
+    // The second batch came after the first had been taken; it was refused for good.
+    assert!(times[10..20].iter().all(|times| *times == 0), "{times:?}");
+    assert!(times[..10].iter().chain(&times[20..]).all(|times| (1..=3).contains(times)), "{times:?}");
+    assert!(said.iter().any(|text| text.contains("400: no such thing")), "{said:?}");
+}
+
 #[test]
 fn with_a_dead_server_memory_and_disk_stay_within_their_bounds() {
     let folder = TempDir::new().unwrap();

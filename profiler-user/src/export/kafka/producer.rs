@@ -19,6 +19,9 @@ use crate::export::settings::KafkaSettings;
 /// How often it looks for results, and whether the session's end has come.
 const TURN: Duration = Duration::from_millis(50);
 
+/// How long it looks whether there is a topic.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// What became of the messages of the batch that is being sent.
 #[derive(Debug, Default)]
 struct Results {
@@ -127,8 +130,24 @@ impl Producing {
             self.producer = Some(producer);
             return Ok(());
         }
+        let is_late =
+            |error: &KafkaError| error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut);
+        if first.as_ref().is_none_or(is_late) {
+            self.look_for_topic(&producer);
+        }
         // Dropped with what is still in it: the whole batch comes again.
         Err(first.unwrap_or(KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut)))
+    }
+
+    /// A topic that is not there shows as messages that go nowhere in time.
+    fn look_for_topic(&self, producer: &BaseProducer<Collecting>) {
+        let topic = &self.settings.topic;
+        let found = producer.client().fetch_metadata(Some(topic), LOOK);
+        let is_missing = found.is_ok_and(|found| found.topics().iter().any(|topic| topic.error().is_some()));
+        if is_missing {
+            let reason = format!("the brokers have no topic `{topic}`, and make none: create it");
+            self.results.with(|results| results.way = Some(reason));
+        }
     }
 
     fn is_over(&self) -> bool {

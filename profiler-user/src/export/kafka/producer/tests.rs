@@ -8,6 +8,7 @@ use rdkafka::ClientConfig;
 use rdkafka::Message as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::mocking::MockCluster;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use tempfile::TempDir;
 
 use crate::export::settings::Settings;
@@ -84,6 +85,45 @@ fn every_trace_is_a_message() {
             found.values().map(|(partition, _)| partition).collect();
         assert_eq!(partitions.len(), 4);
     }
+}
+
+/// Leaders that move, too few replicas, an answer that does not come in time, a broker that goes away and comes back.
+#[test]
+fn every_failure_is_outlived_and_nothing_is_lost() {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("traces", 2, 1).unwrap();
+    let brokers = cluster.bootstrap_servers();
+    let moving = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
+    let few = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS;
+    let late = RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT;
+    cluster.request_errors(RDKafkaApiKey::Produce, &[moving, few, late, moving]);
+    let folder = TempDir::new().unwrap();
+    let url =
+        format!("kafka://{brokers}/traces?batch=50&timeout=2s&flush=60s&spool={}", folder.path().display());
+    let exporting = std::thread::spawn(move || export(&url, 300));
+    std::thread::sleep(Duration::from_millis(300));
+    cluster.broker_down(1).unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    cluster.broker_up(1).unwrap();
+    let counts = exporting.join().unwrap();
+    assert_eq!((counts.received, counts.sent, counts.dropped_total()), (300, 300, 0), "{counts}");
+    assert_eq!(consume(&brokers, "traces", 300).len(), 300);
+}
+
+#[test]
+fn a_message_that_is_refused_for_good_is_set_aside() {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("traces", 1, 1).unwrap();
+    let too_large = RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    cluster.request_errors(RDKafkaApiKey::Produce, &[too_large]);
+    let folder = TempDir::new().unwrap();
+    let brokers = cluster.bootstrap_servers();
+    let url =
+        format!("kafka://{brokers}/traces?batch=10&timeout=5s&flush=30s&spool={}", folder.path().display());
+    let counts = export(&url, 30);
+    assert_eq!((counts.received, counts.sent + counts.dropped_total()), (30, 30), "{counts}");
+    assert!(counts.dropped_total() > 0, "{counts}");
+    assert_eq!(consume(&brokers, "traces", counts.sent as usize).len() as u64, counts.sent);
 }
 
 #[test]
