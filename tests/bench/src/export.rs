@@ -6,6 +6,7 @@
 use std::net::{SocketAddr, TcpListener};
 
 use anyhow::Result;
+use rdkafka::mocking::MockCluster;
 use stain_tests::faulty::Faulty;
 use tempfile::TempDir;
 
@@ -26,6 +27,9 @@ fn table(rate: u64, budget: u64) -> Result<Table> {
     let server = Faulty::start([])?;
     let to = server.address();
     let dead = dead_address()?;
+    let kafka = MockCluster::new(1)?;
+    kafka.create_topic("traces", 4, 1)?;
+    let brokers = kafka.bootstrap_servers();
     let carbon = TcpListener::bind("127.0.0.1:0")?;
     let destinations = [
         ("nothing but the JSON lines", None),
@@ -36,6 +40,7 @@ fn table(rate: u64, budget: u64) -> Result<Table> {
         ("http, events", Some(format!("http://{to}/ingest?spool={at}/a"))),
         ("http, events, without a spool", Some(format!("http://{to}/ingest?spool=none"))),
         ("otlp+http, spans and metrics", Some(format!("otlp+http://{to}?spool={at}/b"))),
+        ("kafka, payloads", Some(format!("kafka://{brokers}/traces?value=sttr&spool={at}/d"))),
         ("prometheus", Some(format!("prometheus://{}", dead_address()?))),
         ("graphite", Some(format!("graphite://{}?interval=1s", carbon.local_addr()?))),
         ("http, events, nobody listens", Some(format!("http://{dead}/ingest?spool={at}/c&flush=0s"))),
