@@ -93,6 +93,8 @@ impl ProbeSpec {
     pub const CAN_BEGIN: u32 = 1 << 15;
     /// The return of the call that is a scope is caught by the kernel's trampoline, which replaces the return address on the stack.
     pub const BY_TRAMPOLINE: u32 = 1 << 16;
+    /// The batch with this key is over after this hit: its key may be another batch's next.
+    pub const ENDS_BATCH: u32 = 1 << 17;
     /// What a plain site never has: such a hit goes the long way.
     pub const IS_SPECIAL: u32 = Self::KEY_IS_SCOPE
         | Self::OPENS_SCOPE

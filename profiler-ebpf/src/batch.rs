@@ -19,7 +19,11 @@ use crate::maps::{BATCHES, CONFIG, MORE, NEW_BATCH, PROBES, SERIAL};
 /// The batch with a key, made if it is not there.
 #[inline(always)]
 fn of(key: Key) -> Option<*mut Batch> {
-    if let Some(batch) = BATCHES.get_ptr_mut(key) {
+    let known = BATCHES.get_ptr_mut(key);
+    // SAFETY: a field of a map value. Another CPU may have made the batch just now, and not numbered it yet.
+    if let Some(batch) = known
+        && unsafe { (&raw const (*batch).serial).read_volatile() } != 0
+    {
         return Some(batch);
     }
     let _ = BATCHES.insert(key, NEW_BATCH.get(0)?, u64::from(BPF_NOEXIST));
@@ -61,6 +65,8 @@ fn miss(handle: u64) -> u64 {
         && let Some(journey) = Journey::of(handle)
     {
         add_to!(journey, batches_dropped, 1);
+        // It was handed on, wherever to.
+        add_to!(journey, outputs, 1);
     }
     0
 }
@@ -82,6 +88,13 @@ fn join(key: &Key, handle: u64, place: u64, cookie: u64) -> u64 {
     add_to!(journey, outputs, 1);
     if index >= MAX_MEMBERS || index >= config.max_members {
         count(Counter::MembersFull);
+        // No longer a member of the one before: that one's stages are not its own any more. No batch has this number.
+        // SAFETY: as above; only the record's own stages write this field of its header.
+        unsafe {
+            if (*journey.header).batch_serial != 0 {
+                (*journey.header).batch_serial = u64::MAX;
+            }
+        }
         return miss(handle);
     }
     // SAFETY: as above.
@@ -146,7 +159,7 @@ pub fn stage(cookie: u64, value: u64, frame: &Frame) -> u64 {
     if spec.flags & ProbeSpec::HAS_BATCH != 0 {
         merge(cookie, &key, frame);
         let _ = BATCHES.remove(key);
-    } else if spec.role == Role::Finish as u8 {
+    } else if spec.flags & ProbeSpec::ENDS_BATCH != 0 {
         let _ = BATCHES.remove(key);
     }
     0
@@ -210,10 +223,10 @@ fn merge(cookie: u64, key: &Key, frame: &Frame) -> u64 {
     let (Some(more), Some(batch)) = (MORE.get(cookie as u32), BATCHES.get_ptr_mut(key)) else { return 0 };
     let Ok(value) = key::key(&more.batch, frame) else {
         count::unreadable(cookie);
-        return 0;
+        return drop_all(&key);
     };
     let into = Key::new((cookie >> 32) as u32, more.batch_space, value);
-    let Some(bigger) = of(into) else { return 0 };
+    let Some(bigger) = of(into) else { return drop_all(&key) };
     // SAFETY: fields of map values, aligned by their layout, here and below.
     let (size, members) = unsafe { ((*batch).size, (*batch).members) };
     // SAFETY: as above.
@@ -223,6 +236,24 @@ fn merge(cookie: u64, key: &Key, frame: &Frame) -> u64 {
             break;
         }
         move_over(&key, &into, u64::from(index) | u64::from(base) << 32, cookie);
+    }
+    0
+}
+
+/// The members of a batch could not be put into another one: their traces say so.
+#[inline(never)]
+fn drop_all(key: &Key) -> u64 {
+    let (key, Some(config)) = (*key, CONFIG.get(0)) else { return 0 };
+    let Some(batch) = BATCHES.get_ptr_mut(key) else { return 0 };
+    // SAFETY: a field of a map value.
+    let members = unsafe { (&raw const (*batch).members).read_volatile() };
+    for index in 0..MAX_MEMBERS {
+        if index >= members {
+            break;
+        }
+        if let Some(journey) = member_at(batch, key, index ^ config.zero) {
+            miss(journey.handle.0);
+        }
     }
     0
 }

@@ -143,6 +143,9 @@ fn arrive<'a, const PLAIN: bool>(
             Verdict::Unreadable(address) => {
                 site.unreadable();
                 pass_unseen(spec, process, unseen::may_hold_record(address));
+                if !PLAIN && spec.flags & (ProbeSpec::IS_OUTPUT | ProbeSpec::BRANCHES) != 0 {
+                    scope::doubt(cookie, frame);
+                }
                 return None;
             }
         }

@@ -44,7 +44,10 @@ fn keyed(cookie: u64, current: u64, frame: &Frame) -> u64 {
         Ok(value) => of_key(cookie, value, frame),
         Err(address) => {
             unreadable(cookie, spec, address);
-            UNKNOWN
+            if spec.flags & (ProbeSpec::IS_OUTPUT | ProbeSpec::BRANCHES) != 0 {
+                scope::doubt(cookie, frame);
+            }
+            0
         }
     }
 }
@@ -68,16 +71,11 @@ fn of_key(cookie: u64, value: u64, frame: &Frame) -> u64 {
     begun.map_or(0, |journey| journey.handle.0 | BEGUN)
 }
 
-/// Beside nothing else: the key could not be read.
-const UNKNOWN: u64 = 1 << 62;
-
-/// What the site does with the journey of this hit, if there is one.
+/// What the site does with the journey of this hit, if there is one. A record whose key cannot be read is one that is not traced: it takes over what it comes by (a
+/// further key, the thread's scope, a place in the batch), so that nothing of it is taken for an older record's.
 #[inline(always)]
 fn act(cookie: u64, found: u64, frame: &Frame) -> u64 {
     let Some(spec) = PROBES.get(cookie as u32) else { return 0 };
-    if found == UNKNOWN {
-        return 0;
-    }
     let handle = found & !BEGUN;
     let entry = if handle == 0 { NO_ENTRY } else { mark(cookie, found, frame) as u32 };
     if entry != NO_ENTRY && spec.flags & ProbeSpec::HAS_ATTRIBUTES != 0 {

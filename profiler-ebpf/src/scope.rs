@@ -218,7 +218,7 @@ fn decide(scope: &ScopeFrame) -> u64 {
     if outputs != scope.outputs {
         return 0;
     }
-    if scope.flags & ScopeFrame::KEEPS_EMPTY != 0 {
+    if scope.flags & ScopeFrame::KEEPS_EMPTY != 0 || !journey.is_sure() {
         return 0;
     }
     if children != scope.children {
@@ -351,6 +351,21 @@ fn close_from(cookie: u64, frame: &Frame, index: u32) -> u64 {
     };
     add_scopes(if is_traced { u64::MAX } else { 0 });
     close_at(cookie, frame, index)
+}
+
+/// A record that may have been handed on could not be told: of the scopes that are open on the thread none is known to have stayed empty.
+#[inline(never)]
+pub fn doubt(cookie: u64, frame: &Frame) -> u64 {
+    let Some(stack) = stack(cookie, frame) else { return 0 };
+    let open = open_scopes(stack);
+    for index in 0..MAX_SCOPES as u32 {
+        if index >= open {
+            break;
+        }
+        // SAFETY: a map value that this thread alone touches.
+        unsafe { (*at(stack, index)).flags |= ScopeFrame::KEEPS_EMPTY };
+    }
+    0
 }
 
 /// The call that is a scope goes over into another function.

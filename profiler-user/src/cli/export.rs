@@ -17,7 +17,7 @@ pub(super) struct ExportArgs {
     /// Send the traces to this destination as well; may be given several times, and adds to those of the spec.
     ///
     /// file:DIR?format=jsonl|otlp-json|sttr|ctf, http[s]://HOST/ingest, otlp+http[s]://HOST, otlp+grpc[s]://HOST,
-    /// prometheus://127.0.0.1:9464, graphite://HOST. Options are appended as in ?batch=100&linger=2s; a token is read by
+    /// kafka://BROKERS/TOPIC, prometheus://127.0.0.1:9464, graphite://HOST. Options are appended as in ?batch=100&linger=2s; a token is read by
     /// token_file=FILE or token_env=NAME, never from the URL.
     #[arg(long = "export", value_name = "URL")]
     pub(super) exports: Vec<String>,

@@ -162,6 +162,7 @@ fn flags(subject: Subject<'_>, moment: Moment, task: Option<&Value>, when: Optio
         (ProbeSpec::HAS_ALSO, stage.also.is_some()),
         (ProbeSpec::HAS_BATCH, stage.batch.is_some()),
         (ProbeSpec::KEY_IS_BATCH, is_batch),
+        (ProbeSpec::ENDS_BATCH, is_batch && spec.ends_batch(stage)),
         (ProbeSpec::HAS_ATTRIBUTES, stage.event_time.is_some() || subject.attributes().next().is_some()),
         (ProbeSpec::IS_OUTPUT, stage.is_output_by_code() && spec.has_scopes() && !is_batch),
         (ProbeSpec::CAN_BEGIN, spec.begins(stage) && stage.code != StageCode::SOURCE),

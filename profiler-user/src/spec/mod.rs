@@ -158,6 +158,21 @@ impl Spec {
         probed.find(|one| one.key.value().is_some()).is_some_and(|first| first.space == stage.space)
     }
 
+    /// Whether a batch whose key a stage has is over there: where its records end or go into another batch. Where no stage of its space does either, the last
+    /// one of the spec: a batch that never ended would take in the records of the next one at its address.
+    #[must_use]
+    pub fn ends_batch(&self, stage: &Stage) -> bool {
+        let ends = |stage: &Stage| stage.outcome.is_some() || stage.batch.is_some();
+        let mut of_batch = self
+            .stages
+            .iter()
+            .filter(|one| self.is_probed(one) && one.key.value().is_some() && one.space == stage.space);
+        if of_batch.clone().any(ends) {
+            return ends(stage);
+        }
+        of_batch.next_back().is_some_and(|last| std::ptr::eq(last, stage))
+    }
+
     /// What the spec lacks at its level to have journeys at all, if anything.
     #[must_use]
     pub fn lack(&self) -> Option<&'static str> {

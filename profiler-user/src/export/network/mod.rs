@@ -132,5 +132,7 @@ impl Network {
                 log::error!("an exporter's thread ended by a panic");
             }
         }
+        // What came in after the sender had ended.
+        self.shared.lock().store.close();
     }
 }

@@ -21,6 +21,9 @@ pub(super) struct Sending {
     shared: Arc<Shared>,
     transport: Box<dyn Transport>,
     courier: Courier,
+    /// Of metrics: a destination that takes no metrics is none that takes no traces.
+    extras: Courier,
+    told_extras: bool,
     notify: Notify,
     name: String,
     began: Instant,
@@ -42,8 +45,18 @@ impl Sending {
         notify: Notify,
         name: String,
     ) -> Self {
-        let (courier, began) = (Courier::new(seed), Instant::now());
-        Self { shared, transport, courier, notify, name, began, told_refused: None }
+        let (courier, extras, began) = (Courier::new(seed), Courier::new(!seed), Instant::now());
+        Self {
+            shared,
+            transport,
+            courier,
+            extras,
+            told_extras: false,
+            notify,
+            name,
+            began,
+            told_refused: None,
+        }
     }
 
     /// Until everything is sent and nothing more comes, or the time is over.
@@ -56,13 +69,14 @@ impl Sending {
                     }
                 }
                 Next::Extra(body) => {
+                    // A later snapshot holds all that this one did.
                     let attempt = self.transport.send_extra(&body);
-                    if let Attempt::Retry { reason, .. } | Attempt::Rejected { reason } = &attempt {
-                        log::info!("{}: metrics were not sent: {reason}", self.name);
-                    }
-                    // Traces wait out the same failure; a later snapshot holds all that this one did.
-                    if matches!(attempt, Attempt::Retry { .. }) {
-                        self.note(&attempt);
+                    let _ = self.extras.note(self.began.elapsed(), &attempt);
+                    match attempt {
+                        Attempt::Accepted => self.told_extras = false,
+                        Attempt::Retry { reason, .. } | Attempt::Rejected { reason } => {
+                            self.no_extras(&reason)
+                        }
                     }
                 }
                 Next::Stop => break,
@@ -85,7 +99,8 @@ impl Sending {
                 if let Some(taken) = state.store.take() {
                     return Next::Batch(taken);
                 }
-                if let Some(body) = state.extra.take() {
+                let is_due = self.extras.not_before() <= self.began.elapsed();
+                if let Some(body) = state.extra.take_if(|_| is_due) {
                     return Next::Extra(body);
                 }
                 if state.over {
@@ -115,6 +130,13 @@ impl Sending {
             _ => state.store.again(taken),
         }
         state.deadline.is_none_or(|deadline| Instant::now() < deadline)
+    }
+
+    /// Tells once that metrics are not taken.
+    fn no_extras(&mut self, reason: &str) {
+        if !std::mem::replace(&mut self.told_extras, true) {
+            (self.notify)(&format!("{}: metrics are not taken: {reason}; traces go on", self.name));
+        }
     }
 
     fn note(&mut self, attempt: &Attempt) -> Verdict {

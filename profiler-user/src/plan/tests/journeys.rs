@@ -79,7 +79,8 @@ fn all_that_a_stage_does_is_lowered_and_shown() {
     let read: Vec<(u8, u8)> = more.attribute.iter().take(4).map(|one| (one.kind, one.index)).collect();
     // A text, bytes of a known length, a number; the one of another level is left out and keeps its number.
     assert_eq!(read, [(1, 0), (2, 1), (0, 3), (3, 0)]);
-    assert_eq!(plan.sites[2].spec.flags, ProbeSpec::KEY_IS_BATCH);
+    // No stage ends the batch or its records by its key: it is over where its key comes last.
+    assert_eq!(plan.sites[2].spec.flags, ProbeSpec::KEY_IS_BATCH | ProbeSpec::ENDS_BATCH);
     assert!(plan.sites[2].more.is_none());
     let shown = print::text(&plan, &spec, &Costs::default());
     let lines = "\

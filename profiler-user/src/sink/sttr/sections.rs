@@ -217,14 +217,14 @@ impl<'a> Contents<'a> {
 
 /// Appends a section as it is.
 pub(super) fn put_raw(out: &mut impl BufMut, Section { tag, body }: Section<'_>) {
-    if begin(out, tag, body.len()) {
-        out.put_slice(body);
-    }
+    out.put_u8(tag);
+    out.put_u32(u32::try_from(body.len()).unwrap_or(u32::MAX));
+    out.put_slice(body);
 }
 
 /// Bytes that [`put_raw`] will write.
 pub(super) fn raw_length(body: &[u8]) -> usize {
-    if body.is_empty() { 0 } else { HEADER + body.len() }
+    HEADER + body.len()
 }
 
 fn begin(out: &mut impl BufMut, tag: u8, length: usize) -> bool {

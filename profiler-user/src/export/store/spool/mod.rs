@@ -202,7 +202,7 @@ impl Spool {
     /// # Errors
     /// When it could not be written.
     pub fn set_aside(&mut self, batch: &Batch, reason: &str) -> Result<(), SpoolError> {
-        aside::keep(&self.folder.join("rejected"), self.next_in, &batch.body, reason)
+        aside::keep(&self.folder.join("rejected"), &batch.body, reason)
     }
 
     /// Traces that are to be sent, those included that are being sent.

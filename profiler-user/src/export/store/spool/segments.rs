@@ -238,7 +238,11 @@ fn load(path: &Path, done: u64) -> io::Result<Segment> {
             }
             Ok(None) => return Ok(segment),
             Err(damage) => {
-                log::info!("{}: {damage} at byte {}", path.display(), segment.length);
+                log::warn!(
+                    "{}: {damage} at byte {}: what is behind it is lost",
+                    path.display(),
+                    segment.length
+                );
                 // What is no record is read no second time.
                 segment.file.set_len(segment.length)?;
                 return Ok(segment);

@@ -146,6 +146,11 @@ impl Serialize for HexBytes {
 
 impl<'de> Deserialize<'de> for HexBytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        from_text(&String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
+        let text = String::deserialize(deserializer)?;
+        // A section without a body is one, too.
+        if text.is_empty() {
+            return Ok(Self(Vec::new()));
+        }
+        from_text(&text).map(Self).map_err(D::Error::custom)
     }
 }
