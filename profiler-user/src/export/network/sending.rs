@@ -75,7 +75,7 @@ impl Sending {
                     match attempt {
                         Attempt::Accepted => self.told_extras = false,
                         Attempt::Retry { reason, .. } | Attempt::Rejected { reason } => {
-                            self.no_extras(&reason)
+                            self.no_extras(&reason);
                         }
                     }
                 }
