@@ -165,9 +165,9 @@ pub fn stage(cookie: u64, value: u64, frame: &Frame) -> u64 {
     0
 }
 
-/// The handle of the member at `index` of a batch, if it is one still.
+/// The member at `index` of a batch, if it is one still.
 #[inline(always)]
-fn member_at(batch: *mut Batch, key: Key, index: u32) -> Option<Journey> {
+fn listed_at(batch: *mut Batch, key: Key, index: u32) -> Option<Journey> {
     // SAFETY: inside of the map value: the mask keeps the index below the array's length.
     let handle = unsafe {
         let members = (&raw mut (*batch).member).cast::<u64>();
@@ -178,7 +178,13 @@ fn member_at(batch: *mut Batch, key: Key, index: u32) -> Option<Journey> {
     let is_member = unsafe {
         (*journey.header).batch_serial == (*batch).serial && (*journey.header).batch_key == key.value
     };
-    if is_member && journey.is_sure() { Some(journey) } else { None }
+    is_member.then_some(journey)
+}
+
+/// The same, if it is surely still the record that it was.
+#[inline(always)]
+fn member_at(batch: *mut Batch, key: Key, index: u32) -> Option<Journey> {
+    listed_at(batch, key, index).filter(Journey::is_sure)
 }
 
 /// What a batch's stage does to one of its members.
@@ -251,8 +257,8 @@ fn drop_all(key: &Key) -> u64 {
         if index >= members {
             break;
         }
-        if let Some(journey) = member_at(batch, key, index ^ config.zero) {
-            miss(journey.handle.0);
+        if let Some(journey) = listed_at(batch, key, index ^ config.zero) {
+            add_to!(journey, batches_dropped, 1);
         }
     }
     0

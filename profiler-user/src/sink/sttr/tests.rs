@@ -227,7 +227,7 @@ fn mistakes_of_json_are_told() {
             "a stage such as",
         ),
         (r#"{"version":1,"trace_id":1,"start_ms":1,"entries":[],"extra":1}"#, "unknown field `extra`"),
-        (r#"{"version":19969,"trace_id":1,"start_ns":1,"branch":"1.0","entries":[]}"#, "no branch such as"),
+        (r#"{"version":19969,"trace_id":1,"start_ns":1,"branch":"0.1","entries":[]}"#, "no branch such as"),
     ] {
         assert!(json::to_payload(text).unwrap_err().to_string().contains(part), "{text}");
     }

@@ -125,7 +125,9 @@ impl<'de> Deserialize<'de> for Path {
         }
         let mut path = 0u64;
         for (level, ordinal) in text.split('.').enumerate() {
-            let ordinal = ordinal.parse::<u8>().ok().filter(|ordinal| *ordinal > 0 && level < 8);
+            // Of a payload of others whatever it says; only the first would be lost.
+            let is_told = |ordinal: &u8| level < 8 && (*ordinal > 0 || level > 0);
+            let ordinal = ordinal.parse::<u8>().ok().filter(is_told);
             path = path << 8 | u64::from(ordinal.ok_or_else(wrong)?);
         }
         Ok(Self(BranchPath(path)))
