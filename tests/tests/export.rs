@@ -237,7 +237,10 @@ impl Everywhere {
         loop {
             let text = scrape(&self.scraped_at)?;
             let seen = metric(&text, "stain_records_total").unwrap_or(0.0);
-            if seen >= records && metric(&text, "stain_in_flight")? == 0.0 {
+            // The accounts come with a tick, the durations with the traces.
+            let written = metric(&text, "stain_traces_total{outcome=\"written\"}").unwrap_or(0.0);
+            let is_counted = metric(&text, "stain_e2e_seconds_count").unwrap_or(0.0) == written;
+            if seen >= records && is_counted && metric(&text, "stain_in_flight")? == 0.0 {
                 return Ok(text);
             }
             ensure!(std::time::Instant::now() < deadline, "never at rest:\n{text}");

@@ -71,7 +71,7 @@ fn at_a_rate_of_one_nothing_mixes() -> Result<()> {
     for (kind, records) in [
         (Kind::Handover, 20_000),
         (Kind::Filter, 20_000),
-        (Kind::Split, 4000),
+        (Kind::Split, 2500),
         (Kind::Nested, 6000),
         (Kind::Steal, 2000),
     ] {
