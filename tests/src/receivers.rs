@@ -2,14 +2,21 @@
 //!
 //! Owns: finding the Python environment that `cargo xtask setup test` makes, and running programs in it.
 
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::child::Guarded;
+use crate::child::{Ended, Guarded};
+use crate::pipeline::Pipeline;
+use crate::run::{LONG, SHORT};
+use crate::specs;
+use crate::stain::Agent;
+use crate::tally::{Gate, privileged};
+use crate::targets::Flavour;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 
@@ -19,6 +26,35 @@ pub fn folder() -> Option<PathBuf> {
     let running = std::env::current_exe().ok()?;
     let folders = running.ancestors().map(|folder| folder.join("receivers"));
     folders.take(5).find(|folder| folder.join("installed").is_file())
+}
+
+/// A privileged test that needs the receivers.
+pub fn gate(test: &str) -> Gate<'_> {
+    privileged(test).condition(folder().is_some(), "the receivers are not installed (cargo xtask setup test)")
+}
+
+/// One session of a pipeline of this many records, one in a hundred sampled, with these exports; gives the agent's own lines, too.
+pub fn session(folder: &Path, records: &str, exports: &[String]) -> Result<(Ended, String)> {
+    let mut pipeline = Pipeline::start(Flavour::C, &["--records", records], folder)?;
+    let arguments: Vec<&str> = exports.iter().flat_map(|url| ["--export", url]).collect();
+    let spec = specs::every(Flavour::C, 100).toml();
+    let agent = Agent::attach(pipeline.pid(), &spec, &arguments, folder, "agent")?;
+    pipeline.go()?;
+    pipeline.totals(LONG)?;
+    agent.signal(rustix::process::Signal::INT)?;
+    let ended = agent.wait(LONG)?;
+    ensure!(pipeline.finish(SHORT)?.status.success(), "the pipeline was harmed");
+    Ok((ended, std::fs::read_to_string(folder.join("agent.jsonl"))?))
+}
+
+/// Waits until somebody listens on a port of this machine.
+pub fn until_listening(port: u16) -> Result<()> {
+    let deadline = Instant::now() + SHORT;
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        ensure!(Instant::now() < deadline, "nobody listens on port {port}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 /// A receiver of OTLP that prints what it gets.

@@ -2,9 +2,7 @@
 //! cluster, which can be made to fail, and against a real broker where one is installed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::TcpStream;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use profiler_user::sink::sttr::{Payload, decode, from_text};
@@ -12,36 +10,17 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::types::RDKafkaRespErr;
 use serde_json::Value;
 use stain_tests::child::{Ended, Guarded};
-use stain_tests::pipeline::Pipeline;
-use stain_tests::receivers;
+use stain_tests::receivers::{self, gate};
 use stain_tests::report::stamp_times;
-use stain_tests::run::{LONG, SHORT, turn};
-use stain_tests::specs;
-use stain_tests::stain::Agent;
-use stain_tests::tally::{Gate, privileged};
-use stain_tests::targets::Flavour;
+use stain_tests::run::turn;
 use tempfile::TempDir;
 
 /// Nanoseconds from the source to each stamp, by trace.
 type Stamps = BTreeMap<u64, Vec<i64>>;
 
-fn gate(test: &str) -> Gate<'_> {
-    privileged(test)
-        .condition(receivers::folder().is_some(), "the receivers are not installed (cargo xtask setup test)")
-}
-
 /// A session of 20,000 records, one in a hundred sampled, with these exports.
 fn session(folder: &TempDir, exports: &[String]) -> Result<(Ended, Stamps)> {
-    let mut pipeline = Pipeline::start(Flavour::C, &["--records", "20000"], folder.path())?;
-    let arguments: Vec<&str> = exports.iter().flat_map(|url| ["--export", url]).collect();
-    let spec = specs::every(Flavour::C, 100).toml();
-    let agent = Agent::attach(pipeline.pid(), &spec, &arguments, folder.path(), "agent")?;
-    pipeline.go()?;
-    pipeline.totals(LONG)?;
-    agent.signal(rustix::process::Signal::INT)?;
-    let ended = agent.wait(LONG)?;
-    ensure!(pipeline.finish(SHORT)?.status.success(), "the pipeline was harmed");
-    let lines = std::fs::read_to_string(folder.path().join("agent.jsonl"))?;
+    let (ended, lines) = receivers::session(folder.path(), "20000", exports)?;
     let from_first = |times: Vec<u64>| {
         let first = times.first().copied().unwrap_or(0);
         times.iter().map(|time| time.wrapping_sub(first).cast_signed()).collect()
@@ -158,11 +137,7 @@ fn a_real_broker() -> Result<()> {
     command.args(["broker", "--listener-url", &address, "--advertised-listener-url", &address]);
     command.args(["--storage-engine", "memory://tansu/"]).current_dir(folder.path());
     let _broker = Guarded::spawn(&mut command)?;
-    let deadline = Instant::now() + SHORT;
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        ensure!(Instant::now() < deadline, "the broker does not listen");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    receivers::until_listening(port)?;
     let brokers = format!("127.0.0.1:{port}");
     // This one makes no topic of itself.
     let url = format!("kafka://{brokers}/nowhere?timeout=2s&flush=4s&spool=none");

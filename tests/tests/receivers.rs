@@ -1,42 +1,23 @@
 //! OpenTelemetry by receivers of others: what they decode is what the agent's own JSON lines say.
 
 use std::collections::BTreeMap;
-use std::net::{TcpListener, TcpStream};
-use std::time::{Duration, Instant};
+use std::net::TcpListener;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use stain_tests::child::Ended;
-use stain_tests::pipeline::Pipeline;
-use stain_tests::receivers::{self, Otlp};
+use stain_tests::receivers::{self, Otlp, gate};
 use stain_tests::report::stamp_times;
-use stain_tests::run::{LONG, SHORT, turn};
-use stain_tests::specs;
-use stain_tests::stain::Agent;
-use stain_tests::tally::{Gate, privileged};
-use stain_tests::targets::Flavour;
+use stain_tests::run::{SHORT, turn};
 use tempfile::TempDir;
 
 /// From the source to the end, ns, and each hop's, by trace.
 type Spans = BTreeMap<u64, (u64, Vec<u64>)>;
 
-fn gate(test: &str) -> Gate<'_> {
-    privileged(test)
-        .condition(receivers::folder().is_some(), "the receivers are not installed (cargo xtask setup test)")
-}
-
-/// One session of a pipeline of this many records, one in a hundred sampled.
+/// A session, and what its own lines say.
 fn session(folder: &TempDir, records: &str, exports: &[String]) -> Result<(Ended, Spans)> {
-    let mut pipeline = Pipeline::start(Flavour::C, &["--records", records], folder.path())?;
-    let arguments: Vec<&str> = exports.iter().flat_map(|url| ["--export", url]).collect();
-    let spec = specs::every(Flavour::C, 100).toml();
-    let agent = Agent::attach(pipeline.pid(), &spec, &arguments, folder.path(), "agent")?;
-    pipeline.go()?;
-    pipeline.totals(LONG)?;
-    agent.signal(rustix::process::Signal::INT)?;
-    let ended = agent.wait(LONG)?;
-    ensure!(pipeline.finish(SHORT)?.status.success(), "the pipeline was harmed");
-    Ok((ended, expected(&std::fs::read_to_string(folder.path().join("agent.jsonl"))?)?))
+    let (ended, lines) = receivers::session(folder.path(), records, exports)?;
+    Ok((ended, expected(&lines)?))
 }
 
 fn expected(lines: &str) -> Result<Spans> {
@@ -180,11 +161,7 @@ fn rotel_takes_every_span() -> Result<()> {
     let port = || -> Result<u16> { Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port()) };
     let (grpc, http) = (port()?, port()?);
     let rotel = receivers::rotel(grpc, http, &folder.path().join("pid").display().to_string())?;
-    let deadline = Instant::now() + SHORT;
-    while TcpStream::connect(("127.0.0.1", grpc)).is_err() {
-        ensure!(Instant::now() < deadline, "rotel does not listen");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    receivers::until_listening(grpc)?;
     let spool = folder.path().join("spool");
     let options = format!("flush=30s&metrics=no&spool={}", spool.display());
     let exports = [

@@ -391,8 +391,8 @@ fn says_the_ledger(text: &str, ledger: &Value) -> Result<()> {
         ("in_flight", "in flight"),
     ] {
         let count = ledger[key].as_u64().with_context(|| format!("{key} in {ledger}"))?;
-        let start = format!(" {row} ");
-        let line = text.lines().find(|line| line.trim_start().starts_with(start.trim_start()));
+        let start = format!("{row} ");
+        let line = text.lines().find(|line| line.trim_start().starts_with(&start));
         let line = line.with_context(|| format!("{row} in {text}"))?;
         let shown = line.split_whitespace().any(|word| word.replace(',', "") == count.to_string());
         ensure!(shown, "{key} {count} is not in {line:?}");

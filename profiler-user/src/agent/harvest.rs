@@ -81,7 +81,7 @@ impl Harvest {
 
     /// Takes over how long traces may stay at each of these sites. Not while a stage is off: it may be the very one that records are awaited at.
     pub(super) fn set_stage_ttls(&mut self, sites: &[Site], spec: &Spec) {
-        if spec.stages.iter().any(|stage| stage.off) {
+        if spec.has_off() {
             return;
         }
         for site in sites {

@@ -5,7 +5,7 @@ use profiler_common::limits::MAX_PROBES;
 use crate::assemble::ProbeTable;
 use crate::attach::{AttachError, Kernel};
 use crate::plan::Site;
-use crate::spec::{Level, Spec};
+use crate::spec::Spec;
 
 /// Sites that there is room for beyond those of the first processes: for later ones that run another build.
 const SPARE: u32 = 256;
@@ -21,8 +21,8 @@ impl Registry {
     /// Room to ask the kernel for when the first process has `sites` sites.
     pub(super) fn room_for(sites: usize) -> u32 {
         let sites = u32::try_from(sites).unwrap_or(MAX_PROBES);
-        // Each level that a session is given has sites of its own, and so have two sets for stages that are off.
-        sites.saturating_mul(Level::ALL.len() as u32 + 2).saturating_add(SPARE).min(MAX_PROBES)
+        // Each edition that a session is given has sites of its own.
+        sites.saturating_mul(Spec::EDITIONS).saturating_add(SPARE).min(MAX_PROBES)
     }
 
     /// Gives the sites of a process in an edition of the spec their probe ids: those of the same place in the same file keep theirs. They sleep in every other

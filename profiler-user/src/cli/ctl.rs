@@ -14,10 +14,7 @@ pub(super) fn run(args: &CtlArgs) -> anyhow::Result<ExitCode> {
     let found: Vec<(u32, PathBuf)> =
         place::folders().iter().flat_map(|folder| place::sockets(folder)).collect();
     let request = request(args, &found)?;
-    let answers = match args.agent {
-        Some(agent) => vec![named(&found, agent, request)?],
-        None => unnamed(&found, request)?,
-    };
+    let answers = answers(args, &found, request)?;
     for answer in &answers {
         match (args.format, answer.ok) {
             (TextOrJson::Json, _) => output::print(&answer.line())?,
@@ -29,6 +26,14 @@ pub(super) fn run(args: &CtlArgs) -> anyhow::Result<ExitCode> {
     Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// Of the agent that is meant; of all, where none is named and it is no more than a question.
+fn answers(args: &CtlArgs, found: &[(u32, PathBuf)], request: Request) -> anyhow::Result<Vec<Answer>> {
+    match args.agent {
+        Some(agent) => Ok(vec![named(found, agent, request)?]),
+        None => unnamed(found, request),
+    }
+}
+
 fn request(args: &CtlArgs, found: &[(u32, PathBuf)]) -> anyhow::Result<Request> {
     Ok(match &args.request {
         CtlRequest::Status => Request::Status,
@@ -36,10 +41,7 @@ fn request(args: &CtlArgs, found: &[(u32, PathBuf)]) -> anyhow::Result<Request> 
         CtlRequest::Budget { n } => Request::Budget(*n),
         CtlRequest::Level { level } => Request::Level(*level),
         CtlRequest::Stage { stage, state } => {
-            let answers = match args.agent {
-                Some(agent) => vec![named(found, agent, Request::Status)?],
-                None => unnamed(found, Request::Status)?,
-            };
+            let answers = answers(args, found, Request::Status)?;
             let number = match &answers[..] {
                 [answer] => number(stage, answer.status.as_ref().map_or(&[][..], |status| &status.stages))?,
                 // Which of several agents is meant is asked below.
@@ -59,8 +61,7 @@ fn number(meant: &str, stages: &[StageStatus]) -> anyhow::Result<usize> {
         return Ok(number);
     }
     let is_meant = |stage: &StageStatus| {
-        let name = stage.label.split_once(' ').map_or("", |(_, name)| name);
-        let code = stage.label.split_once(' ').map_or(stage.label.as_str(), |(code, _)| code);
+        let (code, name) = stage.label.split_once(' ').unwrap_or((&stage.label, ""));
         [stage.label.as_str(), name, code].contains(&meant)
     };
     let found: Vec<usize> =

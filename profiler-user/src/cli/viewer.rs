@@ -30,7 +30,7 @@ pub(super) fn run(args: &ViewerArgs) -> anyhow::Result<ExitCode> {
     let reader = report::open(&args.file)?;
     let (mut out, name): (Box<dyn Write>, _) = match &args.output {
         Some(path) => {
-            ensure_another(path, &args.file)?;
+            report::refuse_same(&args.file, path)?;
             let name = path.display().to_string();
             (Box::new(File::create(path).with_context(|| format!("cannot write to {name}"))?), name)
         }
@@ -83,10 +83,4 @@ fn write(
     out.write_all(&buffer).and_then(|()| out.flush()).map_err(Failed::Out)?;
     report::check(&account, path, reader.damage()).map_err(Failed::In)?;
     Ok(viewer.written())
-}
-
-/// Nobody wants to lose the recording by a slip of the hand.
-fn ensure_another(output: &Path, recording: &Path) -> anyhow::Result<()> {
-    super::report::refuse_same(recording, output)?;
-    Ok(())
 }

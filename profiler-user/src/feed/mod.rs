@@ -7,6 +7,7 @@
 mod account;
 pub mod channel;
 mod info;
+mod place;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tick;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 pub use account::{Account, Probing, Totals};
 pub use channel::{Hub, Receiver, Sender, channel};
 pub use info::{Attached, Clock, Notice, NoticeKind, SessionInfo, SiteInfo, StageInfo};
-pub(crate) use tick::place;
+pub use place::{Place, places};
 pub use tick::{Settings, Tick, cost, stage_hits, stage_rows};
 
 use crate::sink::Change;

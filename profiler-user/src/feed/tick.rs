@@ -1,12 +1,12 @@
 //! How a session stands, and what follows from its counts: rows of stages and cost. The agent's own summary is made by the same two functions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use profiler_common::ProbeCount;
 
+use super::place::{Place, places, same};
 use super::{SiteInfo, StageInfo};
 use crate::ledger::Ledger;
-use crate::plan::Class;
 use crate::sink::StageRow;
 use crate::stats::{Cost, Measured, ProbeHits};
 
@@ -59,10 +59,10 @@ pub fn stage_rows(stages: &[StageInfo], sites: &[SiteInfo], counts: &[ProbeCount
     let mut rows: Vec<StageRow> =
         stages.iter().zip(stage_hits(stages.len(), sites, counts)).map(row).collect();
     // A place that was probed at several levels is one site.
-    let mut places = HashSet::new();
+    let mut seen = HashSet::new();
     for (site, count) in sites.iter().zip(counts).filter(|(site, _)| !site.saves) {
         if let Some(row) = rows.get_mut(site.stage) {
-            row.sites += u64::from(places.insert(place(site)));
+            row.sites += u64::from(seen.insert(same(site)));
             row.unreadable = row.unreadable.saturating_add(count.unreadable);
             row.stamps = row.stamps.saturating_add(count.stamps);
         }
@@ -82,30 +82,16 @@ pub fn stage_hits(stages: usize, sites: &[SiteInfo], counts: &[ProbeCount]) -> V
     hits
 }
 
-/// What makes two sites one place: the stage, the file, what it is called, the class, and whether it only saves arguments. A place has a site for each level, and
-/// each time that stages are switched.
-pub(crate) fn place(site: &SiteInfo) -> (usize, &str, &str, Class, bool) {
-    (site.stage, site.file.as_str(), site.label.as_str(), site.class, site.saves)
-}
-
 /// What a session cost.
 #[must_use]
 pub fn cost(measured: Measured, sites: &[SiteInfo], counts: &[ProbeCount]) -> Cost {
-    // A place that was probed at several levels is one.
-    let mut places: HashMap<_, usize> = HashMap::new();
-    let mut all: Vec<ProbeHits> = Vec::new();
-    for (site, count) in sites.iter().zip(counts) {
-        let place = *places.entry(place(site)).or_insert(all.len());
-        match all.get_mut(place) {
-            Some(known) => known.hits = known.hits.saturating_add(count.hits),
-            None => all.push(ProbeHits {
-                probe: site.probe,
-                site: site.label.clone(),
-                class: site.class,
-                hits: count.hits,
-                ns_each: site.ns_each,
-            }),
-        }
-    }
-    Cost::new(measured, all)
+    let counted = sites.get(..counts.len()).unwrap_or(sites);
+    let hits = |place: &Place<'_>| ProbeHits {
+        probe: place.site.probe,
+        site: place.site.label.clone(),
+        class: place.site.class,
+        hits: place.count(counts).hits,
+        ns_each: place.site.ns_each,
+    };
+    Cost::new(measured, places(counted).iter().map(hits).collect())
 }

@@ -200,16 +200,20 @@ impl Spec {
         stage.level <= self.level && !stage.off
     }
 
+    /// How many numbers [`Spec::edition`] has.
+    pub const EDITIONS: u32 = Level::ALL.len() as u32 + 2;
+
     /// The number that the awake sites of the kernel program have, below 8 (see [`Config::level`](profiler_common::Config::level)). Each level has one; two more
     /// are for stages that are off, in turns, so that a new set can always be made while the old one is awake.
     #[must_use]
     pub fn edition(&self) -> u32 {
-        let levels = Level::ALL.len() as u32;
-        if self.stages.iter().any(|stage| stage.off) {
-            levels + u32::from(self.turn)
-        } else {
-            self.level as u32
-        }
+        if self.has_off() { Level::ALL.len() as u32 + u32::from(self.turn) } else { self.level as u32 }
+    }
+
+    /// Whether some stage is off.
+    #[must_use]
+    pub fn has_off(&self) -> bool {
+        self.stages.iter().any(|stage| stage.off)
     }
 }
 

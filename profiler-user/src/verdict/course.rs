@@ -68,43 +68,41 @@ struct Part {
     is_present: bool,
 }
 
-/// How it went with a hop in the time that is judged.
-pub(super) fn of(evidence: &Evidence<'_>, hop: Hop) -> Course {
-    over(evidence, hop, span(evidence).unwrap_or_default())
-}
-
 /// How many times as long a past is looked at.
 const LONGER: u64 = 10;
 
-/// How it went before, too, where the evidence has a past. What kind of course it is, ten times the time that is judged says: a longer one would drown what is
-/// new. Since when it is so is followed back as far as it was so all the time.
-pub(super) fn with_past(evidence: &Evidence<'_>, hop: Hop, now: Course) -> Course {
-    let (Some(past_ns), Some((from_ns, to_ns))) = (evidence.past_from_ns, span(evidence)) else { return now };
+/// How it went with a hop in the time that is judged, and how it did with what was before, where the evidence has a past. What kind of course that is, ten times
+/// the time that is judged says: a longer one would drown what is new. Since when it is so is followed back as far as it was so all the time.
+pub(super) fn of(evidence: &Evidence<'_>, hop: Hop) -> (Course, Course) {
+    let (from_ns, to_ns) = span(evidence).unwrap_or_default();
+    let usual = Usual::of(evidence, hop, (from_ns, to_ns));
+    let over = |from_ns: u64| over(evidence, hop, (from_ns, to_ns), usual);
+    let now = over(from_ns);
+    let Some(past_ns) = evidence.past_from_ns else { return (now, now) };
     let longer = |from_ns: u64| {
         let length_ns = to_ns.saturating_sub(from_ns).saturating_mul(LONGER);
         to_ns.saturating_sub(length_ns).max(past_ns).min(from_ns)
     };
     let mut start_ns = longer(from_ns);
-    let mut course = over(evidence, hop, (start_ns, to_ns));
+    let mut course = over(start_ns);
     if course.kind == CourseKind::Early || now.is_now && !course.is_now {
-        return now;
+        return (now, now);
     }
     while course.kind == CourseKind::Chronic && course.since_ns <= start_ns.max(past_ns) && start_ns > past_ns
     {
         start_ns = longer(start_ns);
-        let before = over(evidence, hop, (start_ns, to_ns));
+        let before = over(start_ns);
         if !before.is_now || before.since_ns >= course.since_ns {
             break;
         }
         course.since_ns = before.since_ns;
     }
-    course
+    (now, course)
 }
 
 /// How it went with a hop from one moment to another.
-fn over(evidence: &Evidence<'_>, hop: Hop, (from_ns, to_ns): (u64, u64)) -> Course {
+fn over(evidence: &Evidence<'_>, hop: Hop, (from_ns, to_ns): (u64, u64), usual: Usual) -> Course {
     let windows = &evidence.stats.windows;
-    let usual = Usual::of(evidence, hop, span(evidence).unwrap_or_default());
     let all = windows.sum(Subject::Hop(hop.0, hop.1), from_ns, to_ns).count();
     let most = (all / RECORDS).clamp(AT_LEAST, PARTS as u64) as usize;
     let division = windows.parts(from_ns, to_ns, most);

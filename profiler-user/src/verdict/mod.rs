@@ -112,9 +112,8 @@ pub fn judge_hops(evidence: &Evidence<'_>, hops: &[HopFigures]) -> Option<Verdic
     let worst = *flow::worst(hops)?;
     let whole: u128 = hops.iter().map(|hop| hop.figures.total_ns).sum();
     let hop = key(&worst);
-    let now = course::of(evidence, hop);
+    let (now, course) = course::of(evidence, hop);
     let (reason, busy) = reason(evidence, hops, &worst, now.kind == CourseKind::Transient);
-    let course = course::with_past(evidence, hop, now);
     let mut verdict = Verdict {
         hop,
         cause: worst.cause(),

@@ -152,7 +152,7 @@ impl<const N: usize> Chunk<N> {
         Self { bytes: [0; N], at: 0 }
     }
 
-    #[inline(always)]
+    #[inline]
     fn put<const M: usize>(mut self, field: [u8; M]) -> Self {
         if let Some(place) = self.bytes.get_mut(self.at..self.at + M) {
             place.copy_from_slice(&field);

@@ -37,8 +37,19 @@ pub struct Log {
     messages: VecDeque<Message>,
     /// Warnings and errors since the user looked.
     unseen: usize,
-    /// The last one only answered a key, and another key was pressed since.
-    passed: Option<bool>,
+    last: Last,
+}
+
+/// What the last message is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Last {
+    /// News: it stays.
+    #[default]
+    News,
+    /// The answer to the last key.
+    Answer,
+    /// The answer to a key, and another key was pressed since.
+    Passed,
 }
 
 impl Weight {
@@ -56,7 +67,7 @@ impl Log {
     /// Adds one.
     pub fn push(&mut self, at: Clock, weight: Weight, text: impl Into<String>) {
         let text = text.into();
-        self.passed = None;
+        self.last = Last::News;
         if weight > Weight::Info {
             self.unseen += 1;
         }
@@ -74,12 +85,14 @@ impl Log {
     /// Adds one that is the answer to a key, and shown until the next one.
     pub fn answer(&mut self, at: Clock, text: impl Into<String>) {
         self.push(at, Weight::Info, text);
-        self.passed = Some(false);
+        self.last = Last::Answer;
     }
 
     /// A key was pressed.
     pub fn pass(&mut self) {
-        self.passed = self.passed.map(|_| true);
+        if self.last == Last::Answer {
+            self.last = Last::Passed;
+        }
     }
 
     /// The messages, the latest first.
@@ -104,10 +117,10 @@ impl Log {
     pub fn status(&self) -> Option<&Message> {
         let grave =
             || self.latest_first().find(|message| message.weight > Weight::Info).filter(|_| self.unseen > 0);
-        match self.passed {
-            Some(false) => self.messages.back(),
-            Some(true) => grave(),
-            None => grave().or_else(|| self.messages.back()),
+        match self.last {
+            Last::Answer => self.messages.back(),
+            Last::Passed => grave(),
+            Last::News => grave().or_else(|| self.messages.back()),
         }
     }
 

@@ -127,7 +127,7 @@ fn found(model: &Model) -> Vec<bool> {
     match model.view {
         View::Traces => lists::traces(model).iter().map(|trace| lists::matches(model, trace)).collect(),
         View::Tasks => lists::tasks(model).iter().map(|row| lists::task_matches(model, row)).collect(),
-        View::Probes => sites::places(model).iter().map(|place| place.matches(model)).collect(),
+        View::Probes => sites::places(model).iter().map(|place| sites::matches(model, place)).collect(),
         View::Pipeline | View::Latency => {
             let subjects = lists::subjects(model);
             subjects.iter().map(|subject| lists::subject_matches(model, *subject)).collect()

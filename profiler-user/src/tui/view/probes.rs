@@ -1,13 +1,13 @@
 //! Probes: the settings as the kernel program has them, and every site with its hits and its cost.
 
-use crate::feed::{Probing, Settings, Tick};
+use crate::feed::{Place, Probing, Settings, Tick};
 use crate::plan::Class;
 use crate::sink::units;
 use crate::tui::lists;
 use crate::tui::message::Zone;
 use crate::tui::model::{Model, Time};
 use crate::tui::paint::{Pen, first_row};
-use crate::tui::sites::{self, Place};
+use crate::tui::sites;
 use crate::tui::theme::Ink;
 
 use super::health::per_second;
@@ -95,15 +95,16 @@ struct Rows<'a> {
 fn row(rows: &Rows<'_>, place: &Place<'_>, is_first: bool, pen: &mut Pen<'_>, y: u16) {
     let Rows { model, probing, ends: (before, after), layout } = rows;
     let site = place.site;
-    let (old, new) = (place.count(before), place.count(after));
+    let (old, new) = (place.count(&before.probes), place.count(&after.probes));
     let seconds = after.mono_ns.saturating_sub(before.mono_ns) as f64 / 1e9;
     let rate = if seconds > 0.0 { new.hits.saturating_sub(old.hits) as f64 / seconds } else { 0.0 };
-    let found = !model.search.is_empty() && place.matches(model);
+    let found = !model.search.is_empty() && sites::matches(model, place);
     let stage = lists::stage_label(model, site.stage);
     layout.cell(pen, y, 0, &stage, if is_first { Ink::Text } else { Ink::Dim });
     layout.cell(pen, y, 1, &site.label, if found { Ink::Found } else { Ink::Text });
     layout.cell(pen, y, 2, &site.file, Ink::Dim);
-    let (state, ink) = if probing.is_off(site.stage) {
+    let is_off = probing.is_off(site.stage);
+    let (state, ink) = if is_off {
         ("OFF", Ink::Warn)
     } else {
         (class(site.class), if site.class == Class::Stepped { Ink::Warn } else { Ink::Dim })
@@ -112,7 +113,6 @@ fn row(rows: &Rows<'_>, place: &Place<'_>, is_first: bool, pen: &mut Pen<'_>, y:
     let quiet = if new.hits == 0 { Ink::Warn } else { Ink::Text };
     layout.cell(pen, y, 4, &units::count(new.hits), quiet);
     let none = pen.glyphs().none.to_string();
-    let is_off = probing.is_off(site.stage);
     layout.cell(pen, y, 5, &if is_off { none.clone() } else { per_second(rate) }, quiet);
     layout.cell(
         pen,

@@ -1,6 +1,6 @@
 //! The table: from end to end, then every hop below the stage where it starts, branches moved in; the sums last.
 
-use crate::feed::Tick;
+use crate::feed::{Tick, stage_hits};
 use crate::sink::units;
 use crate::stats::Subject;
 use crate::tui::figures::{Part, Parts, columns};
@@ -144,13 +144,8 @@ impl Table<'_> {
 
     /// How often a stage is passed, by all records.
     fn hits_a_second(&self, stage: usize) -> Option<f64> {
-        let account = &self.model.data.account;
-        let sites = || account.sites().iter().filter(move |site| site.stage == stage && !site.saves);
-        let hits = |tick: &Tick| {
-            sites()
-                .filter_map(|site| tick.probes.get(site.probe as usize))
-                .fold(0u64, |sum, count| sum.saturating_add(count.hits))
-        };
+        let sites = self.model.data.account.sites();
+        let hits = |tick: &Tick| stage_hits(stage + 1, sites, &tick.probes).last().copied().unwrap_or(0);
         let (from, to) = self.model.span_ns();
         self.model.data.ticks.rates(from, to, 1, hits).first().copied().flatten()
     }
