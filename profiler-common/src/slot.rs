@@ -4,6 +4,8 @@
 //! the finished trace. The agent hands a slot back only after an RCU grace period, so that a program that found
 //! the slot before its trace ended can no longer be writing into it.
 
+use crate::Key;
+
 /// The number of a slot together with how often it has been used: names one trace, and is never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
@@ -75,6 +77,18 @@ impl Binding {
     }
 }
 
+/// A key that a trace was given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct BoundKey {
+    /// The key.
+    pub key: Key,
+    /// How many records of the key's owner had passed a source unseen when it was bound.
+    pub unseen: u64,
+    /// [`Handle`] of the trace while it has the key. Written last: with another handle the place holds nothing of the trace.
+    pub handle: u64,
+}
+
 /// Uses of a slot that can be told apart: some 10^12.
 pub const GENERATIONS: u64 = 1 << Binding::GENERATION_BITS;
 
@@ -141,7 +155,7 @@ pub struct SlotHeader {
     pub tid: u32,
     /// Task id where the trace began.
     pub task_id: u64,
-    /// How many records of the process had passed a source unseen when the trace began.
+    /// How many records of the first key's owner had passed a source unseen when the trace began.
     pub unseen: u64,
     /// [`Handle`] of the journey that this one branched off; 0 for none.
     pub parent: u64,
@@ -173,8 +187,10 @@ pub struct SlotHeader {
     pub extras_unreadable: u32,
     /// Times that the record was put into a batch with no room for one more sampled member.
     pub batches_dropped: u32,
+    /// Keys that the trace has whose owner is not the first one's: it has private keys and shared ones, or those of several processes.
+    pub foreign_keys: u32,
     /// Always 0: keeps neighbouring slots off each other's cache lines.
-    pub reserved: [u32; 5],
+    pub reserved: [u32; 4],
 }
 
 impl SlotHeader {
@@ -259,6 +275,7 @@ pub struct SavedArgs {
     pub tag_too: u64,
 }
 
+const _: () = assert!(size_of::<BoundKey>() == 32);
 const _: () = assert!(size_of::<SlotHeader>() == 192);
 const _: () = assert!(size_of::<FreeCursors>() == 128);
 const _: () = assert!(size_of::<CallKey>() == 24);

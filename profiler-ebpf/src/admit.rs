@@ -150,6 +150,7 @@ pub fn take_slot(hit: &Hit<'_>, beginning: &Beginning) -> Option<Journey> {
         (*header).keys_dropped = 0;
         (*header).extras_unreadable = 0;
         (*header).batches_dropped = 0;
+        (*header).foreign_keys = 0;
     }
     Some(Journey { handle, header })
 }

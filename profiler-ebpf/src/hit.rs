@@ -132,7 +132,7 @@ fn arrive<'a, const PLAIN: bool>(
     }
     if spec.flags & ProbeSpec::USES_SAVED != 0 && !restore(spec, process, frame) {
         count(Counter::EntryUnseen);
-        pass_unseen(spec, process, true);
+        missed::<PLAIN>(cookie, spec, frame, true);
         return None;
     }
     // Before the key: a predicate may guard the memory that the key reads.
@@ -142,16 +142,26 @@ fn arrive<'a, const PLAIN: bool>(
             Verdict::Fails => return None,
             Verdict::Unreadable(address) => {
                 site.unreadable();
-                pass_unseen(spec, process, unseen::may_hold_record(address));
-                if !PLAIN && spec.flags & (ProbeSpec::IS_OUTPUT | ProbeSpec::BRANCHES) != 0 {
-                    scope::doubt(cookie, frame);
-                }
+                missed::<PLAIN>(cookie, spec, frame, unseen::may_hold_record(address));
                 return None;
             }
         }
     }
     Some((cookie, frame, sequence))
 }
+
+/// A hit of which it is not known whether it counts, or whose it is. `is_record`: it may be a record's.
+#[inline(always)]
+fn missed<const PLAIN: bool>(cookie: u64, spec: &ProbeSpec, frame: &Frame, is_record: bool) {
+    pass_unseen(spec, (cookie >> 32) as u32, is_record);
+    if !PLAIN && spec.flags & WHAT_MAY_BE_MISSED != 0 {
+        journey::missed(cookie, frame, u64::from(is_record));
+    }
+}
+
+/// What a hit does beyond its key's own journey, and may have done where it is not known.
+const WHAT_MAY_BE_MISSED: u32 =
+    ProbeSpec::IS_OUTPUT | ProbeSpec::BRANCHES | ProbeSpec::HAS_ALSO | ProbeSpec::OPENS_SCOPE;
 
 /// The value of the site's key; one that cannot be read is counted.
 #[inline(always)]

@@ -66,19 +66,58 @@ impl Journey {
         }
     }
 
-    /// Whether this is still the record that began it. If not, it ends here and now.
+    /// Whether this is still the record that began it: whether no record has passed unseen since that may have taken one of its keys over. If not, it ends here and
+    /// now.
     #[inline(always)]
     pub fn is_sure(&self) -> bool {
-        // SAFETY: fields of a map value, which do not change while the trace is in flight.
-        let (owner, unseen) = unsafe {
-            (Key::new((*self.header).process, (*self.header).space, 0).process, (*self.header).unseen)
+        // SAFETY: a field of a map value.
+        let foreign_keys = unsafe { (&raw const (*self.header).foreign_keys).read_volatile() };
+        let sure = if foreign_keys == 0 {
+            // SAFETY: a field of a map value, which does not change while the trace is in flight.
+            unsafe { (*self.header).unseen == unseen::count(self.owner()) }
+        } else {
+            has_sure_keys(self.handle.0) != 0
         };
-        if unseen == unseen::count(owner) {
-            return true;
+        if !sure {
+            end::by_handle(self.handle.0, Outcome::SourceUnseen.code());
         }
-        end::by_handle(self.handle.0, Outcome::SourceUnseen.code());
-        false
+        sure
     }
+
+    /// The process of its first key, as keys have it.
+    #[inline(always)]
+    fn owner(&self) -> u32 {
+        // SAFETY: fields of a map value, which do not change while the trace is in flight.
+        unsafe { Key::new((*self.header).process, (*self.header).space, 0).process }
+    }
+
+    /// A key of another process than the first one's was given, or (`change` wraps) taken away.
+    #[inline(always)]
+    fn count_foreign(&self, key: Key, change: u32) {
+        if key.process != self.owner() {
+            add_to!(self, foreign_keys, change);
+        }
+    }
+}
+
+/// 1 if all keys that a trace has are as sure as when they were bound. Only of traces with keys of several owners: one of those that have a single owner knows it from
+/// its header.
+#[inline(never)]
+fn has_sure_keys(handle: u64) -> u64 {
+    let (Some(config), handle) = (CONFIG.get(0), Handle(handle)) else { return 0 };
+    for index in 0..MAX_KEYS {
+        if index >= config.max_keys {
+            break;
+        }
+        let Some(bound) = BINDINGS.get_ptr(place(config, handle, index)) else { break };
+        // SAFETY: fields of a map value. The handle is written last, and taken off when the key is taken away.
+        let (holder, process, unseen) =
+            unsafe { ((&raw const (*bound).handle).read_volatile(), (*bound).key.process, (*bound).unseen) };
+        if holder == handle.0 && unseen != unseen::count(process) {
+            return 0;
+        }
+    }
+    1
 }
 
 /// A key's binding, as found.
@@ -117,8 +156,9 @@ fn look_up(config: &Config, key: Key) -> Option<Bound> {
     let bound = BINDINGS.get_ptr(place(config, handle, word.index()))?;
     let header = SLOTS.get_ptr_mut(handle.slot())?;
     // SAFETY: a slot whose handle was in flight during this run is not handed on before the run is over (grace period),
-    // and neither its handle nor a binding of it changes while it has this handle.
+    // and neither its handle nor the key of a binding of it changes while it has this handle.
     let same = unsafe {
+        let bound = &raw const (*bound).key;
         (*header).handle == handle.0
             && (*bound).value == key.value
             && (*bound).space == key.space
@@ -146,18 +186,24 @@ pub fn find_sure(config: &Config, key: Key) -> Option<Journey> {
 #[inline(always)]
 pub fn unbind(config: &Config, key: Key) {
     if let Some(bound) = look_up(config, key) {
-        unbind_found(&bound, key);
+        unbind_found(config, &bound, key);
     }
 }
 
 #[inline(always)]
-fn unbind_found(bound: &Bound, key: Key) {
+fn unbind_found(config: &Config, bound: &Bound, key: Key) {
     // SAFETY: an element of the hash map, 8-byte aligned. If it was freed and taken by another key meanwhile it holds another word, since words are
     // never used twice, and the exchange fails.
     if !unsafe { atomic::compare_exchange(bound.element, bound.word.0, Binding::ENDING.0) } {
         return;
     }
     remove(key);
+    // Before the trace is let go of: until then its slot is its own.
+    if let Some(place) = BINDINGS.get_ptr_mut(place(config, bound.journey.handle, bound.word.index())) {
+        // SAFETY: an aligned word of a map value. Having won the exchange, this program alone takes this binding away.
+        unsafe { (&raw mut (*place).handle).write_volatile(0) };
+    }
+    bound.journey.count_foreign(key, u32::MAX);
     bound.journey.let_go();
 }
 
@@ -171,12 +217,18 @@ pub fn publish(config: &Config, journey: &Journey, key: Key) -> bool {
 #[inline(always)]
 fn put(config: &Config, journey: &Journey, key: Key, index: u32) -> bool {
     let Some(bound) = BINDINGS.get_ptr_mut(place(config, journey.handle, index)) else { return false };
-    // SAFETY: the place is this binding's alone: no index is given twice.
-    unsafe { *bound = key };
+    // SAFETY: the place is this binding's alone: no index is given twice. The handle last.
+    unsafe {
+        (*bound).key = key;
+        (*bound).unseen = unseen::count(key.process);
+        (&raw mut (*bound).handle).write_volatile(journey.handle.0);
+    }
     let word = Binding::new(journey.handle, index);
     marks::add(key);
     if IN_FLIGHT.insert(key, word.0, u64::from(BPF_NOEXIST)).is_err() {
         marks::take_off(key);
+        // SAFETY: as above.
+        unsafe { (&raw mut (*bound).handle).write_volatile(0) };
         return false;
     }
     // Whoever ended the trace meanwhile may not have seen this binding.
@@ -196,7 +248,7 @@ pub fn bind(handle: u64, key: &Key) -> u64 {
         if bound.journey.handle.0 == handle {
             return 0;
         }
-        unbind_found(&bound, key);
+        unbind_found(config, &bound, key);
     }
     let Some(journey) = Journey::of(handle).filter(|_| handle != 0) else { return 0 };
     let index = add_to!(journey, keys, 1);
@@ -204,7 +256,9 @@ pub fn bind(handle: u64, key: &Key) -> u64 {
         return not_bound(&journey, Counter::KeysFull);
     }
     journey.hold();
+    journey.count_foreign(key, 1);
     if !put(config, &journey, key, index) {
+        journey.count_foreign(key, u32::MAX);
         journey.let_go();
         return not_bound(&journey, Counter::KeysRefused);
     }
@@ -248,8 +302,8 @@ pub fn release(handle: u64) -> u64 {
             break;
         }
         let Some(bound) = BINDINGS.get_ptr(place(config, handle, index)) else { break };
-        // SAFETY: a map value that does not change while the slot has this handle.
-        let key = unsafe { *bound };
+        // SAFETY: a field of a map value that does not change while the slot has this handle.
+        let key = unsafe { (*bound).key };
         take_away(key, Binding::new(handle, index));
     }
     0

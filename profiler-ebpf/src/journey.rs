@@ -127,6 +127,27 @@ pub fn finish(cookie: u64, found: u64, frame: &Frame) -> u64 {
     0
 }
 
+/// What a hit may have done of which it is not known whether it counts, or whose it is (`is_record` 0: no record's): its key, handed on, may be an older record's, the
+/// scopes that are open may not have stayed empty, and what follows on the thread may be in a scope of its own.
+#[inline(never)]
+pub fn missed(cookie: u64, frame: &Frame, is_record: u64) -> u64 {
+    let Some(spec) = PROBES.get(cookie as u32) else { return 0 };
+    if spec.flags & ProbeSpec::HAS_ALSO != 0
+        && is_record != 0
+        && let Some(more) = MORE.get(cookie as u32)
+    {
+        unseen::note(Key::new((cookie >> 32) as u32, more.also_space, 0).process);
+    }
+    let opens = spec.flags & ProbeSpec::OPENS_SCOPE != 0 && is_record != 0;
+    if opens || spec.flags & (ProbeSpec::IS_OUTPUT | ProbeSpec::BRANCHES) != 0 {
+        scope::doubt(cookie, frame);
+    }
+    if opens {
+        scope::open(cookie, 0, frame);
+    }
+    0
+}
+
 /// Binds the further key of this stage.
 #[inline(never)]
 fn also(cookie: u64, handle: u64, frame: &Frame) -> u64 {

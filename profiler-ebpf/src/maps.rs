@@ -5,7 +5,7 @@ use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use profiler_common::limits::{
     MAX_OPEN_CALLS, MAX_PROCESSES, MAX_SOURCE_TASKS, NOTICE_RING_BYTES, UNSEEN_COUNTS,
 };
-use profiler_common::slot::{CallKey, FreeCursors, SavedArgs};
+use profiler_common::slot::{BoundKey, CallKey, FreeCursors, SavedArgs};
 use profiler_common::{
     Batch, Config, Counter, Entry, Extra, Key, Predicate, ProbeCount, ProbeMore, ProbeSpec, ScopeStack,
     SequenceKey, SlotHeader, ThreadKey,
@@ -52,7 +52,7 @@ pub static IN_FLIGHT: HashMap<Key, u64> = HashMap::with_max_entries(1, 0);
 
 /// The keys of each trace: `max_keys` a slot.
 #[map]
-pub static BINDINGS: Array<Key> = Array::with_max_entries(1, 0);
+pub static BINDINGS: Array<BoundKey> = Array::with_max_entries(1, 0);
 
 /// The scopes of each thread that has had one.
 #[map]

@@ -28,6 +28,7 @@ pub mod specs;
 pub mod stain;
 pub mod tally;
 pub mod targets;
+pub mod told;
 pub mod traffic;
 pub mod truth;
 pub mod windows;

@@ -161,6 +161,17 @@ pub fn deep_target(unwinds: bool) -> Result<PathBuf> {
     build(command, if unwinds { "deep-unwinds" } else { "deep" }, &[source])
 }
 
+/// Stages that are called when told to, in a file through which exceptions may pass or not: see `tests/targets/told/told.c`.
+pub fn told_target(unwinds: bool) -> Result<PathBuf> {
+    let source = sources().join("told/told.c");
+    let mut command = if unwinds { Flavour::Cpp } else { Flavour::C }.command();
+    if unwinds {
+        command.args(["-x", "c++"]);
+    }
+    command.arg(&source);
+    build(command, if unwinds { "told-unwinds" } else { "told" }, &[source])
+}
+
 /// A part of `common`, compiled once for all flavours.
 fn object(part: &str) -> Result<PathBuf> {
     let source = sources().join("common").join(part).with_extension("c");

@@ -220,14 +220,17 @@ fn headers(kernel: &Kernel) -> impl Iterator<Item = SlotHeader> + '_ {
 
 /// Whether the record may live on in another process.
 fn is_shared(header: &SlotHeader) -> bool {
-    header.space & Key::SHARED != 0
+    // A private key first and keys of others besides: one of these is shared, or it would not have come so far.
+    header.space & Key::SHARED != 0 || header.foreign_keys != 0
 }
 
 /// Whether a header that was read as open can be believed. The first reading may have met the kernel program in the midst of filling the slot,
 /// and hold a new handle beside the start of the slot's last use. `Open` is written last: a reading after one that saw it is whole.
 fn is_settled(kernel: &Kernel, read: &SlotHeader) -> bool {
-    let what_matters =
-        |header: &SlotHeader| (header.handle, header.start_ns, header.process, header.live_keys);
+    let what_matters = |header: &SlotHeader| {
+        let &SlotHeader { handle, start_ns, process, space, live_keys, foreign_keys, .. } = header;
+        (handle, start_ns, process, space, live_keys, foreign_keys)
+    };
     let again = kernel.shared().header(Handle(read.handle).slot());
     again.is_some_and(|again| what_matters(&again) == what_matters(read))
 }

@@ -51,7 +51,8 @@ pub fn header(bytes: &[u8; HEADER_BYTES]) -> SlotHeader {
         keys_dropped: at.u32(),
         extras_unreadable: at.u32(),
         batches_dropped: at.u32(),
-        reserved: [0; 5],
+        foreign_keys: at.u32(),
+        reserved: [0; 4],
     }
 }
 
