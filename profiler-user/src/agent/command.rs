@@ -79,6 +79,7 @@ impl Running {
         self.set(wanted);
         let (from, to) = (before.get(setting), self.settings()?.get(setting));
         if to != wanted.get(setting) {
+            self.set(before);
             return Ok(Answer::refused(format!(
                 "the kernel program did not take the new {}; it is {to}",
                 setting.name()

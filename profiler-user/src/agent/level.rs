@@ -4,7 +4,7 @@
 //! wakes them and puts the old ones to sleep; then these are taken off. So no journey is stamped by a half of a level's sites, and of several probes on one
 //! instruction those that end scopes are always set first.
 
-use crate::attach::Links;
+use crate::attach::{AttachError, Kernel, Links};
 use crate::control::Answer;
 use crate::plan::stage_of_call;
 use crate::sink::Setting;
@@ -72,10 +72,8 @@ impl Running {
             let new: Vec<usize> =
                 (0..).zip(stages).filter(|(_, both)| is_new(*both)).map(|(stage, _)| stage).collect();
             kernel.forget_calls(|call| new.contains(&stage_of_call(call)))?;
-            kernel.set_level(spec.edition());
-            if kernel.settings()?.level != spec.edition() {
-                return Err(AgentError::Unconfirmed);
-            }
+            let read = |kernel: &Kernel| kernel.settings().map(|config| config.level);
+            switch(kernel, Kernel::set_level, read, [self.spec.edition(), spec.edition()])?;
         }
         self.spec = spec;
         if self.kernel.is_some() {
@@ -99,5 +97,43 @@ impl Running {
             links.push(kernel.attach_more(pid, traced.number, &sites)?);
         }
         Ok(links)
+    }
+}
+
+/// Gives the kernel program another edition, `[from, to]`. If that is not what it then has, or if it cannot be asked, it gets the one before again: the sites of the
+/// new one are about to be taken off.
+fn switch<K>(
+    kernel: &mut K,
+    set: impl Fn(&mut K, u32),
+    read: impl Fn(&K) -> Result<u32, AttachError>,
+    [from, to]: [u32; 2],
+) -> Result<(), AgentError> {
+    set(kernel, to);
+    let why = match read(kernel) {
+        Ok(has) if has == to => return Ok(()),
+        Ok(_) => AgentError::Unconfirmed,
+        Err(error) => error.into(),
+    };
+    set(kernel, from);
+    Err(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AgentError, AttachError, switch};
+
+    #[test]
+    fn what_is_not_confirmed_is_set_back() {
+        let set = |kernel: &mut Vec<u32>, edition| kernel.push(edition);
+        let last = |kernel: &Vec<u32>| Ok(kernel.last().copied().unwrap_or_default());
+        let mut kernel = Vec::new();
+        assert!(switch(&mut kernel, set, last, [3, 4]).is_ok());
+        assert_eq!(kernel, [4]);
+        let unmoved = switch(&mut kernel, set, |_| Ok(3), [4, 0]);
+        assert!(matches!(unmoved, Err(AgentError::Unconfirmed)));
+        assert_eq!(kernel, [4, 0, 4]);
+        let silent = switch(&mut kernel, set, |_| Err(AttachError::Map("CONFIG")), [4, 1]);
+        assert!(matches!(silent, Err(AgentError::Attach(AttachError::Map("CONFIG")))));
+        assert_eq!(kernel, [4, 0, 4, 1, 4]);
     }
 }
