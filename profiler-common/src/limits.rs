@@ -63,7 +63,7 @@ pub const MAX_KEYS: u32 = 8;
 /// Scopes open at the same time on one thread.
 pub const MAX_SCOPES: usize = 8;
 
-/// Threads with an open scope at the same time, at most.
+/// Living threads that have had a scope of a sampled record, at most: each keeps its place until it ends.
 pub const MAX_SCOPE_THREADS: u32 = 8192;
 
 /// Largest ordinal of a branch: what a byte of its path can hold.

@@ -133,7 +133,7 @@ impl Bound {
                  (--max-open-traces)"
             ),
             Self::Scopes => format!(
-                "{count} scopes were not opened: their thread had {MAX_SCOPES} open already, or {MAX_SCOPE_THREADS} threads had some, bounds that are \
+                "{count} scopes were not opened: their thread had {MAX_SCOPES} open already, or {MAX_SCOPE_THREADS} living threads have had some, bounds that are \
                  fixed; what happened within is on no trace"
             ),
             Self::Batches => format!(

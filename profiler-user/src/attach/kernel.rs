@@ -3,12 +3,11 @@
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::{Program, ProgramError, RawTracePoint, RawTracePointRunOptions, TestRun as _};
-use profiler_common::slot::{CallKey, SavedArgs};
 use profiler_common::{
     Config, Counter, Handle, Notice, NoticeKind, Outcome, Predicate, ProbeCount, ProbeMore, ProbeSpec,
-    SequenceKey,
 };
 
+use super::belongings::Belongings;
 use super::error::AttachError;
 use super::links::{self, Backend, Links};
 use super::multi::{MultiSupport, multi_support};
@@ -17,9 +16,6 @@ use super::programs::{Kind, Programs};
 use super::settings::LiveSettings;
 use super::shared::{Shared, SharedFds};
 use crate::plan::Site;
-
-/// Elements of the table of open calls that are looked at, at most: it has fewer, and a walk may begin again.
-const MAX_WALK: usize = 1 << 20;
 
 /// What to load.
 #[derive(Clone, Debug)]
@@ -72,9 +68,8 @@ pub struct Kernel {
     counters: PerCpuArray<MapData, u64>,
     probe_counts: PerCpuArray<MapData, ProbeCount>,
     processes: HashMap<MapData, u32, u32>,
-    sequences: HashMap<MapData, SequenceKey, u64>,
+    belongings: Belongings,
     notices: RingBuf<MapData>,
-    calls: HashMap<MapData, CallKey, SavedArgs>,
     probes: u32,
 }
 
@@ -102,9 +97,8 @@ impl Kernel {
             counters: take(&mut ebpf, "COUNTERS")?,
             probe_counts: take(&mut ebpf, "PROBE_COUNTS")?,
             processes: take(&mut ebpf, "PROCESSES")?,
-            sequences: take(&mut ebpf, "SEQUENCES")?,
+            belongings: Belongings::of(&mut ebpf)?,
             notices: take(&mut ebpf, "NOTICES")?,
-            calls: take(&mut ebpf, "CALLS")?,
             ebpf,
             programs,
             shared,
@@ -156,22 +150,7 @@ impl Kernel {
     /// # Errors
     /// When the kernel refuses the look.
     pub fn forget_calls(&mut self, is_meant: impl Fn(u32) -> bool) -> Result<(), AttachError> {
-        let failed = |error: &aya::maps::MapError| AttachError::Load(chain(error));
-        let mut meant = Vec::new();
-        // Other calls come and go meanwhile, so that the walk may begin again: it ends all the same.
-        for key in self.calls.keys().take(MAX_WALK) {
-            let key = key.map_err(|error| failed(&error))?;
-            if is_meant(key.call) {
-                meant.push(key);
-            }
-        }
-        for key in meant {
-            match self.calls.remove(&key) {
-                Ok(()) | Err(aya::maps::MapError::KeyNotFound) => {}
-                Err(error) => return Err(failed(&error)),
-            }
-        }
-        Ok(())
+        self.belongings.forget_calls(is_meant)
     }
 
     /// The settings that the kernel program has, read back from its map.
@@ -238,14 +217,16 @@ impl Kernel {
         }
     }
 
-    /// A process is no longer a target, and its sequences are over. Its links are the caller's to drop.
+    /// A process is gone, or has become another program: it is no longer a target, and what was kept of it is over. Its links the caller has dropped before.
     pub fn forget(&mut self, pid: u32, number: u32) {
         // It may be gone already; then there is nothing to forget.
         let _ = self.processes.remove(&pid);
-        let keys: Vec<SequenceKey> =
-            self.sequences.keys().flatten().filter(|key| key.process == number).collect();
-        for key in keys {
-            let _ = self.sequences.remove(&key);
+        self.belongings.forget_process(number);
+        // Most threads were forgotten when they ended; the one that became another program has not.
+        for thread in self.belongings.threads_with_scopes(number) {
+            if let Err(error) = self.run("stain_forget", [thread.process.into(), thread.tid.into()]) {
+                log::debug!("scopes of thread {} are not forgotten: {error}", thread.tid);
+            }
         }
     }
 
@@ -294,14 +275,19 @@ impl Kernel {
     /// # Errors
     /// When the kernel refuses to run the program.
     pub fn end_trace(&self, handle: Handle, outcome: Outcome) -> Result<(), AttachError> {
-        let Some(Program::RawTracePoint(program)) = self.ebpf.program("stain_end") else {
-            return Err(AttachError::Load("it has no program `stain_end`".to_owned()));
+        self.run("stain_end", [handle.0, outcome.code().into()])
+    }
+
+    /// Runs a program that is attached to nothing, once.
+    fn run(&self, name: &str, [one, other]: [u64; 2]) -> Result<(), AttachError> {
+        let Some(Program::RawTracePoint(program)) = self.ebpf.program(name) else {
+            return Err(AttachError::Load(format!("it has no program `{name}`")));
         };
         let mut options = RawTracePointRunOptions::new();
         let [first, second, ..] = &mut options.args;
-        (*first, *second) = (handle.0, u64::from(outcome.code()));
+        (*first, *second) = (one, other);
         // What the program returns is not asked for: aya's wrapper around it always returns 0.
-        program.test_run(options).map_err(|error| program_error("stain_end", error))?;
+        program.test_run(options).map_err(|error| program_error(name, error))?;
         Ok(())
     }
 
@@ -337,7 +323,10 @@ fn share(ebpf: &Ebpf, config: &Config) -> Result<Shared, AttachError> {
     Shared::new(&fds, config)
 }
 
-fn take<T: TryFrom<aya::maps::Map>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, AttachError> {
+pub(super) fn take<T: TryFrom<aya::maps::Map>>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+) -> Result<T, AttachError> {
     ebpf.take_map(name).and_then(|map| T::try_from(map).ok()).ok_or(AttachError::Map(name))
 }
 

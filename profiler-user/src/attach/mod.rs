@@ -4,6 +4,7 @@
 //! since the kernel closes what it held. Refuses: choosing sites, understanding stamps.
 
 mod bare;
+mod belongings;
 mod clock;
 mod error;
 mod grace;
