@@ -21,6 +21,8 @@ pub struct Config {
     /// Added to the monotonic clock, gives the clock whose whole seconds are the budget's windows. Never changes while
     /// attached, so that a step of the wall clock can neither open a second window nor close the budget.
     pub window_phase_ns: u64,
+    /// How long a trace may last, ns: what is known of a record by its key alone is no longer believed after that.
+    pub ttl_ns: u64,
     /// A [`SequenceMode`].
     pub sequence: u32,
     /// New traces in one window at most; 0: no bound.
@@ -97,6 +99,6 @@ pub struct SequenceKey {
     pub task: u64,
 }
 
-const _: () = assert!(size_of::<Config>() == 88);
+const _: () = assert!(size_of::<Config>() == 96);
 const _: () = assert!(size_of::<Key>() == 16);
 const _: () = assert!(size_of::<SequenceKey>() == 16);

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
 pub enum Counter {
-    /// Records that the rate chose at a source.
+    /// Records that the rate chose: at a source, or, by their key where no source is probed, at the first stage that they came to.
     Sampled = 0,
     /// Sampled records that became traces.
     Admitted = 1,

@@ -87,5 +87,8 @@ pub const MAX_TEXT_BYTES: u32 = 64;
 /// Extras of one trace (attributes, record times, batches), at most.
 pub const MAX_EXTRAS: u32 = 256;
 
+/// Records that were sampled by their key where no source is probed, and refused: how many are remembered, so that each is counted once.
+pub const MAX_REFUSED: u32 = 65_536;
+
 /// Bytes of the notice ring. A notice that finds no room is found again in its slot: nothing is lost by it.
 pub const NOTICE_RING_BYTES: u32 = 1 << 18;

@@ -95,6 +95,8 @@ impl ProbeSpec {
     pub const BY_TRAMPOLINE: u32 = 1 << 16;
     /// The batch with this key is over after this hit: its key may be another batch's next.
     pub const ENDS_BATCH: u32 = 1 << 17;
+    /// Ends the records that [`ProbeSpec::CAN_BEGIN`] sites began or refused: one that was refused is over, and its key may be another record's next.
+    pub const ENDS_REFUSED: u32 = 1 << 18;
     /// What a plain site never has: such a hit goes the long way.
     pub const IS_SPECIAL: u32 = Self::KEY_IS_SCOPE
         | Self::OPENS_SCOPE
@@ -105,7 +107,8 @@ impl ProbeSpec {
         | Self::KEY_IS_BATCH
         | Self::HAS_ATTRIBUTES
         | Self::IS_OUTPUT
-        | Self::CAN_BEGIN;
+        | Self::CAN_BEGIN
+        | Self::ENDS_REFUSED;
     /// Name space of keys that are threads: such a trace ends with its thread.
     pub const SPACE_THREAD: u32 = 1;
     /// Name space of all other keys, in a spec that names none.

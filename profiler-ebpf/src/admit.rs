@@ -4,13 +4,13 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 use profiler_common::budget::{self, Verdict};
 use profiler_common::limits::CAS_TRIES;
 use profiler_common::recipe::{key_hash, key_trace_id};
-use profiler_common::{Config, Counter, Handle, Key, SlotState, trace_id};
+use profiler_common::{Config, Counter, Handle, Key, SlotHeader, SlotState, trace_id};
 
 use crate::count::count;
 use crate::hit::Hit;
 use crate::in_flight::{self, Journey};
 use crate::maps::{BUDGET, OPEN, SLOTS};
-use crate::{atomic, frame, free_list, sequence, stamp, unseen};
+use crate::{atomic, frame, free_list, refused, sequence, stamp, unseen};
 
 /// What a journey begins with, besides the hit.
 pub struct Beginning {
@@ -61,13 +61,32 @@ pub fn start(hit: &Hit<'_>, key: Key, taken: u64) -> Option<Journey> {
 #[inline(always)]
 pub fn by_key(hit: &Hit<'_>, key: Key, flags: u32) -> Option<Journey> {
     let config = hit.config;
-    if !is_sampled(config, key_hash(key.value)) {
+    if !is_sampled_key(config, key) {
+        return None;
+    }
+    let is_first_of_some = flags & SlotHeader::PARTIAL != 0;
+    if is_first_of_some && refused::is_known(config, key) {
         return None;
     }
     count(Counter::Sampled);
-    let now_ns = may_begin(config)?;
+    let begun = begin_by_key(hit, key, flags);
+    if begun.is_none() && is_first_of_some {
+        refused::note(key);
+    }
+    begun
+}
+
+#[inline(always)]
+fn begin_by_key(hit: &Hit<'_>, key: Key, flags: u32) -> Option<Journey> {
+    let now_ns = may_begin(hit.config)?;
     let task = hit.task_or_unknown();
     begin(hit, &Beginning { key, task, sequence: 0, trace_id: key_trace_id(key.value), now_ns, flags })
+}
+
+/// Whether the record with this key is sampled, where keys decide.
+#[inline(always)]
+pub fn is_sampled_key(config: &Config, key: Key) -> bool {
+    is_sampled(config, key_hash(key.value))
 }
 
 /// The moment, if nothing forbids a new trace.

@@ -254,7 +254,8 @@ const ALWAYS_LOOKED_AT: u32 = ProbeSpec::USES_SAVED
     | ProbeSpec::READS_MORE
     | ProbeSpec::HAS_BATCH
     | ProbeSpec::KEY_IS_BATCH
-    | ProbeSpec::CAN_BEGIN;
+    | ProbeSpec::CAN_BEGIN
+    | ProbeSpec::ENDS_REFUSED;
 
 #[inline(always)]
 fn call_key(spec: &ProbeSpec, process: u32, frame: &Frame) -> CallKey {

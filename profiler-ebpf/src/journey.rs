@@ -10,7 +10,7 @@ use crate::frame::Frame;
 use crate::hit::{Hit, unreadable};
 use crate::in_flight::{self, Journey};
 use crate::maps::{MORE, PROBES};
-use crate::{admit, attributes, batch, branch, end, key, scope, stamp, unseen};
+use crate::{admit, attributes, batch, branch, end, key, refused, scope, stamp, unseen};
 
 /// No stamp was taken.
 pub const NO_ENTRY: u32 = u32::MAX;
@@ -60,6 +60,9 @@ fn of_key(cookie: u64, value: u64, frame: &Frame) -> u64 {
     let begun = if hit.spec.role == Role::Start as u8 {
         admit::start(&hit, key, 0)
     } else {
+        if hit.spec.flags & ProbeSpec::ENDS_REFUSED != 0 && admit::is_sampled_key(hit.config, key) {
+            refused::forget(key);
+        }
         if let Some(journey) = in_flight::find_sure(hit.config, key) {
             return journey.handle.0;
         }

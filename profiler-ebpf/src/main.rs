@@ -24,6 +24,7 @@ mod lifecycle;
 mod maps;
 mod marks;
 mod predicate;
+mod refused;
 mod scope;
 mod sequence;
 mod stamp;
@@ -31,8 +32,8 @@ mod unseen;
 
 use aya_ebpf::macros::{raw_tracepoint, uprobe, uretprobe};
 use aya_ebpf::programs::{ProbeContext, RawTracePointContext, RetProbeContext};
-
 use profiler_common::ThreadKey;
+
 // Three programs for three kinds of sites: each is verified by itself, and a plain site does not pay for what the others do. Each comes twice: for an
 // instruction that was reached, and for a function with a return trampoline that returned.
 
@@ -85,7 +86,6 @@ pub fn stain_end(ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// A thread ends.
 /// Run by the agent, never attached: forgets the scopes of the thread in the second argument, of the process in the first, which is gone.
 #[raw_tracepoint]
 pub fn stain_forget(ctx: RawTracePointContext) -> i32 {
@@ -94,6 +94,7 @@ pub fn stain_forget(ctx: RawTracePointContext) -> i32 {
     0
 }
 
+/// A thread ends.
 #[raw_tracepoint(tracepoint = "sched_process_exit")]
 pub fn stain_exit(_ctx: RawTracePointContext) -> i32 {
     lifecycle::thread_exit();

@@ -114,6 +114,10 @@ pub static FREE_CURSORS: Array<FreeCursors> = Array::with_max_entries(1, MMAPABL
 #[map]
 pub static CALLS: LruHashMap<CallKey, SavedArgs> = LruHashMap::with_max_entries(MAX_OPEN_CALLS, 0);
 
+/// Records that were sampled by their key where no source is probed, and refused: when, on the monotonic clock, ns.
+#[map]
+pub static REFUSED: LruHashMap<Key, u64> = LruHashMap::with_max_entries(1, 0);
+
 /// Notices to the agent.
 #[map]
 pub static NOTICES: RingBuf = RingBuf::with_byte_size(NOTICE_RING_BYTES, 0);

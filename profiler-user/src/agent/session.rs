@@ -171,6 +171,7 @@ impl Running {
             rate: sampling.rate,
             wall_offset_ns: offset,
             window_phase_ns: offset % SECOND_NS,
+            ttl_ns: u64::try_from(sampling.trace_ttl.as_nanos()).unwrap_or(u64::MAX),
             sequence: sampling.sequence as u32,
             budget: sampling.max_traces_per_second,
             max_entries: sampling.max_entries_per_trace,

@@ -9,7 +9,7 @@ use aya::maps::{Map, MapData};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use aya_obj::Object;
 use aya_obj::generated::bpf_insn;
-use profiler_common::limits::MAX_OPEN_CALLS;
+use profiler_common::limits::{MAX_OPEN_CALLS, MAX_REFUSED};
 
 use super::error::AttachError;
 use super::kernel::Settings;
@@ -59,6 +59,7 @@ pub(super) fn load(settings: &Settings) -> Result<Ebpf, AttachError> {
         .map_max_entries("MORE", if *more { probes } else { 1 })
         .map_max_entries("SCOPES", (*scope_threads).max(1))
         .map_max_entries("BATCHES", (*batches).max(1))
+        .map_max_entries("REFUSED", if config.by_key != 0 { MAX_REFUSED } else { 1 })
         // Each CPU keeps some elements of this kind of map for itself: too small a map would forget calls that are open.
         .map_max_entries("CALLS", MAX_OPEN_CALLS.max(cpus.saturating_mul(512)))
         .override_global("AYA_LOG_LEVEL", log_levels(*log_level), true)

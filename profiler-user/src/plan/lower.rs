@@ -166,6 +166,7 @@ fn flags(subject: Subject<'_>, moment: Moment, task: Option<&Value>, when: Optio
         (ProbeSpec::HAS_ATTRIBUTES, stage.event_time.is_some() || subject.attributes().next().is_some()),
         (ProbeSpec::IS_OUTPUT, stage.is_output_by_code() && spec.has_scopes() && !is_batch),
         (ProbeSpec::CAN_BEGIN, spec.begins(stage) && stage.code != StageCode::SOURCE),
+        (ProbeSpec::ENDS_REFUSED, spec.ends_unsourced(stage)),
     ]
     .into_iter()
     .filter(|(_, is)| *is)

@@ -342,7 +342,7 @@ fn outputs_matter_where_there_are_scopes_and_beginnings_where_the_key_decides() 
         "T- out arg0;space = 'n'",
         "W! write arg0;space = 'r'",
     ];
-    assert_eq!(flags(by_key, &stages), [begin, begin | ProbeSpec::HAS_ALSO, 0, 0]);
+    assert_eq!(flags(by_key, &stages), [begin, begin | ProbeSpec::HAS_ALSO, 0, ProbeSpec::ENDS_REFUSED]);
     let shared = planned(
         &spec(
             "[[space]]\nname = 'r'\nshared = true",
