@@ -32,6 +32,8 @@ pub struct Site {
     binary: PathBuf,
     address: SocketAddr,
     workers: usize,
+    /// Whether each worker listens for itself, so that the kernel gives each some of the connections.
+    is_spread: bool,
 }
 
 /// A running nginx. Dropping it ends all its processes.
@@ -66,12 +68,21 @@ pub struct Logged {
 impl Site {
     /// A site with so many workers.
     pub fn new(workers: usize) -> Result<Self> {
+        Self::make(workers, false)
+    }
+
+    /// The same; connections are spread over the workers, however fast one of them is.
+    pub fn spread(workers: usize) -> Result<Self> {
+        Self::make(workers, true)
+    }
+
+    fn make(workers: usize, is_spread: bool) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         // The workers run as another user.
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
         let binary = shipped::copy(PROGRAM, folder.path())?;
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let site = Self { folder, binary, address, workers };
+        let site = Self { folder, binary, address, workers, is_spread };
         std::fs::create_dir(site.path("www"))?;
         std::fs::write(site.path("www/small"), "well\n")?;
         std::fs::write(site.path("www/large"), vec![b'.'; LARGE])?;
@@ -86,6 +97,7 @@ impl Site {
     /// a sub-request has allowed it, `/bad/N` fails; all else is not found.
     fn configuration(&self) -> String {
         let (home, address, workers) = (self.folder.path().display(), self.address, self.workers);
+        let reuse = if self.is_spread { " reuseport" } else { "" };
         let buffers: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|kind| format!("  {kind}_temp_path {home}/{kind};\n"))
             .concat();
@@ -93,7 +105,7 @@ impl Site {
             "daemon off;\nworker_processes {workers};\npid {home}/pid;\nerror_log stderr notice;\n\
              events {{ worker_connections 512; }}\n\
              http {{\n{buffers}  log_format test '$pid $request_uri $status $body_bytes_sent';\n  access_log {home}/access test;\n  \
-             keepalive_requests 1000000;\n  server {{\n    listen {address} sndbuf=128k;\n    root {home}/www;\n    \
+             keepalive_requests 1000000;\n  server {{\n    listen {address} sndbuf=128k{reuse};\n    root {home}/www;\n    \
              location /id/ {{ try_files /none /large; }}\n    location /ok/ {{ try_files /none /small; }}\n    \
              location /ssi/ {{ ssi on; ssi_types *; try_files /none /page; }}\n    location /bad/ {{ return 503; }}\n    \
              location = /page {{ ssi on; ssi_types *; }}\n    location = /granted {{ internal; return 204; }}\n    \

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use stain_tests::nginx::{self, Logged, Site};
 use stain_tests::report::Trace;
 use stain_tests::run::{SHORT, turn};
@@ -15,16 +15,26 @@ use stain_tests::stain::Agent;
 use stain_tests::{ledger, shipped};
 
 const KINDS: [&str; 5] = ["ssi", "ok", "bad", "no", "auth"];
-const WORKERS: usize = 2;
-const CONNECTIONS: usize = 6;
-const EACH: usize = 60;
+const WORKERS: usize = 4;
+const CONNECTIONS: usize = 16;
+const EACH: usize = 75;
+/// Requests after which a client comes again, on a new connection.
+const KEPT_FOR: usize = 30;
 
 /// A connection that is kept.
 struct Client(BufReader<TcpStream>);
 
 impl Client {
-    fn get(&mut self, path: &str) -> Result<()> {
+    fn connect(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        Ok(Self(BufReader::new(stream)))
+    }
+
+    /// The status of the answer, which is read to its end.
+    fn get(&mut self, path: &str) -> Result<u16> {
         self.0.get_mut().write_all(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes())?;
+        let status = self.line()?.split(' ').nth(1).context("no status")?.parse()?;
         let mut length = None;
         loop {
             let line = self.line()?.to_ascii_lowercase();
@@ -35,14 +45,15 @@ impl Client {
             }
         }
         if let Some(length) = length {
-            return self.skip(length);
+            self.skip(length)?;
+            return Ok(status);
         }
         // In chunks.
         loop {
             let size = usize::from_str_radix(&self.line()?, 16)?;
             self.skip(size + 2)?;
             if size == 0 {
-                return Ok(());
+                return Ok(status);
             }
         }
     }
@@ -56,6 +67,38 @@ impl Client {
     fn skip(&mut self, bytes: usize) -> Result<()> {
         Ok(self.0.read_exact(&mut vec![0; bytes])?)
     }
+}
+
+/// What was asked for, by number: its kind, and the status of the answer.
+type Asked = BTreeMap<u64, (&'static str, u16)>;
+
+/// One client's requests, one after the other. It comes again on a new connection now and then.
+fn ask(client: usize, address: SocketAddr) -> Result<Asked> {
+    let mut connection = Client::connect(address)?;
+    let mut asked = Asked::new();
+    for round in 0..EACH {
+        if round > 0 && round % KEPT_FOR == 0 {
+            connection = Client::connect(address)?;
+        }
+        let id = (client * EACH + round) as u64;
+        let kind = KINDS[(round + client) % KINDS.len()];
+        let status = connection.get(&format!("/{kind}/{id:08}"))?;
+        asked.insert(id, (kind, status));
+    }
+    Ok(asked)
+}
+
+/// All clients at the same time.
+fn ask_all(address: SocketAddr) -> Result<Asked> {
+    let mut all = Asked::new();
+    std::thread::scope(|scope| {
+        let clients: Vec<_> =
+            (0..CONNECTIONS).map(|client| scope.spawn(move || ask(client, address))).collect();
+        for client in clients {
+            all.extend(client.join().map_err(|_| anyhow!("a client failed"))??);
+        }
+        Ok(all)
+    })
 }
 
 fn names(trace: &Trace) -> Vec<&str> {
@@ -125,7 +168,7 @@ fn sub_requests_redirects_and_failures_are_journeys() -> Result<()> {
         return Ok(());
     }
     let _turn = turn()?;
-    let site = Site::new(WORKERS)?;
+    let site = Site::spread(WORKERS)?;
     let nginx = site.start()?;
     let exe = site.binary().to_string_lossy().into_owned();
     let flags = ["--exe", &*exe, "--rate", "1", "--budget", "0"];
@@ -133,33 +176,24 @@ fn sub_requests_redirects_and_failures_are_journeys() -> Result<()> {
     for pid in nginx.processes() {
         agent.has_attached_to(pid)?;
     }
-    let mut clients = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let stream = TcpStream::connect(site.address())?;
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        clients.push(Client(BufReader::new(stream)));
-    }
-    let mut kinds = BTreeMap::new();
-    for round in 0..EACH {
-        for (index, client) in clients.iter_mut().enumerate() {
-            let id = (round * CONNECTIONS + index) as u64;
-            let kind = KINDS[(round + index) % KINDS.len()];
-            client.get(&format!("/{kind}/{id:08}"))?;
-            kinds.insert(id, kind);
-        }
-    }
-    let log: BTreeMap<u64, Logged> = site.log(kinds.len())?.into_iter().map(|line| (line.id, line)).collect();
+    let mut asked = ask_all(site.address())?;
+    let log: BTreeMap<u64, Logged> = site.log(asked.len())?.into_iter().map(|line| (line.id, line)).collect();
     let report = agent.stop(SHORT)?.report;
+    for (id, (kind, status)) in &asked {
+        let logged = log.get(id).context("not logged")?;
+        ensure!(logged.status == *status, "/{kind}/{id}: answered {status}, {logged:?}");
+    }
+    ensure!(log.len() == asked.len(), "{} logged of {}", log.len(), asked.len());
     let mut parents: BTreeMap<&str, (&Trace, &str)> = BTreeMap::new();
     let mut problems = Vec::new();
     for trace in report.traces.iter().filter(|trace| trace.branch.is_none()) {
         let uri = attribute(trace, "uri").and_then(serde_json::Value::as_str).context("no uri")?;
         let id: u64 = uri.rsplit('/').next().unwrap_or_default().parse().with_context(|| uri.to_owned())?;
-        let kind = kinds.remove(&id).with_context(|| format!("{uri} came twice"))?;
+        let (kind, _) = asked.remove(&id).with_context(|| format!("{uri} came twice"))?;
         problems.extend(wrong(trace, kind, log.get(&id).context("not logged")?));
         parents.insert(&trace.trace_id, (trace, kind));
     }
-    ensure!(kinds.is_empty(), "requests without a journey: {kinds:?}");
+    ensure!(asked.is_empty(), "requests without a journey: {asked:?}");
     let mut branches = 0;
     for branch in report.traces.iter().filter(|trace| trace.branch.is_some()) {
         let (parent, kind) = parents.get(&*branch.trace_id).context("a sub-request of no request")?;
@@ -175,7 +209,19 @@ fn sub_requests_redirects_and_failures_are_journeys() -> Result<()> {
     assert_eq!(report.ledger.sampled as usize, EACH * CONNECTIONS);
     let outcomes = &report.summary["ledger"]["outcomes"];
     assert_eq!((&outcomes["client_error"], &outcomes["server_error"]), (&of("no").into(), &of("bad").into()));
-    let workers: std::collections::BTreeSet<u32> = log.values().map(|line| line.pid).collect();
-    ensure!(!workers.contains(&nginx.master()) && !workers.is_empty(), "{workers:?}");
+    assert_served_by_several(&report.traces, &log, nginx.workers())
+}
+
+/// Each worker has as many journeys as it has logged requests, and more than one has some.
+fn assert_served_by_several(traces: &[Trace], log: &BTreeMap<u64, Logged>, workers: &[u32]) -> Result<()> {
+    let count = |pids: &mut dyn Iterator<Item = u32>| {
+        let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+        pids.for_each(|pid| *counts.entry(pid).or_default() += 1);
+        counts
+    };
+    let logged = count(&mut log.values().map(|line| line.pid));
+    let traced = count(&mut traces.iter().filter(|trace| trace.branch.is_none()).map(|trace| trace.pid));
+    ensure!(logged == traced, "logged {logged:?}, traced {traced:?}");
+    ensure!(logged.len() >= 2 && logged.keys().all(|pid| workers.contains(pid)), "{logged:?} of {workers:?}");
     Ok(())
 }
