@@ -24,14 +24,14 @@ pub struct Linked {
 }
 
 impl Linked {
-    /// Starts both, with their files in `home`. They wait for their go.
-    pub fn start(flavour: Flavour, rate: u64, records: u64, home: &Path) -> Result<Self> {
+    /// Starts both, with their files in `home`. They wait for their go. They log one record in `logged`.
+    pub fn start(flavour: Flavour, rate: u64, records: u64, logged: u64, home: &Path) -> Result<Self> {
         let pipe = flow::pipe(home)?;
         let start = |kind: Kind| -> Result<(Flow, Pipeline)> {
             let folder: PathBuf = home.join(kind.word());
             std::fs::create_dir(&folder)?;
             let mut flow = Flow::new(kind, flavour, rate, "");
-            flow.target = format!("--truth-sample 1 --records {records} --pipe {}", pipe.display());
+            flow.target = format!("--truth-sample {logged} --records {records} --pipe {}", pipe.display());
             let arguments = flow.arguments();
             let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
             let pipeline = Pipeline::start_binary(flow.binary()?, &arguments, &folder)?;

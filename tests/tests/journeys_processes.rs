@@ -15,6 +15,17 @@ use stain_tests::truth::Truth;
 const RATE: u64 = 7;
 const RECORDS: u64 = 20_000;
 
+/// How much passes, how much of it is sampled, and how much both processes log.
+#[derive(Clone, Copy)]
+struct Size {
+    records: u64,
+    rate: u64,
+    logged: u64,
+}
+
+const SMALL: Size = Size { records: RECORDS, rate: RATE, logged: 1 };
+const TWO_MILLION: Size = Size { records: 2_000_000, rate: 100, logged: 100 };
+
 /// Which of the two processes the agent attaches to.
 #[derive(Clone, Copy, PartialEq)]
 enum To {
@@ -23,10 +34,15 @@ enum To {
 }
 
 /// A whole run; what was reported, and what both have logged.
-fn run(flavour: Flavour, to: To, change: impl FnOnce(&mut Linked)) -> Result<(Linked, Report, Truth)> {
+fn run(
+    flavour: Flavour,
+    to: To,
+    size: Size,
+    change: impl FnOnce(&mut Linked),
+) -> Result<(Linked, Report, Truth)> {
     let _turn = turn()?;
     let home = tempfile::tempdir()?;
-    let mut linked = Linked::start(flavour, RATE, RECORDS, home.path())?;
+    let mut linked = Linked::start(flavour, size.rate, size.records, size.logged, home.path())?;
     change(&mut linked);
     let (sender, receiver) = (linked.sender.pid(), linked.receiver.pid());
     let pids = if to == To::Both { vec![sender, receiver] } else { vec![receiver] };
@@ -36,7 +52,7 @@ fn run(flavour: Flavour, to: To, change: impl FnOnce(&mut Linked)) -> Result<(Li
         agent.has_attached_to(pid)?;
     }
     let totals = linked.run()?;
-    ensure!(totals.emitted == RECORDS, "{totals:?}");
+    ensure!(totals.emitted == size.records, "{totals:?}");
     let report = agent.stop(SHORT)?.report;
     let truth = linked.truth()?;
     Ok((linked, report, truth))
@@ -48,20 +64,32 @@ fn assert_says(report: &Report, expected: &Expected) -> Result<()> {
     Ok(())
 }
 
+/// Every sampled record has one journey, in both processes.
+fn assert_joined(flavour: Flavour, size: Size) -> Result<()> {
+    let (linked, report, truth) = run(flavour, To::Both, size, |_| {})?;
+    let mut expected = linked.flow.expected(&truth);
+    expected.journeys.iter_mut().for_each(by_number);
+    assert_says(&report, &expected)?;
+    ensure!(report.ledger.records == size.records, "{}", report.summary);
+    ensure!(report.ledger.written == size.records / size.rate, "{}", report.summary);
+    linked.finish()
+}
+
 #[test]
 fn a_shared_key_joins_two_processes() -> Result<()> {
     if !stain_tests::tally::privileged("journeys_processes::a_shared_key_joins_two_processes").open() {
         return Ok(());
     }
-    for flavour in Flavour::LANGUAGES {
-        let (linked, report, truth) = run(flavour, To::Both, |_| {})?;
-        let mut expected = linked.flow.expected(&truth);
-        expected.journeys.iter_mut().for_each(by_number);
-        assert_says(&report, &expected)?;
-        ensure!(report.ledger.written == RECORDS / RATE, "{}", report.summary);
-        linked.finish()?;
+    Flavour::LANGUAGES.into_iter().try_for_each(|flavour| assert_joined(flavour, SMALL))
+}
+
+#[test]
+fn two_million_records_go_from_one_process_to_the_other() -> Result<()> {
+    let name = "journeys_processes::two_million_records_go_from_one_process_to_the_other";
+    if !stain_tests::tally::privileged(name).open() {
+        return Ok(());
     }
-    Ok(())
+    assert_joined(Flavour::CProtected, TWO_MILLION)
 }
 
 /// The key of a record is its number, and not its address.
@@ -78,7 +106,8 @@ fn a_key_that_is_not_shared_stays_in_its_process() -> Result<()> {
     {
         return Ok(());
     }
-    let (linked, report, truth) = run(Flavour::CProtected, To::Both, |linked| linked.flow.tables.clear())?;
+    let (linked, report, truth) =
+        run(Flavour::CProtected, To::Both, SMALL, |linked| linked.flow.tables.clear())?;
     let mut expected = linked.flow.expected(&truth.only(|row| row.stage == S0 || row.stage == SEND));
     for journey in &mut expected.journeys {
         by_number(journey);
@@ -98,7 +127,7 @@ fn by_key(flavour: Flavour, to: To) -> Result<BTreeMap<u64, String>> {
             linked.flow.stages.retain(|(stage, _)| stage.truth != S0 && stage.truth != SEND);
         }
     };
-    let (linked, report, truth) = run(flavour, to, by_key)?;
+    let (linked, report, truth) = run(flavour, to, SMALL, by_key)?;
     let ids: BTreeMap<u64, String> =
         report.traces.iter().filter_map(|trace| Some((trace.key()?, trace.trace_id.clone()))).collect();
     let is_seen = |row: &stain_tests::truth::Row| to == To::Both || row.stage != S0 && row.stage != SEND;
