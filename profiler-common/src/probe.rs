@@ -65,7 +65,7 @@ impl ProbeSpec {
     pub const USES_SAVED: u32 = 2;
     /// Hits count only where the [`crate::Predicate`] of this probe holds.
     pub const HAS_PREDICATE: u32 = 4;
-    /// The predicate reads memory, so that a hit may be unreadable though the key lies in a register.
+    /// The predicate, or the further key, reads memory, so that a hit may be unreadable though the key lies in a register.
     pub const READS_MORE: u32 = 8;
     /// There is no key: the record is the one of the thread's innermost open scope.
     pub const KEY_IS_SCOPE: u32 = 1 << 4;

@@ -14,7 +14,7 @@ use crate::frame::Frame;
 use crate::in_flight::{Journey, add_to};
 use crate::journey;
 use crate::key;
-use crate::maps::{BATCHES, CONFIG, MORE, NEW_BATCH, PROBES, SERIAL};
+use crate::maps::{BATCHES, CONFIG, LOST_AT, MORE, NEW_BATCH, PROBES, SERIAL};
 
 /// The batch with a key, made if it is not there.
 #[inline(always)]
@@ -40,6 +40,28 @@ fn of(key: Key) -> Option<*mut Batch> {
     Some(batch)
 }
 
+/// A batch came to a stage that ends batches, and could not be told. Of those that are known none is sure from then on: the next one at its address would be
+/// taken for it.
+#[inline(always)]
+pub fn lose_end(spec: &ProbeSpec) {
+    if spec.flags & ProbeSpec::ENDS_BATCH == 0 {
+        return;
+    }
+    if let (Some(serial), Some(lost)) = (SERIAL.get_ptr(0), SERIAL.get_ptr_mut(LOST_AT)) {
+        // SAFETY: aligned words of map values. A batch that is made at this very moment is of no matter: its records come by later.
+        unsafe { lost.write_volatile(serial.read_volatile()) };
+    }
+}
+
+/// Whether a batch may have been over before its last record came. Then nothing is said of it until its next end.
+#[inline(always)]
+fn is_lost(batch: *mut Batch) -> bool {
+    // SAFETY: aligned words of map values.
+    SERIAL
+        .get_ptr(LOST_AT)
+        .is_some_and(|lost| unsafe { (&raw const (*batch).serial).read_volatile() <= lost.read_volatile() })
+}
+
 /// Puts the record of this hit into the batch of this stage: counts it, and if it is traced (`handle`), makes it a member.
 #[inline(never)]
 pub fn put(cookie: u64, handle: u64, entry: u32, frame: &Frame) -> u64 {
@@ -49,7 +71,7 @@ pub fn put(cookie: u64, handle: u64, entry: u32, frame: &Frame) -> u64 {
         return miss(handle);
     };
     let key = Key::new((cookie >> 32) as u32, more.batch_space, value);
-    let Some(batch) = of(key) else { return miss(handle) };
+    let Some(batch) = of(key).filter(|batch| !is_lost(*batch)) else { return miss(handle) };
     // SAFETY: fields of a map value, aligned by their layout, here and below.
     let position = unsafe { atomic::fetch_add_u32(&raw mut (*batch).size, 1) };
     if handle != 0 {
@@ -58,7 +80,7 @@ pub fn put(cookie: u64, handle: u64, entry: u32, frame: &Frame) -> u64 {
     0
 }
 
-/// A record could not be put into a batch.
+/// A record could not be put into a batch. It is no longer a member of the one before: that one's stages are not its own any more.
 #[inline(always)]
 fn miss(handle: u64) -> u64 {
     if handle != 0
@@ -67,6 +89,12 @@ fn miss(handle: u64) -> u64 {
         add_to!(journey, batches_dropped, 1);
         // It was handed on, wherever to.
         add_to!(journey, outputs, 1);
+        // SAFETY: a field of a map value that only the record's own stages write. No batch has this number.
+        unsafe {
+            if (*journey.header).batch_serial != 0 {
+                (*journey.header).batch_serial = u64::MAX;
+            }
+        }
     }
     0
 }
@@ -88,13 +116,6 @@ fn join(key: &Key, handle: u64, place: u64, cookie: u64) -> u64 {
     add_to!(journey, outputs, 1);
     if index >= MAX_MEMBERS || index >= config.max_members {
         count(Counter::MembersFull);
-        // No longer a member of the one before: that one's stages are not its own any more. No batch has this number.
-        // SAFETY: as above; only the record's own stages write this field of its header.
-        unsafe {
-            if (*journey.header).batch_serial != 0 {
-                (*journey.header).batch_serial = u64::MAX;
-            }
-        }
         return miss(handle);
     }
     // SAFETY: as above.
@@ -149,7 +170,7 @@ pub fn stage(cookie: u64, value: u64, frame: &Frame) -> u64 {
     let key = Key::new((cookie >> 32) as u32, spec.space, value);
     let Some(batch) = BATCHES.get_ptr_mut(key) else { return 0 };
     // SAFETY: fields of a map value, here and below.
-    let members = unsafe { (&raw const (*batch).members).read_volatile() };
+    let members = if is_lost(batch) { 0 } else { unsafe { (&raw const (*batch).members).read_volatile() } };
     for index in 0..MAX_MEMBERS {
         if index >= members {
             break;
@@ -232,7 +253,8 @@ fn merge(cookie: u64, key: &Key, frame: &Frame) -> u64 {
         return drop_all(&key);
     };
     let into = Key::new((cookie >> 32) as u32, more.batch_space, value);
-    let Some(bigger) = of(into) else { return drop_all(&key) };
+    let bigger = if is_lost(batch) { None } else { of(into).filter(|bigger| !is_lost(*bigger)) };
+    let Some(bigger) = bigger else { return drop_all(&key) };
     // SAFETY: fields of map values, aligned by their layout, here and below.
     let (size, members) = unsafe { ((*batch).size, (*batch).members) };
     // SAFETY: as above.

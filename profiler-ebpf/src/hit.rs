@@ -62,11 +62,16 @@ impl<'a> Hit<'a> {
     }
 }
 
+/// The programs, by the kind of site that they are for.
+const PLAIN: u8 = 0;
+const JOURNEY: u8 = 1;
+const BATCH: u8 = 2;
+
 /// A hit at a plain site, from beginning to end.
 #[inline(always)]
 pub fn plain(ctx: &ProbeContext) {
     let mut place = MaybeUninit::uninit();
-    let Some((cookie, frame, sequence)) = arrive::<true>(ctx, &mut place) else { return };
+    let Some((cookie, frame, sequence)) = arrive::<PLAIN>(ctx, &mut place) else { return };
     let Some(hit) = Hit::of(cookie, frame) else { return };
     let Some(value) = value(ctx, cookie, frame) else { return };
     let key = hit.key(value);
@@ -89,7 +94,7 @@ pub fn plain(ctx: &ProbeContext) {
 #[inline(always)]
 pub fn journey(ctx: &ProbeContext) {
     let mut place = MaybeUninit::uninit();
-    let Some((cookie, frame, _)) = arrive::<false>(ctx, &mut place) else { return };
+    let Some((cookie, frame, _)) = arrive::<JOURNEY>(ctx, &mut place) else { return };
     journey::pass(cookie, frame);
 }
 
@@ -97,7 +102,7 @@ pub fn journey(ctx: &ProbeContext) {
 #[inline(always)]
 pub fn batch(ctx: &ProbeContext) {
     let mut place = MaybeUninit::uninit();
-    let Some((cookie, frame, _)) = arrive::<false>(ctx, &mut place) else { return };
+    let Some((cookie, frame, _)) = arrive::<BATCH>(ctx, &mut place) else { return };
     let Some(value) = value(ctx, cookie, frame) else { return };
     batch::stage(cookie, value, frame);
 }
@@ -105,7 +110,7 @@ pub fn batch(ctx: &ProbeContext) {
 /// What all hits have in common: whether this one has an effect at all. Its cookie and its frame, if it has; and its number in its sequence, if that
 /// was taken already, or 0. Sites that save arguments are plain ones.
 #[inline(always)]
-fn arrive<'a, const PLAIN: bool>(
+fn arrive<'a, const PROGRAM: u8>(
     ctx: &ProbeContext,
     place: &'a mut MaybeUninit<Frame>,
 ) -> Option<(u64, &'a Frame, u64)> {
@@ -117,51 +122,50 @@ fn arrive<'a, const PLAIN: bool>(
         return None;
     }
     site.hit();
-    let absent = in_flight::nothing_open() || is_absent::<PLAIN>(ctx, spec, cookie);
+    let absent = in_flight::nothing_open() || is_absent::<PROGRAM>(ctx, spec, cookie);
     if is_idle(spec, absent) {
         return None;
     }
     let mut sequence = 0;
-    if PLAIN && absent && is_simple_source(spec, config) {
+    if PROGRAM == PLAIN && absent && is_simple_source(spec, config) {
         sequence = admit::sample_early(config, process)?;
     }
     let frame = Frame::of(ctx, config, place);
-    if PLAIN && spec.role == Role::Save as u8 {
+    if PROGRAM == PLAIN && spec.role == Role::Save as u8 {
         save(spec, process, frame);
         return None;
     }
     if spec.flags & ProbeSpec::USES_SAVED != 0 && !restore(spec, process, frame) {
         count(Counter::EntryUnseen);
-        missed::<PLAIN>(cookie, spec, frame, true);
+        missed(cookie, spec, frame, true);
+        if PROGRAM == JOURNEY {
+            journey::unknown(cookie, frame);
+        }
         return None;
     }
     // Before the key: a predicate may guard the memory that the key reads.
     if spec.flags & ProbeSpec::HAS_PREDICATE != 0 {
         match verdict(probe, frame) {
             Verdict::Holds => {}
-            Verdict::Fails => return None,
+            Verdict::Fails => {
+                if PROGRAM == JOURNEY {
+                    journey::pass_over(cookie, frame);
+                }
+                return None;
+            }
             Verdict::Unreadable(address) => {
-                site.unreadable();
-                missed::<PLAIN>(cookie, spec, frame, unseen::may_hold_record(address));
+                unreadable(cookie, spec, address, frame);
+                if PROGRAM == JOURNEY && unseen::may_hold_record(address) {
+                    journey::unknown(cookie, frame);
+                } else if PROGRAM == JOURNEY {
+                    journey::pass_over(cookie, frame);
+                }
                 return None;
             }
         }
     }
     Some((cookie, frame, sequence))
 }
-
-/// A hit of which it is not known whether it counts, or whose it is. `is_record`: it may be a record's.
-#[inline(always)]
-fn missed<const PLAIN: bool>(cookie: u64, spec: &ProbeSpec, frame: &Frame, is_record: bool) {
-    pass_unseen(spec, (cookie >> 32) as u32, is_record);
-    if !PLAIN && spec.flags & WHAT_MAY_BE_MISSED != 0 {
-        journey::missed(cookie, frame, u64::from(is_record));
-    }
-}
-
-/// What a hit does beyond its key's own journey, and may have done where it is not known.
-const WHAT_MAY_BE_MISSED: u32 =
-    ProbeSpec::IS_OUTPUT | ProbeSpec::BRANCHES | ProbeSpec::HAS_ALSO | ProbeSpec::OPENS_SCOPE;
 
 /// The value of the site's key; one that cannot be read is counted.
 #[inline(always)]
@@ -171,17 +175,31 @@ fn value(ctx: &ProbeContext, cookie: u64, frame: &Frame) -> Option<u64> {
         Ok(value) => Some(value),
         Err(address) => {
             debug!(ctx, "probe {}: key unreadable", cookie as u32);
-            unreadable(cookie, spec, address);
+            unreadable(cookie, spec, address, frame);
             None
         }
     }
 }
 
-/// Counts a key that cannot be read at this address.
+/// Counts a key, or a condition, that cannot be read at this address.
 #[inline(always)]
-pub fn unreadable(cookie: u64, spec: &ProbeSpec, address: u64) {
+pub fn unreadable(cookie: u64, spec: &ProbeSpec, address: u64, frame: &Frame) {
     count::unreadable(cookie);
-    pass_unseen(spec, (cookie >> 32) as u32, unseen::may_hold_record(address));
+    missed(cookie, spec, frame, unseen::may_hold_record(address));
+}
+
+/// A hit of which it is not known whose it is, or whether it counts. If the record may have been handed on here, or have ended, no scope around it is known to
+/// have stayed empty. `is_record`: there may have been one.
+#[inline(always)]
+fn missed(cookie: u64, spec: &ProbeSpec, frame: &Frame, is_record: bool) {
+    const HANDS_ON: u32 = ProbeSpec::IS_OUTPUT | ProbeSpec::BRANCHES | ProbeSpec::OPENS_SCOPE;
+    pass_unseen(spec, (cookie >> 32) as u32, is_record);
+    if is_record {
+        batch::lose_end(spec);
+    }
+    if spec.flags & HANDS_ON != 0 || spec.role == Role::Finish as u8 {
+        scope::doubt(cookie, frame);
+    }
 }
 
 /// A hit whose key is not known.
@@ -195,8 +213,8 @@ fn pass_unseen(spec: &ProbeSpec, process: u32, is_record: bool) {
 /// Whether the record of a hit is seen at once not to be in flight, and nothing else of a journey at hand that the hit could change: by its key, where that
 /// lies in a register, and, at other than plain sites, by there being no scope.
 #[inline(always)]
-fn is_absent<const PLAIN: bool>(ctx: &ProbeContext, spec: &ProbeSpec, cookie: u64) -> bool {
-    if !PLAIN {
+fn is_absent<const PROGRAM: u8>(ctx: &ProbeContext, spec: &ProbeSpec, cookie: u64) -> bool {
+    if PROGRAM != PLAIN {
         if !scope::none_open() {
             return false;
         }

@@ -35,6 +35,29 @@ pub fn pass(cookie: u64, frame: &Frame) -> u64 {
     act(cookie, found, frame)
 }
 
+/// A hit that does not count. A call that would be a scope has taken the place of one that was left there: what happens within is no part of that.
+#[inline(always)]
+pub fn pass_over(cookie: u64, frame: &Frame) {
+    if PROBES.get(cookie as u32).is_some_and(|spec| spec.flags & ProbeSpec::SCOPE_IS_CALL != 0) {
+        scope::enter(cookie, frame);
+    }
+}
+
+/// A hit of which it cannot be told whether it counts. If it does, its record takes over what it comes by, as one whose key cannot be read: see [`act`].
+#[inline(never)]
+pub fn unknown(cookie: u64, frame: &Frame) -> u64 {
+    let Some(spec) = PROBES.get(cookie as u32) else { return 0 };
+    if spec.flags & ProbeSpec::HAS_ALSO != 0
+        && let Some(more) = MORE.get(cookie as u32)
+    {
+        unseen::note(Key::new((cookie >> 32) as u32, more.also_space, 0).process);
+    }
+    if spec.flags & ProbeSpec::OPENS_SCOPE != 0 {
+        scope::open(cookie, 0, frame);
+    }
+    0
+}
+
 /// The journey of the record that this site's key stands for, or that begins here. `current` is that of the thread's innermost scope.
 #[inline(never)]
 fn keyed(cookie: u64, current: u64, frame: &Frame) -> u64 {
@@ -43,10 +66,7 @@ fn keyed(cookie: u64, current: u64, frame: &Frame) -> u64 {
         Ok(value) if spec.flags & ProbeSpec::BRANCHES != 0 => branch::make(cookie, value, current, frame),
         Ok(value) => of_key(cookie, value, frame),
         Err(address) => {
-            unreadable(cookie, spec, address);
-            if spec.flags & (ProbeSpec::IS_OUTPUT | ProbeSpec::BRANCHES) != 0 {
-                scope::doubt(cookie, frame);
-            }
+            unreadable(cookie, spec, address, frame);
             0
         }
     }
@@ -84,7 +104,9 @@ fn act(cookie: u64, found: u64, frame: &Frame) -> u64 {
     if entry != NO_ENTRY && spec.flags & ProbeSpec::HAS_ATTRIBUTES != 0 {
         attributes::read(cookie, handle, entry, frame);
     }
-    if spec.flags & ProbeSpec::HAS_ALSO != 0 && !in_flight::nothing_open() {
+    // Where nothing is in flight only to count what cannot be read.
+    let looks = !in_flight::nothing_open() || spec.flags & ProbeSpec::READS_MORE != 0;
+    if spec.flags & ProbeSpec::HAS_ALSO != 0 && looks {
         also(cookie, handle, frame);
     }
     if spec.flags & ProbeSpec::HAS_BATCH != 0 {
@@ -126,27 +148,6 @@ pub fn finish(cookie: u64, found: u64, frame: &Frame) -> u64 {
         end::end(&journey, u32::from(hit.spec.outcome), None);
     } else {
         end::finish(&hit, &journey);
-    }
-    0
-}
-
-/// What a hit may have done of which it is not known whether it counts, or whose it is (`is_record` 0: no record's): its key, handed on, may be an older record's, the
-/// scopes that are open may not have stayed empty, and what follows on the thread may be in a scope of its own.
-#[inline(never)]
-pub fn missed(cookie: u64, frame: &Frame, is_record: u64) -> u64 {
-    let Some(spec) = PROBES.get(cookie as u32) else { return 0 };
-    if spec.flags & ProbeSpec::HAS_ALSO != 0
-        && is_record != 0
-        && let Some(more) = MORE.get(cookie as u32)
-    {
-        unseen::note(Key::new((cookie >> 32) as u32, more.also_space, 0).process);
-    }
-    let opens = spec.flags & ProbeSpec::OPENS_SCOPE != 0 && is_record != 0;
-    if opens || spec.flags & (ProbeSpec::IS_OUTPUT | ProbeSpec::BRANCHES) != 0 {
-        scope::doubt(cookie, frame);
-    }
-    if opens {
-        scope::open(cookie, 0, frame);
     }
     0
 }

@@ -70,9 +70,12 @@ pub static BATCHES: HashMap<Key, Batch> = HashMap::with_max_entries(1, 0);
 #[map]
 pub static NEW_BATCH: Array<Batch> = Array::with_max_entries(1, 0);
 
-/// Batches so far. One element.
+/// Batches so far, and how many there were when the end of one was last lost.
 #[map]
-pub static SERIAL: Array<u64> = Array::with_max_entries(1, 0);
+pub static SERIAL: Array<u64> = Array::with_max_entries(2, 0);
+
+/// In [`SERIAL`]: how many batches there were when one came to a stage that ends batches and could not be told: any of them may be over since.
+pub const LOST_AT: u32 = 1;
 
 /// Records that passed a source without a readable key, by process (see [`crate::unseen`]).
 #[map]

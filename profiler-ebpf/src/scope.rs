@@ -248,6 +248,12 @@ pub fn current(cookie: u64, frame: &Frame) -> u64 {
     }
 }
 
+/// A call that could be a scope begins: those that were in its place, or deeper in the stack, are over.
+#[inline(always)]
+pub fn enter(cookie: u64, frame: &Frame) {
+    settle(cookie, frame, 1);
+}
+
 /// Opens a scope of a journey; without one (handle 0), hides the scopes that are open.
 #[inline(never)]
 pub fn open(cookie: u64, handle: u64, frame: &Frame) -> u64 {

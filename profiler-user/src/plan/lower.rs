@@ -148,11 +148,12 @@ fn flags(subject: Subject<'_>, moment: Moment, task: Option<&Value>, when: Optio
     let scope = stage.scope;
     let opens = scope.is_some_and(|scope| scope.kind.opens());
     let is_batch = stage.key.value().is_some() && spec.holds_batches(stage.space);
+    let also_reads = stage.also.iter().any(|also| Uses::of(&also.expr).memory);
     [
         (ProbeSpec::HAS_TASK, task.is_some()),
         (ProbeSpec::USES_SAVED, moment == Moment::Return && subject.uses().arguments != 0),
         (ProbeSpec::HAS_PREDICATE, when.is_some()),
-        (ProbeSpec::READS_MORE, when.is_some_and(predicate::reads)),
+        (ProbeSpec::READS_MORE, when.is_some_and(predicate::reads) || also_reads),
         (ProbeSpec::KEY_IS_SCOPE, stage.key == StageKey::Scope),
         (ProbeSpec::OPENS_SCOPE, opens),
         (ProbeSpec::SCOPE_IS_CALL, subject.scope() == Some(ScopeKind::Call)),
