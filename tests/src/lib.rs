@@ -31,4 +31,5 @@ pub mod targets;
 pub mod told;
 pub mod traffic;
 pub mod truth;
+pub mod veiled;
 pub mod windows;

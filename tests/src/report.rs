@@ -169,6 +169,9 @@ pub struct Ledger {
     /// Journeys that branched off others.
     #[serde(default)]
     pub branched: u64,
+    /// Keys and conditions that could not be read.
+    #[serde(default)]
+    pub key_unreadable: u64,
     /// Bounds of keys, scopes, branches, batches and attributes that were met, by name.
     #[serde(default)]
     pub journeys: BTreeMap<String, u64>,

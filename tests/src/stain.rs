@@ -14,7 +14,7 @@ use crate::child::{Ended, Guarded};
 use crate::report::Report;
 
 /// How long attaching may take: symbols, verifier and probes, on a machine with other work.
-const ATTACH_LIMIT: Duration = Duration::from_secs(30);
+const ATTACH_LIMIT: Duration = Duration::from_secs(120);
 
 /// The binary: `$STAIN_BIN`, or the one that lies beside the running test, of the test's profile or of the other.
 pub fn binary() -> Result<PathBuf> {

@@ -50,6 +50,11 @@ impl Flavour {
         self.program("script", &["flow", "flow_threads", "harness"])
     }
 
+    /// The path of the program whose records' names cannot be read now and then; compiles it if need be. In C only.
+    pub fn veiled(self) -> Result<PathBuf> {
+        self.program("veiled", &["flow", "flow_threads", "harness"])
+    }
+
     /// A program of this flavour's language, linked with parts of `common`.
     fn program(self, name: &str, parts: &[&str]) -> Result<PathBuf> {
         let (folder, suffix) = self.language();
@@ -148,6 +153,14 @@ pub fn keys_target() -> Result<PathBuf> {
     let mut command = Flavour::C.command();
     command.arg(&source);
     build(command, "keys", &[source])
+}
+
+/// Many threads at once, each with a record of its own: see `tests/targets/crowd/crowd.c`.
+pub fn crowd_target() -> Result<PathBuf> {
+    let source = sources().join("crowd/crowd.c");
+    let mut command = Flavour::C.command();
+    command.arg(&source).arg("-pthread");
+    build(command, "crowd", &[source])
 }
 
 /// Calls within calls, as deep as it is told, in a file through which exceptions may pass or not: see `tests/targets/deep/deep.c`.

@@ -1,75 +1,19 @@
 //! Random scripts: what is reported must be what a simple model of the rules says.
 
-use std::path::PathBuf;
-
-use anyhow::{Context, Result, ensure};
-use stain_tests::expected::{self, Expected, Violation};
-use stain_tests::model::{Bounds, Mix, Model, Step, script, spec};
-use stain_tests::report::Trace;
-use stain_tests::run::{Done, Running};
+use anyhow::{Result, ensure};
+use profiler_common::recipe::{key_hash, key_trace_id};
+use stain_tests::model::{Bounds, ByKey, Manner, Play};
 use stain_tests::targets::Flavour;
-use stain_tests::truth::Row;
 
-const THREADS: u32 = 4;
+/// Most of the time of a run goes into attaching: so scripts are few and long.
+const STEPS: usize = 20_000;
 
-/// A script in a file, and what the model makes of it.
-struct Play {
-    steps: Vec<Step>,
-    model: Model,
-    bounds: Bounds,
-    _folder: tempfile::TempDir,
-    file: PathBuf,
-}
-
-fn play(seed: u64, length: usize, mix: Mix, bounds: Bounds) -> Result<Play> {
-    let mut model = Model::new(THREADS, bounds);
-    let steps = script(seed, length, mix, &mut model);
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("script");
-    std::fs::write(&file, Step::encode(&steps))?;
-    Ok(Play { steps, model, bounds, _folder: folder, file })
-}
-
-impl Play {
-    fn arguments(&self) -> Result<Vec<String>> {
-        let file = self.file.to_str().context("an odd path")?.to_owned();
-        Ok(vec!["--script".to_owned(), file])
-    }
-
-    /// Fails unless the report of a run says what the model says.
-    fn assert_agrees(self, flavour: Flavour, what: &str) -> Result<()> {
-        let mut running = Running::start(flavour.script()?, &self.arguments()?, &spec(&self.bounds), &[])?;
-        running.pipeline.go()?;
-        let done = running.finish()?;
-        let expected: Expected = self.model.expected(&self.steps, &done.truth);
-        let violations = expected::check(&done.report, &expected);
-        let told = || format!("{}\n{}", expected::show(&violations), at_steps(&done, &violations));
-        ensure!(violations.is_empty(), "{what}: {}\n{}", told(), done.report.summary);
-        Ok(())
-    }
-}
-
-/// At which steps, counted from 0, the stamps of the first few traces that are wrong were taken.
-fn at_steps(done: &Done, violations: &[Violation]) -> String {
-    let mut rows: Vec<&Row> = done.truth.records().flatten().collect();
-    rows.sort_unstable_by_key(|row| row.before_ns);
-    let step = |ts_ns: u64| rows.partition_point(|row| row.before_ns <= ts_ns).saturating_sub(1);
-    let is_wrong = |trace: &&Trace| violations.iter().any(|v| v.of.contains(&trace.trace_id));
-    let in_words = |trace: &Trace| {
-        let at: Vec<_> =
-            trace.entries.iter().map(|entry| format!("{}:{}", step(entry.ts_ns), entry.name)).collect();
-        format!("  trace {} branch {:?}: {}", trace.trace_id, trace.branch, at.join(" "))
-    };
-    done.report.traces.iter().filter(is_wrong).take(8).map(in_words).collect::<Vec<_>>().join("\n")
-}
-
-/// Every script of a list; all that disagree are told.
-fn assert_all_agree(scripts: impl Iterator<Item = (u64, Flavour, Bounds)>) -> Result<()> {
+/// Every script of a list, in its manner; all that disagree are told.
+fn assert_all_agree(scripts: impl Iterator<Item = (u64, Flavour, Bounds, Manner)>) -> Result<()> {
     let mut wrong = Vec::new();
-    for (seed, flavour, bounds) in scripts {
-        let mix = Mix::ALL[seed as usize % Mix::ALL.len()];
-        let what = format!("seed {seed}, {mix:?}, {bounds:?}");
-        if let Err(error) = play(seed, 10_000, mix, bounds)?.assert_agrees(flavour, &what) {
+    for (seed, flavour, bounds, manner) in scripts {
+        let what = format!("seed {seed}, {bounds:?}, {manner:?}");
+        if let Err(error) = Play::random(seed, STEPS, bounds, manner)?.assert_agrees(flavour, &what) {
             wrong.push(format!("{error:#}"));
         }
     }
@@ -77,15 +21,18 @@ fn assert_all_agree(scripts: impl Iterator<Item = (u64, Flavour, Bounds)>) -> Re
     Ok(())
 }
 
+const PLAIN: Manner =
+    Manner { named: false, conditions: false, attributes: false, flaws: false, by_key: None, linked: false };
+
 #[test]
 fn random_scripts_agree_with_the_model() -> Result<()> {
     if !stain_tests::tally::privileged("journeys_model::random_scripts_agree_with_the_model").open() {
         return Ok(());
     }
     let flavours = [(Flavour::CProtected, 1), (Flavour::C, 3)];
-    assert_all_agree((0..12).map(|seed| {
-        let (flavour, rate) = flavours[seed as usize / 4 % 2];
-        (seed, flavour, Bounds::wide(rate))
+    assert_all_agree((0..6).map(|seed| {
+        let (flavour, rate) = flavours[seed as usize / 3];
+        (seed, flavour, Bounds::wide(rate), PLAIN)
     }))
 }
 
@@ -94,8 +41,60 @@ fn at_every_bound_the_model_agrees_still() -> Result<()> {
     if !stain_tests::tally::privileged("journeys_model::at_every_bound_the_model_agrees_still").open() {
         return Ok(());
     }
-    assert_all_agree((100..108).map(|seed| {
-        let bounds = Bounds { rate: 1 + seed % 2, keys: 2, branches: 2, members: 64 };
-        (seed, Flavour::CProtected, bounds)
+    assert_all_agree((100..104).map(|seed| {
+        let bounds = Bounds { keys: 2, branches: 2, members: 3, ..Bounds::wide(1 + seed % 2) };
+        (seed, Flavour::CProtected, bounds, PLAIN)
+    }))
+}
+
+#[test]
+fn conditions_and_attributes_are_those_of_the_step() -> Result<()> {
+    let name = "journeys_model::conditions_and_attributes_are_those_of_the_step";
+    if !stain_tests::tally::privileged(name).open() {
+        return Ok(());
+    }
+    assert_all_agree((200..203).map(|seed| {
+        let manner = Manner { named: seed == 201, conditions: true, attributes: seed != 202, ..PLAIN };
+        (seed, Flavour::CProtected, Bounds::wide(1 + seed % 3), manner)
+    }))
+}
+
+#[test]
+fn what_cannot_be_read_mixes_no_journeys() -> Result<()> {
+    if !stain_tests::tally::privileged("journeys_model::what_cannot_be_read_mixes_no_journeys").open() {
+        return Ok(());
+    }
+    assert_all_agree((300..305).map(|seed| {
+        // With keys in registers, conditions and attributes are unreadable all the same.
+        let (named, conditions, attributes) = (seed < 304, seed % 2 == 0, seed > 301);
+        let manner = Manner { named, conditions, attributes, flaws: true, ..PLAIN };
+        (seed, Flavour::CProtected, Bounds::wide(1 + seed % 2), manner)
+    }))
+}
+
+#[test]
+fn keys_can_decide_what_is_sampled() -> Result<()> {
+    if !stain_tests::tally::privileged("journeys_model::keys_can_decide_what_is_sampled").open() {
+        return Ok(());
+    }
+    let by_key = ByKey { is_sampled: |key, rate| key_hash(key).is_multiple_of(rate), trace_id: key_trace_id };
+    assert_all_agree((400..402).map(|seed| {
+        let odd = seed == 401;
+        let manner = Manner { named: true, conditions: odd, flaws: odd, by_key: Some(by_key), ..PLAIN };
+        (seed, Flavour::CProtected, Bounds::wide(1 + seed % 2), manner)
+    }))
+}
+
+/// Names of all objects are the same in both processes: where they are shared, journeys cross over, and elsewhere none does.
+#[test]
+fn shared_keys_lead_from_process_to_process_and_no_others() -> Result<()> {
+    let name = "journeys_model::shared_keys_lead_from_process_to_process_and_no_others";
+    if !stain_tests::tally::privileged(name).open() {
+        return Ok(());
+    }
+    assert_all_agree((500..502).map(|seed| {
+        let odd = seed == 501;
+        let manner = Manner { named: true, conditions: odd, attributes: odd, linked: true, ..PLAIN };
+        (seed, Flavour::CProtected, Bounds::wide(1 + seed % 2), manner)
     }))
 }

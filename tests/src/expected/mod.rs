@@ -27,6 +27,8 @@ pub enum Who {
     },
     /// By its key, which no other record has.
     Key(u64),
+    /// By its trace id, which its key alone gives.
+    Id(u64),
 }
 
 /// One stamp.
@@ -113,6 +115,10 @@ pub struct Expected {
     pub journeys: Vec<Journey>,
     /// How often bounds of journeys are met, by the ledger's names: those that are not 0. `scopes_left` is compared only if it is here.
     pub bounds: BTreeMap<String, u64>,
+    /// Sampled records that become no trace.
+    pub refused: u64,
+    /// How many keys and conditions could not be read; compared if it is known.
+    pub unreadable: Option<u64>,
 }
 
 /// What does not agree.

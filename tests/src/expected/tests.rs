@@ -44,7 +44,7 @@ fn family(sequence: u64) -> [Journey; 3] {
 }
 
 fn expected() -> Expected {
-    Expected { journeys: (1..=3).flat_map(family).collect(), bounds: BTreeMap::new() }
+    Expected { journeys: (1..=3).flat_map(family).collect(), ..Expected::default() }
 }
 
 fn entry(stamp: &Stamp) -> Entry {

@@ -20,11 +20,11 @@ pub(super) fn pair<'a>(
     for journey in &expected.journeys {
         journeys.insert((journey.who, journey.path), journey);
     }
-    let by_key = expected.journeys.first().is_some_and(|journey| matches!(journey.who, Who::Key(_)));
+    let kind = expected.journeys.first().map(|journey| journey.who);
     let mut taken: HashMap<(Who, u64), &Trace> = HashMap::new();
     let mut pairs = Vec::new();
     for trace in &report.traces {
-        let identity = who(trace, by_key).zip(trace.path());
+        let identity = who(trace, kind).zip(trace.path());
         let Some((identity, journey)) = identity.and_then(|id| Some((id, *journeys.get(&id)?))) else {
             violations.push(wrong(trace, What::Unknown, "a trace".to_owned(), "none".to_owned()));
             continue;
@@ -37,11 +37,15 @@ pub(super) fn pair<'a>(
     pairs
 }
 
-fn who(trace: &Trace, by_key: bool) -> Option<Who> {
-    if by_key {
-        return trace.key().map(Who::Key);
+/// The same of a trace, as the kind of the expected ones is.
+fn who(trace: &Trace, kind: Option<Who>) -> Option<Who> {
+    match kind? {
+        Who::Key(_) => trace.key().map(Who::Key),
+        Who::Id(_) => trace.trace_id.parse().ok().map(Who::Id),
+        Who::Sequence { .. } => {
+            Some(Who::Sequence { tid: trace.entries.first()?.tid, sequence: trace.sequence })
+        }
     }
-    Some(Who::Sequence { tid: trace.entries.first()?.tid, sequence: trace.sequence })
 }
 
 fn wrong(trace: &Trace, what: What, found: String, expected: String) -> Violation {
@@ -63,10 +67,13 @@ pub(super) fn check(
     let roots = expected.journeys.iter().filter(|journey| journey.path == 0).count() as u64;
     let branches = expected.journeys.len() as u64 - roots;
     let ledger = &report.ledger;
-    counts.same("sampled", ledger.sampled, roots);
+    counts.same("sampled", ledger.sampled, roots + expected.refused);
     counts.same("admitted", ledger.admitted, roots);
     counts.same("branched", ledger.branched, branches);
     counts.same("in flight", ledger.in_flight, missing);
+    if let Some(unreadable) = expected.unreadable {
+        counts.same("keys unreadable", ledger.key_unreadable, unreadable);
+    }
     let known = |name: &String| name != "scopes_left" || expected.bounds.contains_key(name);
     let met = ledger.journeys.iter().filter(|(name, count)| **count != 0 && known(name));
     let met: BTreeMap<String, u64> = met.map(|(name, count)| (name.clone(), *count)).collect();

@@ -13,7 +13,7 @@ type Stages = [(Stage, Vec<Read>)];
 #[must_use]
 pub fn fold(truth: &Truth, stages: &Stages, rate: u64) -> Expected {
     let sampled = truth.records().filter(|rows| rows.first().is_some_and(|row| row.seq % rate == 0));
-    Expected { journeys: sampled.flat_map(|rows| record(rows, stages)).collect(), bounds: BTreeMap::new() }
+    Expected { journeys: sampled.flat_map(|rows| record(rows, stages)).collect(), ..Expected::default() }
 }
 
 /// The journeys of one record: itself, and its branches. A branch's number is higher than its parent's.

@@ -1,22 +1,49 @@
 //! Batches, and the journeys that come out when the script is done.
 
-use super::state::{Batch, Id, Model, Space, Stay, Trace};
-use super::{Code, Step};
+use super::state::{Batch, Id, Model, Stay, Trace};
+use super::step::flaw;
+use super::unread::is_unread;
+use super::{Code, Manner, Step};
 use crate::expected::{End, Expected, Journey, Membership, Stamp, Who};
 use crate::truth::{Row, Truth};
 
+/// A batch: in which process, which one.
+type BatchKey = (u32, u32);
+
+/// No batch has this serial number.
+const NO_BATCH: u64 = u64::MAX;
+
 impl Model {
-    fn batch(&mut self, key: u32) -> &mut Batch {
+    /// The batch of a thread's process, made if it is not there.
+    fn batch(&mut self, key: BatchKey) -> &mut Batch {
         let next = self.serials + 1;
         let batch = self.batches.entry(key).or_insert(Batch { serial: next, ..Batch::default() });
         self.serials = self.serials.max(batch.serial);
         batch
     }
 
-    pub(super) fn add(&mut self, row: u32, key: u32) {
-        let trace = self.find((Space::Row, row));
-        let entry = trace.map(|id| self.stamp(id, Code::Add));
+    fn batch_key(&self, thread: u32, number: u32) -> BatchKey {
+        (self.manner.process(thread), number)
+    }
+
+    pub(super) fn add(&mut self, step: &Step) {
+        let trace = self.stage_of(step);
+        let entry = trace.map(|id| self.traces[id].stamps.len() - 1);
+        if self.manner.named && step.has(flaw::SECOND) {
+            self.unreadable += 1;
+            // It was handed on, wherever to.
+            trace.into_iter().for_each(|id| {
+                self.traces[id].outputs += 1;
+                self.miss(id);
+            });
+            return;
+        }
+        let key = self.batch_key(step.thread, step.second);
         let batch = self.batch(key);
+        if batch.is_lost {
+            trace.into_iter().for_each(|id| self.miss(id));
+            return;
+        }
         let position = batch.size;
         batch.size += 1;
         if let Some((id, entry)) = trace.zip(entry) {
@@ -24,8 +51,15 @@ impl Model {
         }
     }
 
+    /// The trace's record is in a batch that has no place for it, or that nobody knows; in any case no longer in the one before.
+    fn miss(&mut self, id: Id) {
+        let trace = &mut self.traces[id];
+        trace.batch = trace.batch.map(|_| NO_BATCH);
+        self.flag(id, "batches_dropped");
+    }
+
     /// The trace's record is in the batch now, and in no other.
-    fn join(&mut self, id: Id, entry: usize, key: u32, position: u32) {
+    fn join(&mut self, id: Id, entry: usize, key: BatchKey, position: u32) {
         let most = self.bounds.members;
         let batch = self.batch(key);
         batch.asked += 1;
@@ -36,7 +70,7 @@ impl Model {
         self.traces[id].outputs += 1;
         if is_full {
             self.bound("members_full");
-            self.flag(id, "batches_dropped");
+            self.miss(id);
             return;
         }
         let trace = &mut self.traces[id];
@@ -47,10 +81,27 @@ impl Model {
         trace.stays.push(Stay { entry, position, size: None });
     }
 
+    /// A stage of a batch by its key.
+    pub(super) fn stage_of_batch(&mut self, step: &Step) {
+        if self.cannot_read(step) {
+            self.lose_end(step);
+            return;
+        }
+        self.whole_batch(self.batch_key(step.thread, step.object), step.code);
+    }
+
+    /// It is not known which batch a step ends. Until the next end of each, nothing is known of any.
+    fn lose_end(&mut self, step: &Step) {
+        if step.code != Code::Seal && step.has(flaw::FAR) {
+            self.batches.values_mut().for_each(|batch| batch.is_lost = true);
+        }
+    }
+
     /// A stage of a batch: one of every record that is in it, if it is not over.
-    pub(super) fn whole_batch(&mut self, key: u32, code: Code) {
+    fn whole_batch(&mut self, key: BatchKey, code: Code) {
         let Some(batch) = self.batches.get(&key).cloned() else { return };
-        for id in self.members(&batch) {
+        let members = if batch.is_lost { Vec::new() } else { self.members(&batch) };
+        for id in members {
             self.stamp(id, code);
             // The last one: those before it, or those of a parent, were others.
             if let Some(stay) = self.traces[id].stays.last_mut() {
@@ -65,18 +116,36 @@ impl Model {
         }
     }
 
-    fn members(&self, batch: &Batch) -> Vec<Id> {
+    fn listed(&self, batch: &Batch) -> Vec<Id> {
         let is_in = |id: &Id| self.is_alive(*id) && self.traces[*id].batch == Some(batch.serial);
         batch.members.iter().copied().filter(is_in).collect()
     }
 
-    pub(super) fn merge(&mut self, key: u32, into: u32) {
+    fn members(&mut self, batch: &Batch) -> Vec<Id> {
+        self.listed(batch).into_iter().filter(|&id| self.is_sure(id)).collect()
+    }
+
+    pub(super) fn merge(&mut self, step: &Step) {
+        if self.cannot_read(step) {
+            self.lose_end(step);
+            return;
+        }
+        let key = self.batch_key(step.thread, step.object);
+        let into = self.batch_key(step.thread, step.second);
         self.whole_batch(key, Code::Merge);
         let Some(batch) = self.batches.get(&key).cloned() else { return };
+        let cannot_read = self.manner.named && step.has(flaw::SECOND);
+        self.unreadable += u64::from(cannot_read);
+        if cannot_read || batch.is_lost || self.batch(into).is_lost {
+            self.listed(&batch).into_iter().for_each(|id| self.miss(id));
+            self.batches.remove(&key);
+            return;
+        }
+        let members = self.members(&batch);
         let bigger = self.batch(into);
         let base = bigger.size;
         bigger.size += batch.size;
-        for id in self.members(&batch) {
+        for id in members {
             let entry = self.traces[id].stamps.len() - 1;
             let position = self.traces[id].stays.last().map_or(0, |stay| stay.position);
             self.join(id, entry, into, base + position);
@@ -85,17 +154,19 @@ impl Model {
     }
 
     /// Whether the row's record is, or was, in the batch.
-    pub(super) fn was_in_batch(&self, row: u32, key: u32) -> bool {
-        self.find((Space::Row, row)).is_some_and(|id| self.was_in(id, key))
+    pub(super) fn was_in_batch(&self, step: &Step) -> bool {
+        let key = self.batch_key(step.thread, step.second);
+        self.find(self.key_of(step)).is_some_and(|id| self.was_in(id, key))
     }
 
     /// Whether a record of the batch is, or was, in the other one, too.
-    pub(super) fn have_met(&self, key: u32, other: u32) -> bool {
-        let batch = self.batches.get(&key);
+    pub(super) fn have_met(&self, step: &Step) -> bool {
+        let batch = self.batches.get(&self.batch_key(step.thread, step.object));
+        let other = self.batch_key(step.thread, step.second);
         batch.is_some_and(|batch| batch.members.iter().any(|id| self.was_in(*id, other)))
     }
 
-    fn was_in(&self, id: Id, key: u32) -> bool {
+    fn was_in(&self, id: Id, key: BatchKey) -> bool {
         self.batches.get(&key).is_some_and(|batch| self.traces[id].been.contains(&batch.serial))
     }
 
@@ -107,40 +178,57 @@ impl Model {
         }
         let mut rows: Vec<&Row> = log.records().flatten().collect();
         rows.sort_unstable_by_key(|row| row.seq);
-        let journeys = self.traces.iter().map(|trace| journey(trace, steps, &rows)).collect();
-        Expected { journeys, bounds: self.met }
+        let told = Told { steps, rows: &rows, manner: self.manner };
+        let journeys = self.traces.iter().map(|trace| told.journey(trace)).collect();
+        let (refused, unreadable) = (self.refused, Some(self.unreadable));
+        Expected { journeys, bounds: self.met, refused, unreadable }
     }
 }
 
-fn journey(trace: &Trace, steps: &[Step], rows: &[&Row]) -> Journey {
-    let stamps: Vec<Stamp> =
-        trace.stamps.iter().filter_map(|&at| stamp(steps.get(at)?, rows.get(at)?)).collect();
-    let holder = |stay: &Stay| -> u64 {
-        let at = trace.stamps.get(stay.entry).and_then(|&at| rows.get(at));
-        at.map_or(0, |row| row.more.holder)
-    };
-    let batches = trace.stays.iter().map(|stay| Membership {
-        entry: stay.entry,
-        key: holder(stay),
-        position: stay.position,
-        size: stay.size,
-    });
-    let born = trace.stamps.get(trace.shared).and_then(|&at| rows.get(at));
-    Journey {
-        who: Who::Sequence { tid: stamps.first().map_or(0, |stamp| stamp.tid), sequence: trace.who.1 },
-        path: trace.path,
-        key: born.map_or(0, |row| row.record),
-        shared: trace.shared,
-        branches: trace.branches,
-        batches: batches.collect(),
-        end: trace.end.clone().unwrap_or(End::InFlight),
-        flags: trace.flags.clone(),
-        stamps,
-    }
+/// A script, and the log of its run, row by row.
+struct Told<'a> {
+    steps: &'a [Step],
+    rows: &'a [&'a Row],
+    manner: Manner,
 }
 
-fn stamp(step: &Step, row: &Row) -> Option<Stamp> {
-    let (code, name) = step.code.stage()?;
-    let (before_ns, after_ns) = (row.before_ns, row.after_ns);
-    Some(Stamp { name, code, pid: row.pid, tid: row.tid, before_ns, after_ns, ..Stamp::default() })
+impl Told<'_> {
+    fn journey(&self, trace: &Trace) -> Journey {
+        let stamps: Vec<Stamp> = trace.stamps.iter().filter_map(|&at| self.stamp(at)).collect();
+        let holder = |stay: &Stay| -> u64 {
+            let at = trace.stamps.get(stay.entry).and_then(|&at| self.rows.get(at));
+            at.map_or(0, |row| if self.manner.named { row.more.batch } else { row.more.holder })
+        };
+        let batches = trace.stays.iter().map(|stay| Membership {
+            entry: stay.entry,
+            key: holder(stay),
+            position: stay.position,
+            size: stay.size,
+        });
+        let born = trace.stamps.get(trace.shared).and_then(|&at| self.rows.get(at));
+        let who = match self.manner.by_key {
+            Some(by_key) => Who::Id((by_key.trace_id)(trace.who.1)),
+            None => Who::Sequence { tid: stamps.first().map_or(0, |stamp| stamp.tid), sequence: trace.who.1 },
+        };
+        Journey {
+            who,
+            path: trace.path,
+            key: born.map_or(0, |row| if self.manner.named { row.more.path } else { row.record }),
+            shared: trace.shared,
+            branches: trace.branches,
+            batches: batches.collect(),
+            end: trace.end.clone().unwrap_or(End::InFlight),
+            flags: trace.flags.clone(),
+            stamps,
+        }
+    }
+
+    fn stamp(&self, at: usize) -> Option<Stamp> {
+        let (step, row) = (self.steps.get(at)?, self.rows.get(at)?);
+        let (code, name) = step.code.stage()?;
+        let reads = self.manner.reads(step.code).iter().filter(|read| !is_unread(step, **read));
+        let attributes = reads.filter_map(|read| read.value(row)).collect();
+        let (before_ns, after_ns) = (row.before_ns, row.after_ns);
+        Some(Stamp { name, code, pid: row.pid, tid: row.tid, before_ns, after_ns, attributes, time: None })
+    }
 }

@@ -3,6 +3,7 @@
 //! Owns: which steps may follow each other. All of them may, but a thread cannot return from more calls than it is in, a record comes into a batch once, and
 //! at the end all calls are returned from.
 
+use super::step::flaw;
 use super::{Code, Model, Step};
 
 /// How often each kind of step comes; a thread ends now and then in all of them.
@@ -81,26 +82,27 @@ impl Dice {
     }
 }
 
+/// Steps of one mix before it is the next one's turn.
+const TURN_STEPS: usize = 1000;
+
 /// Calls that one thread may be in: more than there is room for scopes.
 const DEEPEST: usize = 11;
 
-/// So many steps on as many threads as the model has, and the returns from all calls. The model has done them all.
-pub fn script(seed: u64, length: usize, mix: Mix, model: &mut Model) -> Vec<Step> {
+/// So many steps on as many threads as the model has, and the returns from all calls. The mixes take turns. The model has done them all.
+pub fn script(seed: u64, length: usize, mixes: &[Mix], model: &mut Model) -> Vec<Step> {
     let mut dice = Dice(seed);
     let threads = model.threads.len() as u64;
     let mut thread = 0;
     let mut steps = Vec::with_capacity(length);
     while steps.len() < length {
+        let turn = steps.len() / TURN_STEPS % mixes.len().max(1);
+        let mix = mixes.get(turn).copied().unwrap_or(Mix::Even);
         // Mostly the same thread: a change costs the target a switch.
         if dice.below(4) == 0 {
             thread = dice.below(threads) as u32;
         }
-        let step = Step {
-            thread,
-            code: dice.code(mix),
-            object: dice.below(10) as u32,
-            second: dice.below(10) as u32,
-        };
+        let (code, object, second) = (dice.code(mix), dice.below(10) as u32, dice.below(10) as u32);
+        let step = odd(Step::new(thread, code, object, second), model, &mut dice);
         if let Some(step) = possible(step, model, &mut dice) {
             model.step(&step);
             steps.push(step);
@@ -108,12 +110,31 @@ pub fn script(seed: u64, length: usize, mix: Mix, model: &mut Model) -> Vec<Step
     }
     for thread in 0..threads as u32 {
         while !model.thread(thread).calls.is_empty() {
-            let step = Step { thread, code: Code::Return, object: 0, second: 0 };
+            let step = Step::new(thread, Code::Return, 0, 0);
             model.step(&step);
             steps.push(step);
         }
     }
     steps
+}
+
+/// The step with whatever value, and with what cannot be read now and then.
+fn odd(step: Step, model: &Model, dice: &mut Dice) -> Step {
+    let name = if model.manner.by_key.is_some() && matches!(step.code, Code::Emit | Code::Fork) {
+        flaw::NEW_NAME
+    } else {
+        0
+    };
+    let value = dice.below(8) as u32;
+    let possible = model.manner.possible_flaws(step.code);
+    if !model.manner.flaws || possible.is_empty() || dice.below(20) > 0 {
+        return Step { value, flaws: name, ..step };
+    }
+    let flaws = possible.get(dice.below(possible.len() as u64) as usize).copied().unwrap_or(0);
+    // Few of those after which no journey is sure.
+    let is_far =
+        dice.below(if matches!(step.code, Code::Emit | Code::Fork | Code::Alias) { 12 } else { 2 }) == 0;
+    Step { value, flaws: flaws | name | if is_far { flaw::FAR } else { 0 }, ..step }
 }
 
 fn possible(step: Step, model: &mut Model, dice: &mut Dice) -> Option<Step> {
@@ -125,8 +146,8 @@ fn possible(step: Step, model: &mut Model, dice: &mut Dice) -> Option<Step> {
             let object = 1 + dice.below(calls.min(3) as u64) as u32;
             return (calls > 0).then_some(Step { object, ..step });
         }
-        Code::Add => !model.was_in_batch(step.object, step.second),
-        Code::Merge => step.object != step.second && !model.have_met(step.object, step.second),
+        Code::Add => !model.was_in_batch(&step),
+        Code::Merge => step.object != step.second && !model.have_met(&step),
         _ => true,
     };
     is_possible.then_some(step)

@@ -76,24 +76,29 @@ impl Model {
             return None;
         }
         let id = of_thread.frames.last()?.trace?;
-        self.is_alive(id).then_some(id)
+        (self.is_alive(id) && self.is_sure(id)).then_some(id)
     }
 
     pub(super) fn open(&mut self, thread: u32, trace: Option<Id>, code: Code) {
         let is_call = code != Code::Open;
-        let of_thread = self.thread(thread);
-        let place = of_thread.place(is_call);
-        of_thread.forget_overflow(place);
-        // At the same place there can only be one that the same stage opened.
-        if let Some(first) = of_thread.frames.iter().position(|frame| frame.place >= place) {
-            self.cut(thread, first);
-        }
+        self.enter(thread, is_call);
         let mut opened = None;
         if trace.is_some() || !self.frames(thread).is_empty() {
             opened = self.push(thread, trace, is_call, code == Code::KeepCall);
         }
         if is_call {
             self.thread(thread).calls.push(Call::Scope(opened));
+        }
+    }
+
+    /// The function of a stage that may open a scope is entered: scopes that were opened from its place, or from further in, were left.
+    pub(super) fn enter(&mut self, thread: u32, is_call: bool) {
+        let of_thread = self.thread(thread);
+        let place = of_thread.place(is_call);
+        of_thread.forget_overflow(place);
+        // At the same place there can only be one that the same stage opened.
+        if let Some(first) = of_thread.frames.iter().position(|frame| frame.place >= place) {
+            self.cut(thread, first);
         }
     }
 
@@ -132,7 +137,8 @@ impl Model {
         let Some(frame) = self.frames(thread).pop() else { return };
         let Some(id) = frame.trace else { return };
         let is_outermost = self.frames(thread).iter().all(|outer| outer.trace != frame.trace);
-        if is_outermost && !frame.keeps && self.is_alive(id) && self.traces[id].outputs == frame.outputs {
+        let stayed_empty = self.is_alive(id) && self.traces[id].outputs == frame.outputs;
+        if is_outermost && stayed_empty && !frame.keeps && self.is_sure(id) {
             let became = if self.traces[id].children == frame.children { "filtered" } else { "split" };
             self.end(id, End::Outcome(became.to_owned()));
         }

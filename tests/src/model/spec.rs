@@ -1,5 +1,8 @@
 //! The spec of a script's stages, and the bounds that it sets.
 
+use super::condition::condition;
+use super::{Code, Manner, Step};
+
 /// Bounds of journeys.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -11,175 +14,99 @@ pub struct Bounds {
     pub branches: u32,
     /// `max_batch_members`.
     pub members: u32,
+    /// `max_open_traces`. No slot is counted on to come back: so many journeys, not more, can begin.
+    pub slots: usize,
 }
 
 impl Bounds {
     /// The widest, at a rate.
     #[must_use]
     pub const fn wide(rate: u64) -> Self {
-        Self { rate, keys: 8, branches: 255, members: 64 }
+        Self { rate, keys: 8, branches: 255, members: 64, slots: 8192 }
     }
 }
 
-const STAGES: &str = r#"
-[[stage]]
-code = "S0"
-name = "emit"
-point = "row_emit"
-key = "arg0"
-space = "row"
+/// Which argument a stage's object is, and of what kind.
+enum Of {
+    Row(&'static str),
+    Node(&'static str),
+    Batch(&'static str),
+    /// None: the record that the thread is at.
+    Scope,
+}
 
-[[stage]]
-code = "Q-"
-name = "take"
-point = "row_take"
-key = "arg1"
-space = "row"
+/// A stage's function, its object, and the lines that it has besides.
+fn stage(code: Code) -> Option<(&'static str, Of, &'static str)> {
+    Some(match code {
+        Code::Emit => ("row_emit", Of::Row("arg0"), ""),
+        Code::Take => ("row_take", Of::Row("arg1"), ""),
+        Code::Put => ("row_output", Of::Row("arg1"), ""),
+        Code::Alias => ("node_alias", Of::Row("arg1"), "also = \"{second}\"\nalso_space = \"node\"\n"),
+        Code::Node => ("node_take", Of::Node("arg1"), ""),
+        Code::Fork => ("row_fork", Of::Row("arg1"), "branch = true\n"),
+        Code::Open => ("scope_open", Of::Row("arg1"), "scope = \"open\"\n"),
+        Code::Close => ("scope_close", Of::Scope, "scope = \"close\"\n"),
+        Code::Call => ("call_row", Of::Row("arg1"), "scope = \"call\"\n"),
+        Code::KeepCall => ("keep_call_row", Of::Row("arg1"), "scope = \"call\"\nempty = \"keep\"\n"),
+        Code::Note => ("scope_note", Of::Scope, ""),
+        Code::Done => ("transform_done", Of::Scope, ""),
+        Code::Add => ("batch_count", Of::Row("arg1"), "batch = \"{second}\"\nbatch_space = \"batch\"\n"),
+        Code::Merge => ("batch_merge", Of::Batch("arg1"), "batch = \"{second}\"\nbatch_space = \"batch\"\n"),
+        Code::Seal => ("batch_seal", Of::Batch("arg1"), ""),
+        Code::Flush => ("batch_written", Of::Batch("arg1"), ""),
+        Code::Write => ("row_written", Of::Row("arg1"), ""),
+        Code::Free => ("row_drop", Of::Row("arg1"), ""),
+        Code::Error => ("row_error", Of::Row("arg1"), "outcome = \"error_routed\"\n"),
+        Code::NodeWrite => ("node_written", Of::Node("arg1"), ""),
+        Code::PlainCall | Code::Return | Code::Leave | Code::Die => return None,
+    })
+}
 
-[[stage]]
-code = "Q+"
-name = "put"
-point = "row_output"
-key = "arg1"
-space = "row"
-
-[[stage]]
-code = 40
-name = "alias"
-point = "node_alias"
-key = "arg1"
-space = "row"
-also = "arg0"
-also_space = "node"
-
-[[stage]]
-code = "Q-"
-name = "node"
-point = "node_take"
-key = "arg1"
-space = "node"
-
-[[stage]]
-code = "T-"
-name = "fork"
-point = "row_fork"
-key = "arg1"
-space = "row"
-branch = true
-
-[[stage]]
-code = "T+"
-name = "open"
-point = "scope_open"
-key = "arg1"
-space = "row"
-scope = "open"
-
-[[stage]]
-code = 43
-name = "close"
-point = "scope_close"
-key = "scope"
-scope = "close"
-
-[[stage]]
-code = "T+"
-name = "call"
-point = "call_row"
-key = "arg1"
-space = "row"
-scope = "call"
-
-[[stage]]
-code = "T+"
-name = "keep call"
-point = "keep_call_row"
-key = "arg1"
-space = "row"
-scope = "call"
-empty = "keep"
-
-[[stage]]
-code = 44
-name = "note"
-point = "scope_note"
-key = "scope"
-
-[[stage]]
-code = "T-"
-name = "done"
-point = "transform_done"
-key = "scope"
-
-[[stage]]
-code = "Q+"
-name = "add"
-point = "batch_count"
-key = "arg1"
-space = "row"
-batch = "arg0"
-batch_space = "batch"
-
-[[stage]]
-code = 41
-name = "merge"
-point = "batch_merge"
-key = "arg1"
-space = "batch"
-batch = "arg0"
-batch_space = "batch"
-
-[[stage]]
-code = 42
-name = "seal"
-point = "batch_seal"
-key = "arg1"
-space = "batch"
-
-[[stage]]
-code = "W!"
-name = "flush"
-point = "batch_written"
-key = "arg1"
-space = "batch"
-
-[[stage]]
-code = "W!"
-name = "write"
-point = "row_written"
-key = "arg1"
-space = "row"
-
-[[stage]]
-code = "drop"
-name = "free"
-point = "row_drop"
-key = "arg1"
-space = "row"
-
-[[stage]]
-code = "drop"
-name = "error"
-point = "row_error"
-key = "arg1"
-space = "row"
-outcome = "error_routed"
-
-[[stage]]
-code = "W!"
-name = "node write"
-point = "node_written"
-key = "arg1"
-space = "node"
-"#;
+/// A stage's table.
+fn table(code: Code, manner: &Manner) -> Option<String> {
+    let (shown, name) = code.stage()?;
+    let (point, of, more) = stage(code)?;
+    let shown = match shown.strip_prefix("STAGE_") {
+        Some(number) => number.to_owned(),
+        None => format!("\"{shown}\""),
+    };
+    let mut text = format!("\n[[stage]]\ncode = {shown}\nname = \"{name}\"\npoint = \"{point}\"\n");
+    let name_of = |argument: &str| {
+        if manner.named { format!("*(u64*)(*(u64*)({argument}))") } else { argument.to_owned() }
+    };
+    let mut key = |argument: &'static str, space: &str| {
+        text.push_str(&format!("key = \"{}\"\nspace = \"{space}\"\n", name_of(argument)));
+        argument
+    };
+    let object = match of {
+        Of::Row(argument) => key(argument, "row"),
+        Of::Node(argument) => key(argument, "node"),
+        Of::Batch(argument) => key(argument, "batch"),
+        Of::Scope => {
+            text.push_str("key = \"scope\"\n");
+            ""
+        }
+    };
+    text.push_str(&more.replace("{second}", &name_of("arg0")));
+    if let Some((when, _)) = condition(&Step::new(0, code, 0, 0)).filter(|_| manner.conditions) {
+        text.push_str(&format!("when = \"{}\"\n", when.replace("{object}", object)));
+    }
+    for read in manner.reads(code) {
+        text.push_str(&read.line().replace("{object}", object));
+    }
+    Some(text)
+}
 
 /// The spec file's text.
 #[must_use]
-pub fn spec(bounds: &Bounds) -> String {
-    let Bounds { rate, keys, branches, members } = bounds;
+pub fn spec(bounds: &Bounds, manner: &Manner) -> String {
+    let Bounds { rate, keys, branches, members, slots } = bounds;
+    let mode = if manner.by_key.is_some() { "key" } else { "sequence" };
+    let space = if manner.linked { "\n[[space]]\nname = \"node\"\nshared = true\n" } else { "" };
+    let stages: String = Code::ALL.into_iter().filter_map(|code| table(code, manner)).collect();
     format!(
-        "[sampling]\nrate = {rate}\nmax_traces_per_second = 0\nmax_open_traces = 8192\nmax_entries_per_trace = 1024\n\
+        "[sampling]\nmode = \"{mode}\"\nrate = {rate}\nmax_traces_per_second = 0\nmax_open_traces = {slots}\nmax_entries_per_trace = 1024\n\
          trace_ttl = \"120s\"\nmax_keys_per_trace = {keys}\nmax_branches_per_trace = {branches}\n\
-         max_batch_members = {members}\nmax_attributes_per_trace = 128\n{STAGES}"
+         max_batch_members = {members}\nmax_attributes_per_trace = 128\n{space}{stages}"
     )
 }

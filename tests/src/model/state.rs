@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::condition::{Verdict, condition};
 use super::scopes::{Call, Frame, Thread};
-use super::{Bounds, Code, Step};
+use super::step::flaw;
+use super::{Bounds, Code, Manner, Step};
 use crate::expected::End;
 
 /// What a key is of.
@@ -14,6 +16,9 @@ pub(super) enum Space {
     /// Nodes.
     Node,
 }
+
+/// A key: of what, in which process, which one.
+pub(super) type Key = (Space, u32, u32);
 
 /// Index of a trace in [`Model::traces`].
 pub(super) type Id = usize;
@@ -29,8 +34,10 @@ pub(super) struct Stay {
 /// A journey of a sampled record.
 #[derive(Clone, Debug)]
 pub(super) struct Trace {
-    /// Thread of the source, and number in its sequence.
+    /// Thread of the source, and number in its sequence; where keys decide, the key.
     pub who: (u32, u64),
+    /// Records of the process that had passed unseen when it began.
+    pub unseen: u64,
     pub path: u64,
     /// Indices of the steps.
     pub stamps: Vec<usize>,
@@ -60,19 +67,31 @@ pub(super) struct Batch {
     /// Sampled ones that were put into it, those past the bound too.
     pub asked: u32,
     pub members: Vec<Id>,
+    /// Whether it may have been over before its last record came.
+    pub is_lost: bool,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub struct Model {
     pub(super) bounds: Bounds,
+    pub(super) manner: Manner,
     pub(super) traces: Vec<Trace>,
-    pub(super) keys: HashMap<(Space, u32), Id>,
+    pub(super) keys: HashMap<Key, Id>,
     pub(super) threads: Vec<Thread>,
-    pub(super) batches: HashMap<u32, Batch>,
+    /// By process and number.
+    pub(super) batches: HashMap<(u32, u32), Batch>,
     pub(super) serials: u64,
     /// How often bounds were met, by the ledger's names.
     pub(super) met: BTreeMap<String, u64>,
+    /// Records that may have passed a source unseen.
+    pub(super) unseen: u64,
+    /// Sampled records for which no slot was free.
+    pub(super) refused: u64,
+    /// Records that came to a source.
+    pub(super) records: u64,
+    /// Keys and conditions that could not be read.
+    pub(super) unreadable: u64,
     /// Steps done so far.
     pub(super) now: usize,
 }
@@ -80,34 +99,63 @@ pub struct Model {
 impl Model {
     /// Before the first step.
     #[must_use]
-    pub fn new(threads: u32, bounds: Bounds) -> Self {
+    pub fn new(threads: u32, bounds: Bounds, manner: Manner) -> Self {
         Self {
             bounds,
+            manner,
             traces: Vec::new(),
             keys: HashMap::new(),
             threads: (0..threads).map(|_| Thread::default()).collect(),
             batches: HashMap::new(),
             serials: 0,
             met: BTreeMap::new(),
+            unseen: 0,
+            refused: 0,
+            records: 0,
+            unreadable: 0,
             now: 0,
         }
     }
 
+    /// How often bounds were met so far, by the ledger's names.
+    pub fn met(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.met.iter().map(|(name, count)| (name.as_str(), *count))
+    }
+
+    /// Records that came to a source so far.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
     /// Does one step.
     pub fn step(&mut self, step: &Step) {
-        let Step { thread, code, object, second } = *step;
-        let row = (Space::Row, object);
+        if step.has(flaw::NEW_NAME) {
+            // It takes nobody's: the old one is only never heard of again.
+            self.keys.remove(&self.key_of(step));
+        }
+        let counts =
+            condition(step).filter(|_| self.manner.conditions).map_or(Verdict::Holds, |(_, says)| says);
+        match counts {
+            Verdict::Holds => self.stage(step),
+            Verdict::Fails => self.passed_over(step),
+            Verdict::Unreadable => self.unknown(step),
+        }
+        self.now += 1;
+    }
+
+    /// What a step does whose hit counts.
+    fn stage(&mut self, step: &Step) {
+        let Step { thread, code, object, .. } = *step;
         match code {
-            Code::Emit => self.emit(thread, object),
-            Code::Take | Code::Put => drop(self.stage_of(row, code)),
+            Code::Emit | Code::Fork => self.born(step),
+            Code::Take | Code::Put | Code::Node => drop(self.stage_of(step)),
             Code::Alias => {
-                let trace = self.stage_of(row, code);
-                self.bind((Space::Node, second), trace);
+                let trace = self.stage_of(step);
+                self.also(step, trace);
             }
-            Code::Node => drop(self.stage_of((Space::Node, object), code)),
-            Code::Fork => self.fork(thread, object),
             Code::Open | Code::Call | Code::KeepCall => {
-                let trace = self.stage_of(row, code);
+                let trace = self.stage_of(step);
                 self.open(thread, trace, code);
             }
             Code::PlainCall => self.thread(thread).calls.push(Call::Plain),
@@ -119,20 +167,30 @@ impl Model {
                     self.stamp(trace, code);
                 }
             }
-            Code::Add => self.add(object, second),
-            Code::Merge => self.merge(object, second),
-            Code::Seal | Code::Flush => self.whole_batch(object, code),
-            Code::Write => self.finish(row, code, "written"),
-            Code::NodeWrite => self.finish((Space::Node, object), code, "written"),
-            Code::Free => self.finish(row, code, "filtered"),
-            Code::Error => self.finish(row, code, "error_routed"),
+            Code::Add => self.add(step),
+            Code::Merge => self.merge(step),
+            Code::Seal | Code::Flush => self.stage_of_batch(step),
+            Code::Write | Code::NodeWrite => self.finish(step, "written"),
+            Code::Free => self.finish(step, "filtered"),
+            Code::Error => self.finish(step, "error_routed"),
             Code::Die => {
                 self.cut(thread, 0);
                 // The new thread's sequence begins anew.
                 *self.thread(thread) = Thread::default();
             }
         }
-        self.now += 1;
+    }
+
+    /// The key of a step's object.
+    pub(super) fn key_of(&self, step: &Step) -> Key {
+        let space = if matches!(step.code, Code::Node | Code::NodeWrite) { Space::Node } else { Space::Row };
+        self.key(space, step.thread, step.object)
+    }
+
+    /// A key as a thread has it.
+    pub(super) fn key(&self, space: Space, thread: u32, object: u32) -> Key {
+        let process = if space == Space::Node { 0 } else { self.manner.process(thread) };
+        (space, process, object)
     }
 
     pub(super) fn thread(&mut self, thread: u32) -> &mut Thread {
@@ -153,14 +211,18 @@ impl Model {
     }
 
     /// The trace of a key.
-    pub(super) fn find(&self, key: (Space, u32)) -> Option<Id> {
+    pub(super) fn find(&self, key: Key) -> Option<Id> {
         self.keys.get(&key).copied()
     }
 
-    /// A stage by a key: the trace that it stamps.
-    fn stage_of(&mut self, key: (Space, u32), code: Code) -> Option<Id> {
-        let id = self.find(key)?;
-        self.stamp(id, code);
+    /// A stage by the key of its object: the trace that it stamps.
+    pub(super) fn stage_of(&mut self, step: &Step) -> Option<Id> {
+        if self.cannot_read(step) {
+            return None;
+        }
+        let id = self.find_sure(self.key_of(step))?;
+        self.stamp(id, step.code);
+        self.read(id, step);
         Some(id)
     }
 
@@ -178,8 +240,8 @@ impl Model {
         self.keys.retain(|_, trace| *trace != id);
     }
 
-    fn finish(&mut self, key: (Space, u32), code: Code, outcome: &str) {
-        if let Some(id) = self.stage_of(key, code) {
+    fn finish(&mut self, step: &Step, outcome: &str) {
+        if let Some(id) = self.stage_of(step) {
             self.end(id, End::Outcome(outcome.to_owned()));
         }
     }
@@ -193,80 +255,10 @@ impl Model {
     }
 
     /// A record with this key is born: whatever trace has it loses it.
-    pub(super) fn birth(&mut self, key: (Space, u32)) {
+    pub(super) fn birth(&mut self, key: Key) {
         if let Some(id) = self.keys.remove(&key) {
             self.lose(id);
         }
-    }
-
-    /// A further key, of a record that is traced or not.
-    fn bind(&mut self, key: (Space, u32), trace: Option<Id>) {
-        if self.find(key).is_some() && self.find(key) == trace {
-            return;
-        }
-        self.birth(key);
-        let Some(id) = trace else { return };
-        self.traces[id].keys += 1;
-        if self.traces[id].keys > self.bounds.keys {
-            self.bound("keys_full");
-            self.flag(id, "keys_dropped");
-            return;
-        }
-        self.traces[id].leads += 1;
-        self.keys.insert(key, id);
-    }
-
-    fn emit(&mut self, thread: u32, row: u32) {
-        self.birth((Space::Row, row));
-        let rate = self.bounds.rate;
-        let of_thread = self.thread(thread);
-        of_thread.emitted += 1;
-        let sequence = of_thread.emitted;
-        if sequence.is_multiple_of(rate) {
-            let id = self.begin((thread, sequence), 0, row, Vec::new());
-            self.stamp(id, Code::Emit);
-        }
-    }
-
-    /// A journey that begins with a row, and with the stamps of another one.
-    pub(super) fn begin(&mut self, who: (u32, u64), path: u64, row: u32, stamps: Vec<usize>) -> Id {
-        let id = self.traces.len();
-        self.traces.push(Trace {
-            who,
-            path,
-            shared: stamps.len(),
-            stamps,
-            end: None,
-            leads: 1,
-            keys: 1,
-            outputs: 0,
-            children: 0,
-            branches: 0,
-            batch: None,
-            been: Vec::new(),
-            stays: Vec::new(),
-            flags: BTreeMap::new(),
-        });
-        self.keys.insert((Space::Row, row), id);
-        id
-    }
-
-    fn fork(&mut self, thread: u32, row: u32) {
-        let parent = self.current(thread);
-        self.birth((Space::Row, row));
-        let Some(parent) = parent else { return };
-        self.traces[parent].children += 1;
-        let Trace { who, path, children, ref stamps, ref stays, .. } = self.traces[parent];
-        if children > self.bounds.branches || children > 255 || path >> 56 != 0 {
-            self.bound("branches_full");
-            self.flag(parent, "branches_dropped");
-            return;
-        }
-        let (stamps, stays) = (stamps.clone(), stays.clone());
-        self.traces[parent].branches += 1;
-        let id = self.begin(who, path << 8 | u64::from(children), row, stamps);
-        self.traces[id].stays = stays;
-        self.stamp(id, Code::Fork);
     }
 
     /// The scopes that are open on a thread, the outermost first.

@@ -111,11 +111,49 @@ impl Code {
         })
     }
 
+    /// Whether the stage's key is the record that the thread is at.
+    #[must_use]
+    pub fn is_by_scope(self) -> bool {
+        matches!(self, Self::Close | Self::Note | Self::Done)
+    }
+
+    /// Whether it is a stage of a batch.
+    #[must_use]
+    pub fn is_of_batch(self) -> bool {
+        matches!(self, Self::Merge | Self::Seal | Self::Flush)
+    }
+
+    /// Whether the stage has the key of a second object.
+    #[must_use]
+    pub fn has_second(self) -> bool {
+        matches!(self, Self::Alias | Self::Add | Self::Merge)
+    }
+
+    /// Whether it opens a scope.
+    #[must_use]
+    pub fn opens(self) -> bool {
+        matches!(self, Self::Open | Self::Call | Self::KeepCall)
+    }
+
     /// Whether its stamp is an output of the record: T-, Q+ or W!.
     #[must_use]
     pub fn is_output(self) -> bool {
         matches!(self.stage(), Some(("T-" | "Q+" | "W!", _)))
     }
+}
+
+/// What cannot be read during a step. The numbers are those of `enum flaw` in script.c.
+pub mod flaw {
+    /// The object's name.
+    pub const OBJECT: u32 = 1;
+    /// The second object's name.
+    pub const SECOND: u32 = 2;
+    /// The row's string.
+    pub const TEXT: u32 = 4;
+    /// It lies in a page that is not there; else at address 0, where no record can be.
+    pub const FAR: u32 = 8;
+    /// No flaw: the row is named by the step's number, from 1, from now on.
+    pub const NEW_NAME: u32 = 16;
 }
 
 /// One step.
@@ -129,13 +167,38 @@ pub struct Step {
     pub object: u32,
     /// Which node or batch; for a `Fork` the row that the function gets as the parent, which says nothing.
     pub second: u32,
+    /// What the object has during the step, below 8: see [`Step::status`].
+    pub value: u32,
+    /// Bits of [`flaw`].
+    pub flaws: u32,
 }
 
 impl Step {
+    /// A step without anything odd.
+    #[must_use]
+    pub const fn new(thread: u32, code: Code, object: u32, second: u32) -> Self {
+        Self { thread, code, object, second, value: 1, flaws: 0 }
+    }
+
+    /// The status that a row or node has during the step.
+    #[must_use]
+    pub fn status(&self) -> i64 {
+        i64::from(self.value) - 1
+    }
+
+    /// Whether it has all these bits.
+    #[must_use]
+    pub const fn has(&self, flaws: u32) -> bool {
+        self.flaws & flaws == flaws
+    }
+
     /// A script as script.c reads it.
     #[must_use]
     pub fn encode(steps: &[Self]) -> Vec<u8> {
-        let words = steps.iter().flat_map(|step| [step.thread, step.code as u32, step.object, step.second]);
+        let words = steps.iter().flat_map(|step| {
+            let Self { thread, code, object, second, value, flaws } = *step;
+            [thread, code as u32, object, second, value, flaws]
+        });
         words.flat_map(u32::to_ne_bytes).collect()
     }
 }

@@ -1,12 +1,17 @@
 /* Does what a script says, step by step: one step at a time, each on the thread it names, with stage calls on a few objects that are
- * used again and again. The truth log has a row for each step, with the step's number from 1 as `seq`. */
+ * used again and again. The truth log has a row for each step, with the step's number from 1 as `seq`. Two processes may share a script
+ * (--turn, --part): then each has half of the threads.
+ *
+ * Each object begins with a pointer to its name, a number. Where a step says so, that pointer leads nowhere during the step. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "stages.h"
@@ -20,6 +25,17 @@ struct step {
     uint32_t thread, code;
     uint32_t object; /* which row, node or batch; how many calls a LEAVE leaves */
     uint32_t second; /* which node or batch */
+    uint32_t value;  /* what the object has during the step */
+    uint32_t flaws;  /* enum flaw */
+};
+
+/* What cannot be read during a step. */
+enum flaw {
+    NO_OBJECT = 1, /* the object's name */
+    NO_SECOND = 2, /* the second object's name */
+    NO_TEXT = 4,   /* the row's string */
+    IS_FAR = 8,    /* all that leads nowhere leads to a page that is not there, rather than to address 0 */
+    NEW_NAME = 16, /* no flaw: the row is named by the step's number from now on */
 };
 
 /* A step's stage in the truth log is this and its code. */
@@ -32,31 +48,36 @@ static struct row rows[OBJECTS];
 static struct node nodes[OBJECTS];
 static struct batch batches[OBJECTS];
 
-/* Whose turn it is: `turn` is the step that is next, or being done. */
-static uint64_t turn;
-static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t turn_changed[THREADS] = {PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER,
-                                               PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER};
+/* Whose turn it is: `turn` is the step that is next, or being done. Two processes share it in a file. */
+static struct turns {
+    uint64_t turn;
+    pthread_mutex_t lock;
+    pthread_cond_t changed[THREADS];
+} *turns;
 
 struct player { struct seat seat; uint32_t calls; jmp_buf jumps[NESTED_CALLS]; };
 
 static const struct step *next_step(const struct player *player) {
     uint32_t me = player->seat.number;
-    pthread_mutex_lock(&turn_lock);
-    while (turn < step_count && steps[turn].thread != me)
-        pthread_cond_wait(&turn_changed[me], &turn_lock);
-    const struct step *step = turn < step_count ? &steps[turn] : NULL;
-    pthread_mutex_unlock(&turn_lock);
+    pthread_mutex_lock(&turns->lock);
+    while (turns->turn < step_count && steps[turns->turn].thread != me)
+        pthread_cond_wait(&turns->changed[me], &turns->lock);
+    const struct step *step = turns->turn < step_count ? &steps[turns->turn] : NULL;
+    pthread_mutex_unlock(&turns->lock);
     return step;
 }
 
 static void step_done(const struct player *player) {
-    pthread_mutex_lock(&turn_lock);
-    turn += 1;
+    struct timespec pause = {0, 4000000};
+    pthread_mutex_lock(&turns->lock);
+    uint64_t next = ++turns->turn;
+    /* Every record may be traced: no faster than any machine can write them. */
+    if (next % 64 == 0)
+        nanosleep(&pause, NULL);
     for (uint32_t i = 0; i < THREADS; i++)
-        if (turn == step_count || (steps[turn].thread == i && i != player->seat.number))
-            pthread_cond_signal(&turn_changed[i]);
-    pthread_mutex_unlock(&turn_lock);
+        if (next == step_count || (steps[next].thread == i && i != player->seat.number))
+            pthread_cond_signal(&turns->changed[i]);
+    pthread_mutex_unlock(&turns->lock);
 }
 
 /* ---- stages that only a script has; their bodies touch nothing that another step may still need ---- */
@@ -94,8 +115,9 @@ STAGE void node_written(struct seat *seat, struct node *node) {
 /* ---- the interpreter ---- */
 
 static struct truth_row *entering[THREADS];
+static const struct step *current[THREADS];
 
-static const void *object_of(const struct step *step) {
+static void *object_of(const struct step *step) {
     switch (step->code) {
     case NODE: case NODE_WRITE: return &nodes[step->object];
     case MERGE: case SEAL: case FLUSH: return &batches[step->object];
@@ -104,15 +126,92 @@ static const void *object_of(const struct step *step) {
     }
 }
 
+static void *second_of(const struct step *step) {
+    return step->code == ALIAS ? (void *)&nodes[step->second] : (void *)&batches[step->second];
+}
+
+/* The name that an object has. All of them begin with a pointer to it. */
+static uint64_t name_of(const struct step *step) {
+    switch (step->code) {
+    case NODE: case NODE_WRITE: return nodes[step->object].row.uid;
+    case MERGE: case SEAL: case FLUSH: return batches[step->object].id;
+    default: return rows[step->object % OBJECTS].uid;
+    }
+}
+
 static struct truth_row *log_step(const struct step *step) {
     struct truth_row *entry =
         truth_open(FIRST_STEP + step->code, step->thread, (uint64_t)(step - steps) + 1, object_of(step));
     if (!entry)
         return NULL;
-    if (step->code == ADD || step->code == MERGE)
+    entry->path = name_of(step);
+    if (step->code == ADD || step->code == MERGE) {
         entry->holder = (uint64_t)(uintptr_t)&batches[step->second];
+        entry->batch = batches[step->second].id;
+    }
+    const struct row *row = &rows[step->object % OBJECTS];
+    entry->number = row->status;
+    memcpy(entry->text, row->own_table, row->table_len < TRUTH_TEXT_BYTES ? row->table_len : TRUTH_TEXT_BYTES);
     entry->before_ns = clock_ns();
     return entry;
+}
+
+/* ---- what the objects have during a step ---- */
+
+static const char *const texts[] = {
+    "", "orders", "users", "r\xC3\xA9gions", "a name of just sixteen", "line_items", "x",
+    "this name has sixty-nine letters and is longer than what can be kept.",
+};
+static void *nowhere;
+
+static void *lost(const struct step *step) {
+    return step->flaws & IS_FAR ? nowhere : NULL;
+}
+
+/* The objects of a step as they are at its stage. */
+static void dress(const struct step *step) {
+    struct row *row = &rows[step->object % OBJECTS];
+    row->status = nodes[step->object % OBJECTS].row.status = (int32_t)step->value - 1;
+    batches[step->object % OBJECTS].limit = step->value;
+    strcpy(row->own_table, texts[step->value % 8]);
+    row->table_len = (uint32_t)strlen(row->own_table);
+    if (step->flaws & NEW_NAME)
+        row->uid = (uint64_t)(step - steps) + 1;
+    /* Each object begins with the pointer to its name. */
+    if (step->flaws & NO_OBJECT)
+        *(void **)object_of(step) = lost(step);
+    if (step->flaws & NO_SECOND)
+        *(void **)second_of(step) = lost(step);
+    if (step->flaws & NO_TEXT)
+        row->table = lost(step);
+}
+
+static void name(uint32_t i) {
+    rows[i].link = (struct row *)&rows[i].uid;
+    nodes[i].row.link = (struct row *)&nodes[i].row.uid;
+    batches[i].link = (struct batch *)&batches[i].id;
+    rows[i].table = rows[i].own_table;
+}
+
+/* All that led nowhere leads to what it led to. */
+static void undress(const struct step *step) {
+    if (step->flaws & (NO_OBJECT | NO_TEXT))
+        name(step->object % OBJECTS);
+    if (step->flaws & NO_SECOND)
+        name(step->second % OBJECTS);
+}
+
+static void name_all(void) {
+    nowhere = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (nowhere == MAP_FAILED)
+        harness_fail("cannot map a page", "script");
+    for (uint32_t i = 0; i < OBJECTS; i++) {
+        /* The same in every process, and past all numbers of steps. */
+        rows[i].uid = 0x10000000u + i;
+        nodes[i].row.uid = 0x20000000u + i;
+        batches[i].id = 0x30000000u + i;
+        name(i);
+    }
 }
 
 static void interpret(struct player *player);
@@ -129,6 +228,7 @@ static void die(struct player *player) {
 
 static STAGE void inside(struct player *player) {
     truth_end(entering[player->seat.number]);
+    undress(current[player->seat.number]);
     step_done(player);
     interpret(player);
     KEEP(player);
@@ -161,6 +261,8 @@ static STAGE void enter(struct player *player, const struct step *step) {
     char room[256];
     KEEP(room);
     struct row *row = &rows[step->object];
+    dress(step);
+    current[step->thread] = step;
     entering[step->thread] = log_step(step);
     if (player->calls == NESTED_CALLS)
         harness_fail("too deep", "script");
@@ -212,6 +314,8 @@ static void interpret(struct player *player) {
             step_done(player);
             continue;
         }
+        dress(step);
+        player->seat.depth = step->value;
         struct truth_row *entry = log_step(step);
         if (step->code == RETURN) {
             truth_end(entry);
@@ -227,6 +331,7 @@ static void interpret(struct player *player) {
         }
         stage(player, step);
         truth_end(entry);
+        undress(step);
         if (step->code == EMIT)
             count_emitted(step->thread);
         step_done(player);
@@ -234,6 +339,7 @@ static void interpret(struct player *player) {
 }
 
 static uint32_t finished;
+static pthread_mutex_t finished_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t all_finished = PTHREAD_COND_INITIALIZER;
 
 static void *run(void *argument) {
@@ -241,10 +347,10 @@ static void *run(void *argument) {
     harness_source(player->seat.number);
     harness_await_go();
     interpret(player);
-    pthread_mutex_lock(&turn_lock);
+    pthread_mutex_lock(&finished_lock);
     finished += 1;
     pthread_cond_signal(&all_finished);
-    pthread_mutex_unlock(&turn_lock);
+    pthread_mutex_unlock(&finished_lock);
     return NULL;
 }
 
@@ -271,17 +377,43 @@ static void read_script(void) {
         harness_fail("wants every step in the truth log", "--truth-sample");
 }
 
+/* In memory of this process, or in a file that the first part makes. */
+static void share_turns(void) {
+    int file = options.turn ? open(options.turn, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+    if (options.turn && (file < 0 || ftruncate(file, sizeof *turns) != 0))
+        harness_fail("cannot open", options.turn);
+    turns = mmap(NULL, sizeof *turns, PROT_READ | PROT_WRITE, file < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, file, 0);
+    if (turns == MAP_FAILED)
+        harness_fail("cannot map", "the turn");
+    if (options.part > 1)
+        return;
+    pthread_mutexattr_t lock;
+    pthread_condattr_t changed;
+    pthread_mutexattr_init(&lock);
+    pthread_condattr_init(&changed);
+    pthread_mutexattr_setpshared(&lock, PTHREAD_PROCESS_SHARED);
+    pthread_condattr_setpshared(&changed, PTHREAD_PROCESS_SHARED);
+    pthread_mutex_init(&turns->lock, &lock);
+    for (uint32_t i = 0; i < THREADS; i++)
+        pthread_cond_init(&turns->changed[i], &changed);
+}
+
 int main(int argc, char **argv) {
     harness_start(argc, argv);
     options.sources = THREADS;
     read_script();
-    for (uint32_t i = 0; i < THREADS; i++)
+    share_turns();
+    name_all();
+    /* Of two processes, each has half of the threads. */
+    uint32_t first = options.part > 1 ? THREADS / 2 : 0;
+    uint32_t last = options.part == 1 ? THREADS / 2 : THREADS;
+    for (uint32_t i = first; i < last; i++)
         begin_thread(i);
     harness_ready();
-    pthread_mutex_lock(&turn_lock);
-    while (finished < THREADS)
-        pthread_cond_wait(&all_finished, &turn_lock);
-    pthread_mutex_unlock(&turn_lock);
+    pthread_mutex_lock(&finished_lock);
+    while (finished < last - first)
+        pthread_cond_wait(&all_finished, &finished_lock);
+    pthread_mutex_unlock(&finished_lock);
     harness_finish();
     return 0;
 }

@@ -311,12 +311,15 @@ static const struct { const char *name; uint64_t *value; } numbers[] = {
     {"--workers", &options.workers}, {"--queue", &options.queue}, {"--drop-percent", &options.drop_percent},
     {"--truth-sample", &options.truth_sample}, {"--rate-per-second", &options.rate_per_second},
     {"--work", &options.work_ns}, {"--exit-at", &options.exit_at}, {"--crash-at", &options.crash_at},
+    {"--part", &options.part},
 };
 static const struct { const char *name; uint64_t *value; } switches[] = {
     {"--wait-for-go", &options.wait_for_go}, {"--linger", &options.linger}, {"--fault-keys", &options.fault_keys},
     {"--until-halt", &options.until_halt},
 };
-static const struct { const char *name, **value; } paths[] = {{"--pipe", &options.pipe}, {"--script", &options.script}};
+static const struct { const char *name, **value; } paths[] = {
+    {"--pipe", &options.pipe}, {"--script", &options.script}, {"--turn", &options.turn},
+};
 
 /* Takes one option; says whether it took the next word too. */
 static int take_option(const char *option, const char *next, const char **truth) {

@@ -75,6 +75,8 @@ struct options {
     uint64_t scenario;        /* enum scenario of flow.h */
     const char *pipe;         /* a FIFO between two processes */
     const char *script;       /* what to do, step by step */
+    const char *turn;         /* a file through which two processes share a script */
+    uint64_t part;            /* which of the two, 1 or 2; 0: there is only one */
 };
 extern struct options options;
 

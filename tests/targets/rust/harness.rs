@@ -38,6 +38,8 @@ pub struct Options {
     pub scenario: u64,
     pub pipe: *const c_char,
     pub script: *const c_char,
+    pub turn: *const c_char,
+    pub part: u64,
 }
 
 unsafe extern "C" {

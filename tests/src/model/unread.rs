@@ -1,0 +1,87 @@
+//! What cannot be read, and what is not certain for that.
+//!
+//! A record whose key cannot be read is one that is not traced: it takes over what it comes by. One that passes a source so, in a page that is not there, may have
+//! an older record's key, of which nobody knows: no journey that began before is sure from then on, and it ends where the next stage would be. Where a record may
+//! have been handed on, or ended, so, no scope around it is known to have stayed empty.
+
+use super::scopes::Call;
+use super::state::{Id, Key, Model};
+use super::step::flaw;
+use super::{Code, Step};
+use crate::expected::End;
+use crate::flow::Read;
+
+impl Model {
+    /// Whether the key of a step's object cannot be read: counts it, and doubts what is to be doubted then.
+    pub(super) fn cannot_read(&mut self, step: &Step) -> bool {
+        let cannot = self.manner.named && step.has(flaw::OBJECT);
+        if cannot {
+            self.unreadable += 1;
+            self.doubt(step);
+        }
+        cannot
+    }
+
+    /// No scope that is open on the thread is known to have stayed empty, if the step may have been an output, or an end, of a record.
+    fn doubt(&mut self, step: &Step) {
+        let ends = matches!(step.code, Code::Flush | Code::Free | Code::Error);
+        if ends || step.code.is_output() || step.code == Code::Fork || step.code.opens() {
+            self.frames(step.thread).iter_mut().for_each(|frame| frame.keeps = true);
+        }
+    }
+
+    /// A key that could not be read is some record's from now on, if a record can be there.
+    pub(super) fn may_have_passed(&mut self, step: &Step) {
+        self.unseen += u64::from(step.has(flaw::FAR));
+    }
+
+    /// The hit of a step does not count.
+    pub(super) fn passed_over(&mut self, step: &Step) {
+        if matches!(step.code, Code::Call | Code::KeepCall) {
+            self.enter(step.thread, true);
+            self.thread(step.thread).calls.push(Call::Scope(None));
+        }
+    }
+
+    /// Whether the hit of a step counts is not known.
+    pub(super) fn unknown(&mut self, step: &Step) {
+        self.unreadable += 1;
+        self.doubt(step);
+        if matches!(step.code, Code::Emit | Code::Fork | Code::Alias) {
+            self.may_have_passed(step);
+        }
+        if step.code.opens() && step.has(flaw::FAR) {
+            self.open(step.thread, None, step.code);
+        } else {
+            self.passed_over(step);
+        }
+    }
+
+    /// The trace of a key, if it is surely still that of the record; else it ends.
+    pub(super) fn find_sure(&mut self, key: Key) -> Option<Id> {
+        self.find(key).filter(|&id| self.is_sure(id))
+    }
+
+    /// Whether no record has passed unseen since the trace began. If one has, the trace ends.
+    pub(super) fn is_sure(&mut self, id: Id) -> bool {
+        let sure = self.traces[id].unseen == self.unseen;
+        if !sure {
+            self.end(id, End::Outcome("source_unseen".to_owned()));
+        }
+        sure
+    }
+
+    /// Reads the attributes of a step's stage.
+    pub(super) fn read(&mut self, id: Id, step: &Step) {
+        let unread = self.manner.reads(step.code).iter().filter(|read| is_unread(step, **read)).count();
+        for _ in 0..unread {
+            self.bound("attributes_unreadable");
+            self.flag(id, "attributes_unreadable");
+        }
+    }
+}
+
+/// Whether something cannot be read of a step's row. Of an empty string nothing is read.
+pub(super) fn is_unread(step: &Step, read: Read) -> bool {
+    read == Read::Exact && step.has(flaw::TEXT) && step.value % 8 != 0
+}
