@@ -7,6 +7,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
 use super::courier::Attempt;
 use super::http::{Client, Request};
 use super::network::{Encoder, Transport};
+use super::redact::Redaction;
 use crate::feed::{Attached, SessionInfo};
 use crate::sink::event::{Events, Origin, job_of, put_packet};
 use crate::sink::packet::Packet;
@@ -82,6 +83,7 @@ pub(super) struct Posting {
     client: Client,
     path: String,
     headers: HeaderMap,
+    redaction: Redaction,
 }
 
 impl Posting {
@@ -90,23 +92,29 @@ impl Posting {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
         let agent = concat!("stain/", env!("CARGO_PKG_VERSION"));
         headers.insert(USER_AGENT, HeaderValue::from_static(agent));
-        Self { client, path, headers }
+        let redaction = Redaction::of(&headers);
+        Self { client, path, headers, redaction }
     }
 
-    /// Posts to another path of the same server.
-    pub(super) fn post_to(&mut self, path: &str, body: &Bytes) -> Attempt {
+    /// Posts to another path of the same server. What the answer means, and its body.
+    pub(super) fn post_to(&mut self, path: &str, body: &Bytes) -> (Attempt, Bytes) {
         let request = Request { path: path.to_owned(), headers: self.headers.clone(), body: body.clone() };
         match self.client.post(&request) {
-            Ok(answer) => answer.attempt(super::epoch_seconds()),
-            Err(error) => Attempt::Retry { reason: error.to_string(), after: None },
+            Ok(answer) => (answer.attempt(super::epoch_seconds(), &self.redaction), answer.body),
+            Err(error) => (Attempt::Retry { reason: error.to_string(), after: None }, Bytes::new()),
         }
+    }
+
+    /// For other readers of what the server says.
+    pub(super) const fn redaction(&self) -> &Redaction {
+        &self.redaction
     }
 }
 
 impl Transport for Posting {
     fn send(&mut self, body: &Bytes) -> Attempt {
         let path = self.path.clone();
-        self.post_to(&path, body)
+        self.post_to(&path, body).0
     }
 
     fn send_extra(&mut self, _: &Bytes) -> Attempt {

@@ -12,6 +12,8 @@ mod metrics;
 mod network;
 mod open;
 mod otlp;
+mod percent;
+mod redact;
 pub mod secret;
 pub mod settings;
 pub mod store;

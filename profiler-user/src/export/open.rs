@@ -110,7 +110,8 @@ impl Exports {
     /// The first that cannot start.
     pub fn open(all: Vec<Settings>, machine: &Machine) -> Result<Self, ExportError> {
         let mut opened = Vec::new();
-        for (index, Settings { name, destination }) in (1u64..).zip(all) {
+        for (index, Settings { name, place, destination }) in (1u64..).zip(all) {
+            let name = unlike(name, &opened);
             let one = match destination {
                 Destination::File(file) => {
                     std::fs::create_dir_all(&file.folder)
@@ -126,7 +127,7 @@ impl Exports {
                 Destination::Graphite(settings) => Opened::Graphite(settings),
                 network => {
                     let stream = stream_id(machine.seed, index);
-                    Opened::Network(Box::new(open_network(&name, network, machine, stream)?))
+                    Opened::Network(Box::new(open_network(&name, &place, network, machine, stream)?))
                 }
             };
             opened.push((name, one));
@@ -192,8 +193,19 @@ impl Exports {
     }
 }
 
+/// Two that are told apart by nothing are told apart by their number: metrics must not have one series for both.
+fn unlike(name: String, others: &[(String, Opened)]) -> String {
+    let is_taken = |name: &String| others.iter().any(|(other, _)| other == name);
+    if !is_taken(&name) {
+        return name;
+    }
+    let numbered = (2..).map(|number: u64| format!("{name} #{number}"));
+    numbered.into_iter().find(|numbered| !is_taken(numbered)).unwrap_or(name)
+}
+
 fn open_network(
     name: &str,
+    place: &str,
     destination: Destination,
     machine: &Machine,
     stream: u64,
@@ -244,7 +256,7 @@ fn open_network(
             });
         }
     };
-    let store = Store::new(spool(name, &delivery, machine)?, MEMORY);
+    let store = Store::new(spool(name, place, &delivery, machine)?, MEMORY);
     Ok(Parts { name: name.to_owned(), delivery, store, encoder, transport, deadline, stream })
 }
 
@@ -293,12 +305,17 @@ fn token(name: &str, endpoint: &Endpoint) -> Result<HeaderMap, ExportError> {
     Ok(headers)
 }
 
-fn spool(name: &str, delivery: &Delivery, machine: &Machine) -> Result<Option<Spool>, ExportError> {
+fn spool(
+    name: &str,
+    place: &str,
+    delivery: &Delivery,
+    machine: &Machine,
+) -> Result<Option<Spool>, ExportError> {
     let folder = match &delivery.spool {
         Spooling::None => return Ok(None),
-        Spooling::Folder(folder) => folder.join(folder_name(name)),
+        Spooling::Folder(folder) => folder.join(folder_name(place)),
         Spooling::Default => match &machine.state {
-            Some(state) => state.join("spool").join(folder_name(name)),
+            Some(state) => state.join("spool").join(folder_name(place)),
             None => return Ok(None),
         },
     };
@@ -308,9 +325,10 @@ fn spool(name: &str, delivery: &Delivery, machine: &Machine) -> Result<Option<Sp
     }
 }
 
-/// A destination's folder: its name, without what a path cannot hold.
-fn folder_name(name: &str) -> String {
-    name.chars()
+/// A destination's folder: where it is, without what a path cannot hold.
+fn folder_name(place: &str) -> String {
+    place
+        .chars()
         .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+') { c } else { '_' })
         .collect()
 }

@@ -1,6 +1,8 @@
 //! To an OpenTelemetry collector: spans and metrics, over HTTP or gRPC.
 
 mod grpc;
+mod partial;
+mod wire;
 
 use std::time::{Duration, Instant};
 
@@ -110,12 +112,21 @@ impl OtlpHttp {
     }
 }
 
+impl OtlpHttp {
+    fn post(posting: &mut Posting, path: &str, body: &Bytes, what: &str) -> Attempt {
+        match posting.post_to(path, body) {
+            (Attempt::Accepted, response) => partial::attempt(&response, what, posting.redaction()),
+            (other, _) => other,
+        }
+    }
+}
+
 impl Transport for OtlpHttp {
     fn send(&mut self, body: &Bytes) -> Attempt {
-        self.posting.post_to(&self.traces, body)
+        Self::post(&mut self.posting, &self.traces, body, partial::SPANS)
     }
 
     fn send_extra(&mut self, body: &Bytes) -> Attempt {
-        self.posting.post_to(&self.metrics, body)
+        Self::post(&mut self.posting, &self.metrics, body, partial::POINTS)
     }
 }

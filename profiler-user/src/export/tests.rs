@@ -349,6 +349,50 @@ fn spans_outlive_every_failure_and_one_poisonous_batch() {
 }
 
 #[test]
+fn of_spans_that_were_refused_their_traces_are_counted() {
+    let folder = TempDir::new().unwrap();
+    // partial_success { rejected_spans: 4, error_message: "too old" }, and one that refuses nothing and warns.
+    let partly = Reply::Status(200, "\x0a\x0b\x08\x04\x12\x07too old");
+    let warned = Reply::Status(200, "\x0a\x06\x12\x04soon");
+    let points = Reply::Status(200, "\x0a\x02\x08\x05");
+    let server = Faulty::start([partly, warned.clone(), warned, Reply::Take, points]).unwrap();
+    let url = format!(
+        "otlp+http://{}?spool={}&batch=10&linger=10s&interval=1h",
+        server.address(),
+        folder.path().display()
+    );
+    let session = Session::start(&url);
+    session.traces(0..40);
+    session.tick();
+    let (counts, said) = session.finish();
+    assert_eq!((counts.sent, counts.dropped(DropReason::Rejected)), (36, 4));
+    assert_eq!(counts.points_refused, 5, "{counts}");
+    assert_eq!(server.seen().len(), 5);
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert!(
+        said[0].contains("part of a batch was refused for good: it refused 4 spans: too old; it is kept in")
+    );
+    assert!(said[1].ends_with(": it warns: soon"), "{said:?}");
+    assert!(said[2].contains("some metrics are not taken: it refused 5 data points"), "{said:?}");
+}
+
+#[test]
+fn two_exports_to_one_place_have_names_of_their_own() {
+    let folder = TempDir::new().unwrap();
+    let urls = ["format=sttr", "format=sttr&keep=1", "", ""]
+        .map(|options| Settings::parse(&format!("file:{}?{options}", folder.path().display())).unwrap());
+    let exports = Exports::open(urls.to_vec(), &Machine::default()).unwrap();
+    let notify: Notify = Arc::new(|_: &str| {});
+    let (senders, running) = exports.start(16, &notify).unwrap();
+    let names: Vec<String> = running.accounts().counts().into_iter().map(|(name, _)| name).collect();
+    let place = format!("file:{}", folder.path().display());
+    let expected = ["?format=sttr", "?format=sttr #2", "", " #2"].map(|rest| format!("{place}{rest}"));
+    assert_eq!(names, expected);
+    drop(senders);
+    drop(running.finish());
+}
+
+#[test]
 fn with_a_dead_server_memory_and_disk_stay_within_their_bounds() {
     let folder = TempDir::new().unwrap();
     let address = free_address();

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::percent;
+
 /// A URL, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
@@ -11,12 +13,14 @@ pub struct Url {
     pub host: String,
     /// The port, where one is given.
     pub port: Option<u16>,
-    /// What follows, with its slash; the folder of a file.
+    /// Hosts and ports behind the first, where there are several.
+    pub more: Vec<(String, Option<u16>)>,
+    /// What follows, with its slash, as it is sent: `%XX` stays. The folder of a file, where it stands for a byte.
     pub path: String,
     options: Vec<(String, String)>,
 }
 
-/// Why a text is no URL of an exporter.
+/// Why a text is no URL of an exporter. None of these repeats more of it than is surely no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// It has no scheme.
@@ -34,11 +38,13 @@ pub enum UrlError {
     #[error("there is no host between :// and the path")]
     Host,
     /// A percent sign without two hexadecimal digits behind it.
-    #[error("`{0}` has a % without two hexadecimal digits behind it")]
+    #[error("{0} has a % without two hexadecimal digits behind it, or bytes that are not UTF-8")]
     Percent(String),
     /// A part behind the question mark without an equals sign.
-    #[error("`{0}` is no option: write it as in batch=512")]
-    Option(String),
+    #[error(
+        "part {0} behind the question mark is no option: write it as in batch=512, and a & within a value as %26"
+    )]
+    Option(usize),
     /// An option that is given twice.
     #[error("{0} is given twice; keep one of them")]
     Twice(String),
@@ -50,20 +56,22 @@ impl Url {
     /// # Errors
     /// When it is none.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
-        let (scheme, rest) = text.split_once(':').ok_or_else(|| UrlError::Scheme(text.to_owned()))?;
+        let no_scheme = || UrlError::Scheme(harmless(text));
+        let (scheme, rest) = text.split_once(':').ok_or_else(no_scheme)?;
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '+';
         if scheme.is_empty() || !scheme.chars().all(is_word) {
-            return Err(UrlError::Scheme(text.to_owned()));
+            return Err(no_scheme());
         }
         let scheme = scheme.to_ascii_lowercase();
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let options = options(query)?;
+        let wrong_path = || UrlError::Percent("the path".to_owned());
         if scheme == "file" {
             // file:DIR and file:///DIR are both common.
-            let path = decode(rest.strip_prefix("//").unwrap_or(rest))?;
-            return Ok(Self { scheme, host: String::new(), port: None, path, options });
+            let path = percent::decode(rest.strip_prefix("//").unwrap_or(rest)).ok_or_else(wrong_path)?;
+            return Ok(Self { scheme, host: String::new(), port: None, more: Vec::new(), path, options });
         }
-        let rest = rest.strip_prefix("//").ok_or_else(|| UrlError::Scheme(text.to_owned()))?;
+        let rest = rest.strip_prefix("//").ok_or_else(no_scheme)?;
         let (authority, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, ""),
@@ -71,14 +79,25 @@ impl Url {
         if authority.contains('@') {
             return Err(UrlError::Credentials);
         }
-        let (host, port) = host_and_port(authority)?;
-        Ok(Self { scheme, host: host.to_owned(), port, path: decode(path)?, options })
+        let hosts: Result<Vec<_>, _> = authority.split(',').map(host_and_port).collect();
+        // A password with a slash in it looks like a port.
+        let hosts = hosts.map_err(|error| if path.contains('@') { UrlError::Credentials } else { error })?;
+        percent::decode(path).ok_or_else(wrong_path)?;
+        let mut hosts = hosts.into_iter().map(|(host, port)| (host.to_owned(), port));
+        let (host, port) = hosts.next().ok_or(UrlError::Host)?;
+        Ok(Self { scheme, host, port, more: hosts.collect(), path: percent::of_path(path), options })
     }
 
     /// Takes an option out: what is left at the end is not known.
     pub fn option(&mut self, name: &str) -> Option<String> {
         let at = self.options.iter().position(|(known, _)| known == name)?;
         Some(self.options.remove(at).1)
+    }
+
+    /// An option, which stays.
+    #[must_use]
+    pub fn peek(&self, name: &str) -> Option<&str> {
+        self.options.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// An option that nobody has taken.
@@ -91,18 +110,34 @@ impl Url {
 impl fmt::Display for Url {
     /// What the destination is called in messages: without options.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scheme, host, port, path, options: _ } = self;
+        let Self { scheme, host, port, more, path, options: _ } = self;
         if scheme == "file" {
             return write!(f, "file:{path}");
         }
-        let brackets = host.contains(':');
-        let (open, close) = if brackets { ("[", "]") } else { ("", "") };
-        write!(f, "{scheme}://{open}{host}{close}")?;
-        if let Some(port) = port {
-            write!(f, ":{port}")?;
+        write!(f, "{scheme}://")?;
+        put_host(f, host, *port)?;
+        for (host, port) in more {
+            f.write_str(",")?;
+            put_host(f, host, *port)?;
         }
         f.write_str(path)
     }
+}
+
+fn put_host(f: &mut fmt::Formatter<'_>, host: &str, port: Option<u16>) -> fmt::Result {
+    let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+    write!(f, "{open}{host}{close}")?;
+    port.map_or(Ok(()), |port| write!(f, ":{port}"))
+}
+
+/// The beginning of what was given, without what may be a password in it, or a value.
+fn harmless(text: &str) -> String {
+    let before_query = text.split('?').next().unwrap_or_default();
+    let (hidden, shown) = match before_query.rsplit_once('@') {
+        Some((_, behind)) => ("..@", behind),
+        None => ("", before_query),
+    };
+    format!("{hidden}{}", shown.chars().filter(|c| !c.is_control()).take(60).collect::<String>())
 }
 
 fn host_and_port(authority: &str) -> Result<(&str, Option<u16>), UrlError> {
@@ -128,35 +163,15 @@ fn host_and_port(authority: &str) -> Result<(&str, Option<u16>), UrlError> {
 
 fn options(query: &str) -> Result<Vec<(String, String)>, UrlError> {
     let mut options: Vec<(String, String)> = Vec::new();
-    for part in query.split('&').filter(|part| !part.is_empty()) {
-        let (name, value) = part.split_once('=').ok_or_else(|| UrlError::Option(part.to_owned()))?;
+    for (number, part) in (1..).zip(query.split('&').filter(|part| !part.is_empty())) {
+        let (name, value) = part.split_once('=').ok_or(UrlError::Option(number))?;
         if options.iter().any(|(known, _)| known == name) {
             return Err(UrlError::Twice(name.to_owned()));
         }
-        options.push((name.to_owned(), decode(value)?));
+        let value = percent::decode(value).ok_or_else(|| UrlError::Percent(name.to_owned()))?;
+        options.push((name.to_owned(), value));
     }
     Ok(options)
-}
-
-fn decode(text: &str) -> Result<String, UrlError> {
-    if !text.contains('%') {
-        return Ok(text.to_owned());
-    }
-    let wrong = || UrlError::Percent(text.to_owned());
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        rest = behind;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, behind) = behind.split_first_chunk::<2>().ok_or_else(wrong)?;
-        let digit = |byte: u8| char::from(byte).to_digit(16).ok_or_else(wrong);
-        bytes.push((digit(digits[0])? << 4 | digit(digits[1])?).to_le_bytes()[0]);
-        rest = behind;
-    }
-    String::from_utf8(bytes).map_err(|_| wrong())
 }
 
 #[cfg(test)]
@@ -173,6 +188,9 @@ mod tests {
             ("file:/var/log/stain?format=ctf", "file", "", None, "/var/log/stain", "file:/var/log/stain"),
             ("file:///a%20b", "file", "", None, "/a b", "file:/a b"),
             ("file:relative", "file", "", None, "relative", "file:relative"),
+            ("http://h/a%2Fb c", "http", "h", None, "/a%2Fb%20c", "http://h/a%2Fb%20c"),
+            ("kafka://a:1,b:2/t", "kafka", "a", Some(1), "/t", "kafka://a:1,b:2/t"),
+            ("kafka://[::1],[::2]:2/t", "kafka", "::1", None, "/t", "kafka://[::1],[::2]:2/t"),
         ] {
             let url = Url::parse(text).unwrap();
             assert_eq!(
@@ -204,13 +222,35 @@ mod tests {
             ("http://h:x/", UrlError::Port(text("x"))),
             ("http:///x", UrlError::Host),
             ("http://[::1/", UrlError::Host),
-            ("http://h/?a", UrlError::Option(text("a"))),
+            ("http://h/?x=1&a", UrlError::Option(2)),
+            ("kafka://h,/t", UrlError::Host),
+            ("http://h/%2", UrlError::Percent(text("the path"))),
             ("http://h/?a=1&a=2", UrlError::Twice(text("a"))),
-            ("http://h/?a=%2", UrlError::Percent(text("%2"))),
-            ("http://h/?a=%ff", UrlError::Percent(text("%ff"))),
+            ("http://h/?a=%2", UrlError::Percent(text("a"))),
+            ("http://h/?a=%ff", UrlError::Percent(text("a"))),
         ] {
             assert_eq!(Url::parse(url), Err(error), "{url}");
         }
+    }
+
+    #[test]
+    fn no_mistake_repeats_a_password() {
+        for url in [
+            "me:pa55@h/x",
+            "http:/me:pa55@h",
+            "//me:pa55@h",
+            "http://me:pa55@h",
+            "http://me:pa55/w@h/",
+            "x y://me:pa55@h",
+            "nothing?password=pa55",
+            "http://h/?password=a&pa55",
+            "http://h/?password=pa55%",
+            "http://h/?password=pa55&password=pa55",
+        ] {
+            let error = Url::parse(url).unwrap_err().to_string();
+            assert!(!error.contains("pa55"), "{url}: {error}");
+        }
+        assert_eq!(Url::parse("me:pa55@h/x"), Err(UrlError::Scheme("..@h/x".to_owned())));
     }
 
     proptest! {

@@ -77,6 +77,8 @@ pub struct Counts {
     pub pending: u64,
     /// Given up, in the order of [`DropReason::ALL`].
     pub dropped_by: [u64; DropReason::ALL.len()],
+    /// Data points of metrics that the destination refused. They are no traces, and outside of the law: later ones hold what they did.
+    pub points_refused: u64,
 }
 
 /// The law does not hold: a bug.
@@ -114,7 +116,7 @@ impl Counts {
     /// # Errors
     /// Both sides of the law, when they differ.
     pub fn check(&self) -> Result<(), Imbalance> {
-        let Self { received, recovered, sent, spooled, pending, dropped_by: _ } = *self;
+        let Self { received, recovered, sent, spooled, pending, dropped_by: _, points_refused: _ } = *self;
         let received = received.saturating_add(recovered);
         let accounted = [sent, spooled, pending, self.dropped_total()]
             .into_iter()
@@ -126,7 +128,7 @@ impl Counts {
 impl fmt::Display for Counts {
     /// The law in one line, without what is zero on its right side but `sent`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { received, recovered, sent, spooled, pending, dropped_by: _ } = *self;
+        let Self { received, recovered, sent, spooled, pending, dropped_by: _, points_refused } = *self;
         write!(f, "{received} received")?;
         if recovered > 0 {
             write!(f, " + {recovered} recovered")?;
@@ -142,6 +144,9 @@ impl fmt::Display for Counts {
             if count > 0 {
                 write!(f, " + {count} dropped ({})", reason.name())?;
             }
+        }
+        if points_refused > 0 {
+            write!(f, "; {points_refused} data points of metrics refused")?;
         }
         Ok(())
     }
@@ -163,7 +168,9 @@ mod tests {
             counts.to_string(),
             "100 received + 7 recovered = 90 sent + 9 spooled + 2 pending + 4 dropped (spool_full) + 2 dropped (rejected)"
         );
-        assert_eq!(Counts::default().to_string(), "0 received = 0 sent");
+        let refused = Counts { points_refused: 3, ..Counts::default() };
+        assert_eq!(refused.check(), Ok(()));
+        assert_eq!(refused.to_string(), "0 received = 0 sent; 3 data points of metrics refused");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hyper::HeaderMap;
 
 use crate::export::courier::Attempt;
+use crate::export::redact::Redaction;
 
 /// Characters of an answer that messages repeat.
 const SHOWN: usize = 200;
@@ -30,13 +31,13 @@ impl Answer {
         self.trailers.get(name).or_else(|| self.headers.get(name))?.to_str().ok()
     }
 
-    /// What the answer means for the batch that was sent. `now_s` is seconds since the Unix epoch.
+    /// What the answer means for the batch that was sent. `now_s` is seconds since the Unix epoch; reasons are shown without secrets.
     ///
     /// Those that say that the request came at a bad time (408, 425, 429, 5xx) or that it was the wrong way to send anything at all (401, 403, 404, 405,
     /// 407, redirects) do not speak about the batch: it is kept. All other refusals do.
     #[must_use]
-    pub fn attempt(&self, now_s: i64) -> Attempt {
-        let reason = || format!("it answered {}{}", self.status, self.shown());
+    pub fn attempt(&self, now_s: i64, redaction: &Redaction) -> Attempt {
+        let reason = || format!("it answered {}{}", self.status, self.shown(redaction));
         match self.status {
             200..=299 => Attempt::Accepted,
             408 | 425 | 429 | 500..=599 => {
@@ -49,11 +50,19 @@ impl Answer {
     }
 
     /// The beginning of the body, if it is text.
-    fn shown(&self) -> String {
-        let text: String = String::from_utf8_lossy(&self.body).chars().take(SHOWN).collect();
-        let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        if clean.trim().is_empty() { String::new() } else { format!(": {}", clean.trim()) }
+    fn shown(&self, redaction: &Redaction) -> String {
+        let text = shown(&String::from_utf8_lossy(&self.body), redaction);
+        if text.is_empty() { String::new() } else { format!(": {text}") }
     }
+}
+
+/// What may be shown of what a server said: the beginning, on one line, without secrets.
+#[must_use]
+pub fn shown(text: &str, redaction: &Redaction) -> String {
+    // Secrets first: the beginning of one is to be shown no more than the whole.
+    let beginning: String = redaction.clean(text).chars().take(SHOWN).collect();
+    let clean: String = beginning.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    clean.trim().to_owned()
 }
 
 /// How long a `Retry-After` asks to wait: seconds, or a date.
@@ -69,7 +78,7 @@ pub fn retry_after(text: &str, now_s: i64) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Attempt, retry_after};
+    use super::{Answer, Attempt, Redaction, SHOWN, retry_after, shown};
     use bytes::Bytes;
     use hyper::HeaderMap;
     use std::time::Duration;
@@ -96,15 +105,38 @@ mod tests {
             (503, "again"),
             (100, "aside"),
         ] {
-            let found = match answer(status, "").attempt(0) {
+            let found = match answer(status, "").attempt(0, &Redaction::default()) {
                 Attempt::Accepted => "accepted",
                 Attempt::Retry { .. } => "again",
                 Attempt::Rejected { .. } => "aside",
+                other => panic!("{other:?}"),
             };
             assert_eq!(found, expected, "{status}");
         }
-        let Attempt::Rejected { reason } = answer(400, "bad\nbatch ").attempt(0) else { panic!() };
+        let Attempt::Rejected { reason } = answer(400, "bad\nbatch ").attempt(0, &Redaction::default())
+        else {
+            panic!()
+        };
         assert_eq!(reason, "it answered 400: bad batch");
+    }
+
+    #[test]
+    fn a_secret_that_is_said_again_is_not_shown() {
+        let mut headers = HeaderMap::new();
+        let mut token = hyper::header::HeaderValue::from_static("s3cret-token");
+        token.set_sensitive(true);
+        headers.insert("x-seatunnel-token", token);
+        let redaction = Redaction::of(&headers);
+        let echo = answer(401, "{\"headers\":{\"X-Seatunnel-Token\":\"s3cret-token\"},\"cookie\":\"a=b\"}");
+        let Attempt::Retry { reason, .. } = echo.attempt(0, &redaction) else { panic!() };
+        assert!(
+            reason.starts_with("it answered 401: {\"headers\"") && !reason.contains("s3cret"),
+            "{reason}"
+        );
+        assert!(!reason.contains("a=b"), "{reason}");
+        // Nor is its beginning where the text is cut.
+        let long = format!("{}s3cret-token", "x".repeat(SHOWN - 3));
+        assert!(!shown(&long, &redaction).contains("s3c"));
     }
 
     #[test]

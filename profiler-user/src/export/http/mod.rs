@@ -7,6 +7,6 @@ mod answer;
 mod client;
 mod tls;
 
-pub use answer::{Answer, retry_after};
+pub use answer::{Answer, retry_after, shown};
 pub use client::{Client, Deadline, HttpError, Protocol, Request};
 pub use tls::{TlsError, config as tls_config};

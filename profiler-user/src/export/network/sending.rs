@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{Shared, Transport};
 use crate::export::Notify;
-use crate::export::courier::{Attempt, Change, Courier, Verdict};
+use crate::export::courier::{Attempt, Change, Courier, Refusal, Verdict};
 use crate::export::store::Taken;
 
 /// How often it wakes up when there is nothing to do.
@@ -70,14 +70,7 @@ impl Sending {
                 }
                 Next::Extra(body) => {
                     // A later snapshot holds all that this one did.
-                    let attempt = self.transport.send_extra(&body);
-                    let _ = self.extras.note(self.began.elapsed(), &attempt);
-                    match attempt {
-                        Attempt::Accepted => self.told_extras = false,
-                        Attempt::Retry { reason, .. } | Attempt::Rejected { reason } => {
-                            self.no_extras(&reason);
-                        }
-                    }
+                    self.send_extra(&body);
                 }
                 Next::Stop => break,
             }
@@ -122,20 +115,40 @@ impl Sending {
         let mut state = self.shared.lock();
         match (verdict, attempt) {
             (Verdict::Done, _) => state.store.sent(&taken),
-            (Verdict::SetAside, Attempt::Rejected { reason }) => {
-                if let Err(error) = state.store.set_aside(&taken, &reason) {
-                    log::warn!("{}: a refused batch could not be set aside: {error}", self.name);
+            (Verdict::SetAside, attempt) => match attempt.refusal() {
+                Some(refusal) => {
+                    if let Err(error) = state.store.set_aside(&taken, &refusal) {
+                        log::warn!("{}: a refused batch could not be set aside: {error}", self.name);
+                    }
                 }
-            }
-            _ => state.store.again(taken),
+                None => state.store.sent(&taken),
+            },
+            (Verdict::Again, _) => state.store.again(taken),
         }
         state.deadline.is_none_or(|deadline| Instant::now() < deadline)
     }
 
-    /// Tells once that metrics are not taken.
-    fn no_extras(&mut self, reason: &str) {
+    /// Sends metrics. Tells once when they are not taken, and counts what was refused of them.
+    fn send_extra(&mut self, body: &Bytes) {
+        let attempt = self.transport.send_extra(body);
+        let _ = self.extras.note(self.began.elapsed(), &attempt);
+        let name = &self.name;
+        let text = match attempt {
+            Attempt::Accepted => return self.told_extras = false,
+            Attempt::Warned { text } => format!("{name}: of metrics: {text}"),
+            Attempt::Partly(Refusal { traces: points, reason, .. }) => {
+                let mut state = self.shared.lock();
+                state.points_refused = state.points_refused.saturating_add(points);
+                format!("{name}: some metrics are not taken: {reason}; traces go on")
+            }
+            Attempt::Retry { reason, .. }
+            | Attempt::Doubtful { reason, .. }
+            | Attempt::Rejected { reason } => {
+                format!("{name}: metrics are not taken: {reason}; traces go on")
+            }
+        };
         if !std::mem::replace(&mut self.told_extras, true) {
-            (self.notify)(&format!("{}: metrics are not taken: {reason}; traces go on", self.name));
+            (self.notify)(&text);
         }
     }
 
@@ -152,15 +165,17 @@ impl Sending {
         let text = match change {
             Change::Fails(reason) => format!("{name}: {reason}; what cannot be sent is kept for later"),
             Change::Recovered => format!("{name}: takes traces again"),
-            Change::Refused(reason) => {
+            Change::Warns(text) => format!("{name}: {text}"),
+            Change::Refused(reason) | Change::RefusedPart(reason) => {
                 if self.told_refused.is_some_and(|told| told.elapsed() < TELL_EVERY) {
                     return;
                 }
                 self.told_refused = Some(Instant::now());
+                let what = if matches!(change, Change::Refused(_)) { "a batch" } else { "part of a batch" };
                 let aside = self.shared.lock().store.aside();
                 let kept =
                     aside.map_or(String::new(), |folder| format!("; it is kept in {}", folder.display()));
-                format!("{name}: a batch was refused for good: {reason}{kept}")
+                format!("{name}: {what} was refused for good: {reason}{kept}")
             }
         };
         (self.notify)(&text);

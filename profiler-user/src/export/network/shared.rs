@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) deadline: Option<Instant>,
     /// What is to be sent besides batches.
     pub(super) extra: Option<Bytes>,
+    /// Data points that were refused of such.
+    pub(super) points_refused: u64,
 }
 
 /// See the module.
@@ -32,7 +34,8 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(store: Store) -> Self {
-        let state = State { store, received: 0, open: 0, over: false, deadline: None, extra: None };
+        let (received, open, over, deadline, extra) = (0, 0, false, None, None);
+        let state = State { store, received, open, over, deadline, extra, points_refused: 0 };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -61,6 +64,7 @@ impl Shared {
 impl Counted for Shared {
     fn counts(&self) -> Counts {
         let state = self.lock();
-        state.store.counts(state.received, state.open)
+        let counts = state.store.counts(state.received, state.open);
+        Counts { points_refused: state.points_refused, ..counts }
     }
 }

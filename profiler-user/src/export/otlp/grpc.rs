@@ -10,9 +10,13 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, TE, USER_AGENT};
 
+use super::partial;
+use super::wire::{bytes, fields, number};
 use crate::export::courier::Attempt;
-use crate::export::http::{Answer, Client, Request};
+use crate::export::http::{Answer, Client, Request, shown};
 use crate::export::network::Transport;
+use crate::export::percent;
+use crate::export::redact::Redaction;
 
 const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
@@ -40,10 +44,14 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// Bytes before a message: the flag and the length.
+const PREFIX: usize = 5;
+
 /// Calls of one server.
 pub(in crate::export) struct Grpc {
     client: Client,
     headers: HeaderMap,
+    redaction: Redaction,
 }
 
 impl Grpc {
@@ -54,18 +62,19 @@ impl Grpc {
         headers.insert(HeaderName::from_static("grpc-accept-encoding"), HeaderValue::from_static("identity"));
         let agent = concat!("stain/", env!("CARGO_PKG_VERSION"));
         headers.insert(USER_AGENT, HeaderValue::from_static(agent));
-        Self { client, headers }
+        let redaction = Redaction::of(&headers);
+        Self { client, headers, redaction }
     }
 
-    fn call(&mut self, path: &str, message: &Bytes) -> Attempt {
-        let mut body = BytesMut::with_capacity(message.len() + 5);
+    fn call(&mut self, path: &str, message: &Bytes, what: &str) -> Attempt {
+        let mut body = BytesMut::with_capacity(message.len() + PREFIX);
         body.put_u8(0);
         // Batches are a megabyte.
         body.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
         body.put_slice(message);
         let (path, headers) = (path.to_owned(), self.headers.clone());
         match self.client.post(&Request { path, headers, body: body.freeze() }) {
-            Ok(answer) => attempt(&answer),
+            Ok(answer) => attempt(&answer, what, &self.redaction),
             Err(error) => Attempt::Retry { reason: error.to_string(), after: None },
         }
     }
@@ -73,118 +82,72 @@ impl Grpc {
 
 impl Transport for Grpc {
     fn send(&mut self, body: &Bytes) -> Attempt {
-        self.call(TRACES, body)
+        self.call(TRACES, body, partial::SPANS)
     }
 
     fn send_extra(&mut self, body: &Bytes) -> Attempt {
-        self.call(METRICS, body)
+        self.call(METRICS, body, partial::POINTS)
     }
 }
 
-/// What an answer means, by the rules of OTLP; what does not speak about the batch is tried again, as over HTTP.
-fn attempt(answer: &Answer) -> Attempt {
+/// What an answer means. What OTLP calls retryable is tried again, and so is what speaks about the way and not about the batch, as over HTTP. OTLP calls the
+/// three in doubt not retryable; but servers say them of a bad moment, too, and of a batch that they will never take: so for a while.
+fn attempt(answer: &Answer, what: &str, redaction: &Redaction) -> Attempt {
     let Some(status) = answer.field("grpc-status").and_then(|text| text.parse::<u32>().ok()) else {
-        // No answer of gRPC: a proxy's, or one that was cut off.
-        let reason = format!("it answered {} without a grpc-status", answer.status);
-        return Attempt::Retry { reason, after: None };
+        return no_grpc(answer, redaction);
     };
     let reason = || {
         let message = answer.field("grpc-message").unwrap_or_default();
-        let shown: String = message.chars().filter(|c| !c.is_control()).take(200).collect();
+        let shown = shown(&percent::decode(message).unwrap_or_else(|| message.to_owned()), redaction);
         format!("it answered with gRPC status {status}{}{shown}", if shown.is_empty() { "" } else { ": " })
     };
     let after = answer.field("grpc-status-details-bin").and_then(retry_delay);
     match status {
-        code::OK => Attempt::Accepted,
+        code::OK => partial::attempt(answer.body.get(PREFIX..).unwrap_or_default(), what, redaction),
+        code::RESOURCE_EXHAUSTED if after.is_some() => Attempt::Retry { reason: reason(), after },
         code::CANCELLED
-        | code::UNKNOWN
         | code::DEADLINE_EXCEEDED
-        | code::RESOURCE_EXHAUSTED
         | code::ABORTED
         | code::OUT_OF_RANGE
-        | code::INTERNAL
         | code::UNAVAILABLE
         | code::DATA_LOSS
         | code::PERMISSION_DENIED
         | code::UNAUTHENTICATED
         | code::UNIMPLEMENTED => Attempt::Retry { reason: reason(), after },
+        code::RESOURCE_EXHAUSTED | code::INTERNAL | code::UNKNOWN => {
+            Attempt::Doubtful { reason: reason(), after }
+        }
         _ => Attempt::Rejected { reason: reason() },
+    }
+}
+
+/// No answer of gRPC: one that was cut off, or that of a proxy, which may find the batch too large. What HTTP means by it, but nothing is refused at once for
+/// the word of somebody in between.
+fn no_grpc(answer: &Answer, redaction: &Redaction) -> Attempt {
+    match answer.attempt(crate::export::epoch_seconds(), redaction) {
+        Attempt::Rejected { reason } => Attempt::Doubtful { reason, after: None },
+        Attempt::Retry { reason, after } => Attempt::Retry { reason, after },
+        _ => {
+            let reason = format!("it answered {} without a grpc-status", answer.status);
+            Attempt::Retry { reason, after: None }
+        }
     }
 }
 
 /// The delay of a `google.rpc.RetryInfo` among the details of a `google.rpc.Status`.
 fn retry_delay(details: &str) -> Option<Duration> {
     let status = BASE64.decode(details).ok()?;
-    for detail in fields(&status).filter_map(|(field, value)| Some(value.bytes()?).filter(|_| field == 3)) {
-        let any =
-            |wanted| fields(detail).find(|(field, _)| *field == wanted).and_then(|(_, value)| value.bytes());
-        if any(1).is_some_and(|kind| kind.ends_with(b"google.rpc.RetryInfo")) {
-            let delay = fields(any(2)?).find(|(field, _)| *field == 1)?.1.bytes()?;
-            let number =
-                |wanted| fields(delay).find(|(field, _)| *field == wanted).and_then(|(_, v)| v.number());
-            let nanos = u32::try_from(number(2).unwrap_or(0)).ok().filter(|nanos| *nanos < 1_000_000_000)?;
-            return Some(Duration::new(number(1).unwrap_or(0), nanos));
-        }
-    }
-    None
-}
-
-/// A field's value, as it is on the wire.
-enum Wire<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-}
-
-impl<'a> Wire<'a> {
-    const fn bytes(&self) -> Option<&'a [u8]> {
-        if let Self::Bytes(bytes) = self { Some(bytes) } else { None }
-    }
-
-    const fn number(&self) -> Option<u64> {
-        if let Self::Number(number) = self { Some(*number) } else { None }
-    }
-}
-
-/// The fields of a message, up to the first that makes no sense.
-fn fields(mut bytes: &[u8]) -> impl Iterator<Item = (u64, Wire<'_>)> {
-    std::iter::from_fn(move || {
-        let tag = varint(&mut bytes)?;
-        let value = match tag & 7 {
-            0 => Wire::Number(varint(&mut bytes)?),
-            1 => Wire::Bytes(split(&mut bytes, 8)?),
-            2 => {
-                let length = usize::try_from(varint(&mut bytes)?).ok()?;
-                Wire::Bytes(split(&mut bytes, length)?)
-            }
-            5 => Wire::Bytes(split(&mut bytes, 4)?),
-            _ => return None,
-        };
-        Some((tag >> 3, value))
-    })
-}
-
-fn split<'a>(bytes: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
-    let (first, rest) = bytes.split_at_checked(length)?;
-    *bytes = rest;
-    Some(first)
-}
-
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if *byte < 0x80 {
-            return Some(value);
-        }
-    }
-    None
+    let is_wanted = |any: &&[u8]| bytes(any, 1).is_some_and(|kind| kind.ends_with(b"google.rpc.RetryInfo"));
+    let details = fields(&status).filter_map(|(field, value)| value.bytes().filter(|_| field == 3));
+    let info = bytes(details.into_iter().find(is_wanted)?, 2)?;
+    let delay = bytes(info, 1)?;
+    let nanos = u32::try_from(number(delay, 2).unwrap_or(0)).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    Some(Duration::new(number(delay, 1).unwrap_or(0), nanos))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Attempt, attempt, retry_delay};
+    use super::{Answer, Attempt, Redaction, partial, retry_delay};
     use base64::Engine as _;
     use bytes::Bytes;
     use hyper::HeaderMap;
@@ -197,6 +160,10 @@ mod tests {
             trailers.insert(*name, HeaderValue::from_str(value).unwrap());
         }
         Answer { status: 200, headers: HeaderMap::new(), trailers, body: Bytes::new() }
+    }
+
+    fn attempt(answer: &Answer) -> Attempt {
+        super::attempt(answer, partial::SPANS, &Redaction::default())
     }
 
     /// Status 8, "slow down", and a `RetryInfo` of 2.5 s.
@@ -217,19 +184,54 @@ mod tests {
         base64::engine::general_purpose::STANDARD_NO_PAD.encode(out)
     }
 
+    fn word(attempt: &Attempt) -> &'static str {
+        match attempt {
+            Attempt::Accepted => "accepted",
+            Attempt::Warned { .. } => "warned",
+            Attempt::Partly(_) => "partly",
+            Attempt::Retry { .. } => "again",
+            Attempt::Doubtful { .. } => "doubtful",
+            Attempt::Rejected { .. } => "aside",
+        }
+    }
+
+    #[test]
+    fn what_was_refused_of_a_batch_is_in_the_message_behind_its_prefix() {
+        let mut body = vec![0, 0, 0, 0, 4];
+        // partial_success { rejected_spans: 7 }
+        body.extend([0x0a, 2, 8, 7]);
+        let taken = Answer { body: Bytes::from(body), ..answer(&[("grpc-status", "0")]) };
+        assert!(matches!(attempt(&taken), Attempt::Partly(refusal) if refusal.traces == 7));
+    }
+
     #[test]
     fn statuses_decide_about_the_batch() {
-        for (status, expected) in
-            [("0", "accepted"), ("3", "aside"), ("5", "aside"), ("14", "again"), ("16", "again")]
-        {
-            let found = match attempt(&answer(&[("grpc-status", status)])) {
-                Attempt::Accepted => "accepted",
-                Attempt::Retry { .. } => "again",
-                Attempt::Rejected { .. } => "aside",
-            };
-            assert_eq!(found, expected, "{status}");
+        let expected = [
+            "accepted", "again", "doubtful", "aside", "again", "aside", "aside", "again", "doubtful",
+            "aside", "again", "again", "again", "doubtful", "again", "again", "again", "aside",
+        ];
+        for (status, expected) in expected.into_iter().enumerate() {
+            assert_eq!(
+                word(&attempt(&answer(&[("grpc-status", &status.to_string())]))),
+                expected,
+                "{status}"
+            );
         }
-        assert!(matches!(attempt(&answer(&[])), Attempt::Retry { .. }));
+        // With a time for the next try there is no doubt.
+        let fields = [("grpc-status", "8"), ("grpc-status-details-bin", &*details())];
+        assert_eq!(word(&attempt(&answer(&fields))), "again");
+        for (status, expected) in [(200, "again"), (502, "again"), (401, "again"), (413, "doubtful")] {
+            let proxys = Answer { status, ..answer(&[]) };
+            assert_eq!(word(&attempt(&proxys)), expected, "{status}");
+        }
+        let told = answer(&[("grpc-status", "5"), ("grpc-message", "caf%C3%A9%0a100% token=abc")]);
+        assert!(
+            matches!(attempt(&told), Attempt::Rejected { reason } if reason.ends_with("caf%C3%A9%0a100% token=[redacted]"))
+        );
+        let told = answer(&[("grpc-status", "5"), ("grpc-message", "caf%C3%A9%0atoken=abc")]);
+        assert!(
+            matches!(attempt(&told), Attempt::Rejected { reason } if reason.ends_with("5: caf\u{e9} token=[redacted]"))
+        );
         let told = answer(&[("grpc-status", "3"), ("grpc-message", "bad span")]);
         let Attempt::Rejected { reason } = attempt(&told) else { panic!() };
         assert_eq!(reason, "it answered with gRPC status 3: bad span");

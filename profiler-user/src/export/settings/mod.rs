@@ -5,6 +5,7 @@ mod values;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::percent;
 use super::url::{Url, UrlError};
 use crate::sink::event::PayloadVersion;
 use values::Options;
@@ -12,8 +13,10 @@ use values::Options;
 /// Where to, as parsed and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// What messages call the destination: without options.
+    /// What messages and metrics call it: where to, and those of the options that say what goes there.
     pub name: String,
+    /// Where to, without options: what was kept for it is for this place, whatever the options are by then.
+    pub place: String,
     /// Where to.
     pub destination: Destination,
 }
@@ -256,8 +259,11 @@ impl Settings {
     /// The first mistake that is found.
     pub fn parse(text: &str) -> Result<Self, SettingsError> {
         let url = Url::parse(text)?;
-        let name = url.to_string();
         let scheme = url.scheme.clone();
+        if !url.more.is_empty() && scheme != "kafka" {
+            return Err(SettingsError::Missing("name one host: only kafka:// takes several"));
+        }
+        let (place, name) = (url.to_string(), name(&url));
         let mut options = Options::new(url);
         let destination = match scheme.as_str() {
             "file" => Destination::File(file(&mut options)?),
@@ -279,8 +285,18 @@ impl Settings {
             _ => return Err(SettingsError::Scheme(scheme)),
         };
         options.finish()?;
-        Ok(Self { name, destination })
+        Ok(Self { name, place, destination })
     }
+}
+
+/// Two exports to one place are told apart by what they send there. Where tokens, certificates and spools are is nobody else's business, and what says how
+/// it is sent tells nothing apart.
+fn name(url: &Url) -> String {
+    const TELLING: [&str; 7] = ["format", "payload", "value", "job", "table", "service", "prefix"];
+    let given = TELLING.into_iter().filter_map(|name| Some(format!("{name}={}", url.peek(name)?)));
+    let given: Vec<String> = given.collect();
+    let mark = if given.is_empty() { "" } else { "?" };
+    format!("{url}{mark}{}", given.join("&"))
 }
 
 fn file(options: &mut Options) -> Result<FileSettings, SettingsError> {
@@ -383,14 +399,16 @@ fn kafka(options: &mut Options) -> Result<KafkaSettings, SettingsError> {
     let compressions = [("none", "none"), ("lz4", "lz4"), ("snappy", "snappy")];
     let payloads = [("v1", PayloadVersion::Millis), ("nano", PayloadVersion::Nanos)];
     let url = options.url();
-    let topic = url.path.trim_matches('/').to_owned();
+    let topic = percent::decode(&url.path).unwrap_or_default().trim_matches('/').to_owned();
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if topic.is_empty() || !topic.chars().all(is_name) {
         return Err(SettingsError::Missing("name the topic, as in kafka://broker:9092/traces"));
     }
-    let brokers = format!("{}:{}", url.host, url.port.unwrap_or(9092));
+    let first = std::iter::once((&url.host, url.port));
+    let all = first.chain(url.more.iter().map(|(host, port)| (host, *port)));
+    let brokers: Vec<String> = all.map(|(host, port)| host_port(host, port.unwrap_or(9092))).collect();
     Ok(KafkaSettings {
-        brokers,
+        brokers: brokers.join(","),
         topic,
         value: options.choice("value", &values, KafkaValue::Json)?,
         compression: options.choice("compression", &compressions, "lz4")?,
@@ -403,10 +421,13 @@ fn kafka(options: &mut Options) -> Result<KafkaSettings, SettingsError> {
 
 fn prometheus(options: &mut Options) -> Result<PrometheusSettings, SettingsError> {
     let url = options.url();
-    let port = url.port.unwrap_or(9464);
-    let host = if url.host.contains(':') { format!("[{}]", url.host) } else { url.host.clone() };
-    let address = format!("{host}:{port}");
+    let address = host_port(&url.host, url.port.unwrap_or(9464));
     Ok(PrometheusSettings { address, public: options.switch("public", false)? })
+}
+
+/// `HOST:PORT`, with brackets around an address that has colons itself.
+fn host_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 fn graphite(options: &mut Options) -> Result<GraphiteSettings, SettingsError> {

@@ -57,7 +57,8 @@ fn every_option_is_taken() {
     let url = "https://h/ingest?token_file=/t&auth=bearer&ca=/ca&cert=/c&key=/k&timeout=2s&job=7&table=db.t&payload=nano\
                &packets=no&batch=10&linger=100ms&spool=/s&spool_max=1MiB&flush=1s&beacon=3s";
     let settings = Settings::parse(url).unwrap();
-    assert_eq!(settings.name, "https://h/ingest");
+    assert_eq!(settings.name, "https://h/ingest?payload=nano&job=7&table=db.t");
+    assert_eq!(settings.place, "https://h/ingest");
     let Destination::Events(endpoint, events, delivery) = settings.destination else { panic!() };
     let tls = endpoint.tls.unwrap();
     assert_eq!((tls.ca, tls.own), (Some("/ca".into()), Some(("/c".into(), "/k".into()))));
@@ -71,6 +72,34 @@ fn every_option_is_taken() {
     let url = "file:/d?format=ctf&rotate_size=4KiB&rotate_age=1m&keep=3&job=1&table=t";
     let Destination::File(file) = Settings::parse(url).unwrap().destination else { panic!() };
     assert_eq!((file.format, file.rotate_size, file.keep), (FileFormat::Ctf, 4096, Some(3)));
+}
+
+#[test]
+fn a_name_says_what_goes_where() {
+    for (url, name) in [
+        ("file:/d?keep=3&format=ctf", "file:/d?format=ctf"),
+        ("file:/d", "file:/d"),
+        ("kafka://a:1,b:2/t?value=sttr&flush=1s", "kafka://a:1,b:2/t?value=sttr"),
+        ("kafka://[::1],[::2]:1/t", "kafka://[::1],[::2]:1/t"),
+        ("http://h/a%2Fb%20c?token_file=/t", "http://h/a%2Fb%20c"),
+    ] {
+        assert_eq!(Settings::parse(url).unwrap().name, name);
+    }
+    let Destination::Kafka(kafka, _) = Settings::parse("kafka://[::1],b,[::2]:1/t").unwrap().destination
+    else {
+        panic!()
+    };
+    assert_eq!(kafka.brokers, "[::1]:9092,b:9092,[::2]:1");
+}
+
+#[test]
+fn a_path_is_sent_as_it_was_given() {
+    let path = |url: &str| match Settings::parse(url).unwrap().destination {
+        Destination::Events(endpoint, ..) => endpoint.path,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(path("http://h/a%2Fb/in%20gest"), "/a%2Fb/in%20gest");
+    assert_eq!(path("http://h/a b\u{e4}"), "/a%20b%C3%A4");
 }
 
 #[test]
@@ -92,6 +121,7 @@ fn mistakes_are_one_clear_sentence() {
         ("kafka://b:9092", "name the topic"),
         ("kafka://b:9092/t?compression=zip", "compression: `zip` is not one of none, lz4, snappy"),
         ("http://me:secret@h/", "a password in a URL shows"),
+        ("http://a,b/", "only kafka:// takes several"),
     ] {
         let error = error(url);
         assert!(error.contains(part), "{url}: {error}");

@@ -11,6 +11,7 @@ use bytes::Bytes;
 pub use memory::Memory;
 pub use spool::{Spool, SpoolError};
 
+use crate::export::courier::Refusal;
 use crate::sink::counts::{Counts, DropReason};
 
 /// What is sent as one.
@@ -92,14 +93,17 @@ impl Store {
         self.remove(taken);
     }
 
-    /// The destination will never take the batch.
+    /// The destination will never take the batch, or a part of it; it has the others.
     ///
     /// # Errors
     /// When it could not be set aside; it is counted all the same.
-    pub fn set_aside(&mut self, taken: &Taken, reason: &str) -> Result<(), SpoolError> {
-        self.counts.drop_traces(DropReason::Rejected, taken.batch.traces);
+    pub fn set_aside(&mut self, taken: &Taken, refusal: &Refusal) -> Result<(), SpoolError> {
+        let Refusal { traces, body, reason } = refusal;
+        let refused = (*traces).min(taken.batch.traces);
+        self.counts.drop_traces(DropReason::Rejected, refused);
+        self.counts.sent = self.counts.sent.saturating_add(taken.batch.traces - refused);
         let kept = match &mut self.spool {
-            Some(spool) => spool.set_aside(&taken.batch, reason),
+            Some(spool) => spool.set_aside(body.as_ref().unwrap_or(&taken.batch.body), reason),
             None => Ok(()),
         };
         self.remove(taken);

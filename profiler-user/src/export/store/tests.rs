@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::{Batch, Spool, Store, Taken};
+use crate::export::courier::Refusal;
 use crate::sink::counts::DropReason;
 
 const LIMIT: u64 = 16 << 20;
@@ -17,6 +18,11 @@ fn batch(number: u64, traces: u64) -> Batch {
 
 fn store(folder: &Path) -> Store {
     Store::new(Some(Spool::open(folder, LIMIT).unwrap()), 1 << 20)
+}
+
+/// Of a whole batch.
+fn refusal(reason: &str) -> Refusal {
+    Refusal { traces: u64::MAX, body: None, reason: reason.to_owned() }
 }
 
 fn bodies(store: &mut Store) -> Vec<String> {
@@ -139,7 +145,7 @@ fn what_is_refused_is_set_aside_with_its_reason_within_a_bound() {
     for number in 0..20 {
         assert!(store.push(batch(number, 2)).is_none());
         let taken = store.take().unwrap();
-        store.set_aside(&taken, "400: no").unwrap();
+        store.set_aside(&taken, &refusal("400: no")).unwrap();
     }
     let rejected = folder.path().join("0/rejected");
     let mut names: Vec<_> = std::fs::read_dir(&rejected)
@@ -152,6 +158,26 @@ fn what_is_refused_is_set_aside_with_its_reason_within_a_bound() {
     assert_eq!(std::fs::read_to_string(rejected.join(&names[30])).unwrap(), "body 19");
     let counts = store.counts(40, 0);
     assert_eq!((counts.dropped(DropReason::Rejected), counts.check()), (40, Ok(())));
+}
+
+#[test]
+fn of_a_batch_that_is_partly_refused_the_rest_is_sent() {
+    let folder = TempDir::new().unwrap();
+    let mut store = store(folder.path());
+    for (number, traces, body, kept) in
+        [(0, 3, Some(Bytes::from_static(b"those")), "those"), (1, 100, None, "body 1")]
+    {
+        assert!(store.push(batch(number, 10)).is_none());
+        let taken = store.take().unwrap();
+        store.set_aside(&taken, &Refusal { traces, body, ..refusal("no") }).unwrap();
+        let rejected = std::fs::read_dir(folder.path().join("0/rejected")).unwrap();
+        let newest = rejected.map(|entry| entry.unwrap().path()).filter(|p| p.extension().unwrap() == "body");
+        assert_eq!(std::fs::read_to_string(newest.max().unwrap()).unwrap(), kept);
+    }
+    // No more than the batch has.
+    let counts = store.counts(20, 0);
+    assert_eq!((counts.sent, counts.dropped(DropReason::Rejected), counts.check()), (7, 13, Ok(())));
+    assert!(store.is_empty());
 }
 
 /// The only segment file of a spool.
@@ -231,7 +257,7 @@ proptest! {
                     subject.again(taken);
                 }
                 Op::Refuse => if let Some(taken) = taken(&mut subject, &model) {
-                    subject.set_aside(&taken, "no").unwrap();
+                    subject.set_aside(&taken, &refusal("no")).unwrap();
                     model.pop_front();
                 }
                 Op::Crash | Op::Tear(_) => {

@@ -120,7 +120,7 @@ fn exports(out: &mut String, exports: &[(String, Counts)]) -> fmt::Result {
         return Ok(());
     }
     type Get = fn(&Counts) -> u64;
-    let simple: [(&str, &str, &str, Get); 5] = [
+    let simple: [(&str, &str, &str, Get); 6] = [
         ("stain_export_received_total", "Traces given to an exporter.", "counter", |c| c.received),
         (
             "stain_export_recovered_total",
@@ -131,6 +131,12 @@ fn exports(out: &mut String, exports: &[(String, Counts)]) -> fmt::Result {
         ("stain_export_sent_total", "Traces that the destination has taken.", "counter", |c| c.sent),
         ("stain_export_spooled", "Traces in the spool, to be sent.", "gauge", |c| c.spooled),
         ("stain_export_pending", "Traces in memory, to be sent.", "gauge", |c| c.pending),
+        (
+            "stain_export_points_refused_total",
+            "Data points of metrics that the destination refused.",
+            "counter",
+            |c| c.points_refused,
+        ),
     ];
     for (name, help, kind, get) in simple {
         head(out, name, help, kind)?;

@@ -197,12 +197,12 @@ impl Spool {
         }
     }
 
-    /// Keeps a batch that the destination refused, with its reason, for people to look at.
+    /// Keeps what the destination refused, with its reason, for people to look at.
     ///
     /// # Errors
     /// When it could not be written.
-    pub fn set_aside(&mut self, batch: &Batch, reason: &str) -> Result<(), SpoolError> {
-        aside::keep(&self.folder.join("rejected"), &batch.body, reason)
+    pub fn set_aside(&mut self, body: &[u8], reason: &str) -> Result<(), SpoolError> {
+        aside::keep(&self.folder.join("rejected"), body, reason)
     }
 
     /// Traces that are to be sent, those included that are being sent.
