@@ -76,9 +76,26 @@ impl Encoder for KafkaEncoder {
     fn attached(&mut self, _: &Attached) {}
 }
 
-/// Key and value of each message of a body, up to the first that is not whole.
+/// Key and value.
 #[cfg(any(feature = "kafka", test))]
-fn messages(mut body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+type Message<'a> = (&'a [u8], &'a [u8]);
+
+/// The body of these messages.
+#[cfg(any(feature = "kafka", test))]
+fn of_messages<'a>(all: impl Iterator<Item = Message<'a>>) -> Bytes {
+    let mut body = Vec::new();
+    for (key, value) in all {
+        body.put_u16(u16::try_from(key.len()).unwrap_or(0));
+        body.put_slice(key);
+        body.put_u32(u32::try_from(value.len()).unwrap_or(0));
+        body.put_slice(value);
+    }
+    Bytes::from(body)
+}
+
+/// The messages of a body, up to the first that is not whole.
+#[cfg(any(feature = "kafka", test))]
+fn messages(mut body: &[u8]) -> impl Iterator<Item = Message<'_>> {
     std::iter::from_fn(move || {
         let (length, rest) = body.split_first_chunk::<2>()?;
         let (key, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
@@ -92,7 +109,7 @@ fn messages(mut body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Encoder as _, KafkaEncoder, messages};
+    use super::{Encoder as _, KafkaEncoder, messages, of_messages};
     use crate::export::settings::KafkaValue;
     use crate::sink::event::Origin;
     use crate::sink::packet::Packet;
@@ -111,6 +128,7 @@ mod tests {
             assert_eq!(encoder.bytes(), 0);
             let found: Vec<_> = messages(&body).collect();
             assert_eq!(found.len(), 2);
+            assert_eq!(of_messages(found.iter().copied()), body);
             for ((key, value_bytes), trace) in found.into_iter().zip(&traces) {
                 assert_eq!(key, trace.id.to_string().as_bytes());
                 match value {

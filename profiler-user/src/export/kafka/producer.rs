@@ -1,4 +1,6 @@
 //! The producer: idempotent, waiting for all replicas. It is made anew after a failure that it cannot go on from.
+//!
+//! A broker refuses requests, which hold many messages: those of a refused one are sent again in halves, until the message that is meant is alone.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,8 +12,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 
-use super::messages;
-use crate::export::courier::Attempt;
+use super::{Message, messages, of_messages};
+use crate::export::courier::{Attempt, Refusal};
 use crate::export::http::Deadline;
 use crate::export::network::Transport;
 use crate::export::settings::KafkaSettings;
@@ -22,12 +24,15 @@ const TURN: Duration = Duration::from_millis(50);
 /// How long it looks whether there is a topic.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What became of the messages of the batch that is being sent.
+/// What became of the messages that are being sent.
 #[derive(Debug, Default)]
 struct Results {
-    delivered: usize,
-    failed: usize,
-    first: Option<KafkaError>,
+    /// Messages whose end is known.
+    done: usize,
+    /// Those that a broker will never take, by their number in the batch. It speaks about all that came in one request with the one it means.
+    refused: Vec<(usize, KafkaError)>,
+    /// Why another one did not arrive: the first.
+    failed: Option<KafkaError>,
     /// What was wrong with the way to a broker at last.
     way: Option<String>,
 }
@@ -58,14 +63,16 @@ impl ClientContext for Collecting {
 }
 
 impl ProducerContext for Collecting {
-    type DeliveryOpaque = ();
+    /// The message's number in the batch.
+    type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        self.with(|results| match result {
-            Ok(_) => results.delivered += 1,
-            Err((error, _)) => {
-                results.failed += 1;
-                results.first.get_or_insert_with(|| error.clone());
+    fn delivery(&self, result: &DeliveryResult<'_>, index: usize) {
+        self.with(|results| {
+            results.done += 1;
+            match result {
+                Ok(_) => {}
+                Err((error, _)) if is_refusal(error) => results.refused.push((index, error.clone())),
+                Err((error, _)) => drop(results.failed.get_or_insert_with(|| error.clone())),
             }
         });
     }
@@ -97,46 +104,89 @@ impl Producing {
             .create_with_context(self.results.clone())
     }
 
-    fn send_all(&mut self, body: &Bytes) -> Result<(), KafkaError> {
+    /// Sends all messages of a batch but for those that a broker will never take, and gives these, with the first one's reason.
+    fn send_all(&mut self, all: &[Message<'_>]) -> Result<Vec<(usize, KafkaError)>, KafkaError> {
         let producer = match self.producer.take() {
             Some(producer) => producer,
             None => self.create()?,
         };
         self.results.with(|results| *results = Results::default());
-        let mut sent = 0;
-        for (key, value) in messages(body) {
-            let mut record = BaseRecord::to(&self.settings.topic).key(key).payload(value);
-            while let Err((error, back)) = producer.send(record) {
-                if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) || self.is_over() {
-                    return Err(error);
-                }
-                producer.poll(TURN);
-                record = back;
+        let (mut groups, mut refused) = (vec![(0..all.len()).collect::<Vec<usize>>()], Vec::new());
+        while let Some(group) = groups.pop() {
+            let mut found = self.send_group(&producer, all, &group, &mut refused)?;
+            if group.len() == 1 {
+                refused.append(&mut found);
+                continue;
             }
-            sent += 1;
+            // Which one was meant shows when they come in smaller requests.
+            found.sort_by_key(|(index, _)| *index);
+            let indices: Vec<usize> = found.into_iter().map(|(index, _)| index).collect();
+            let (first, second) = indices.split_at(indices.len() / 2);
+            groups.extend([second, first].into_iter().filter(|half| !half.is_empty()).map(<[usize]>::to_vec));
+        }
+        self.producer = Some(producer);
+        refused.sort_by_key(|(index, _)| *index);
+        Ok(refused)
+    }
+
+    /// Sends some messages, and waits for what becomes of each. What a broker refuses is given back; what is too large to be sent at all goes to `unfit`.
+    ///
+    /// After an error the producer is to be dropped with what is still in it: the whole batch comes again.
+    fn send_group(
+        &self,
+        producer: &BaseProducer<Collecting>,
+        all: &[Message<'_>],
+        group: &[usize],
+        unfit: &mut Vec<(usize, KafkaError)>,
+    ) -> Result<Vec<(usize, KafkaError)>, KafkaError> {
+        self.results.with(|results| (results.done, results.failed) = (0, None));
+        let mut sent = 0;
+        for index in group {
+            let Some((key, value)) = all.get(*index) else { continue };
+            let record = BaseRecord::with_opaque_to(&self.settings.topic, *index).key(*key).payload(*value);
+            match self.hand_over(producer, record) {
+                Ok(()) => sent += 1,
+                Err(error) if is_refusal(&error) => unfit.push((*index, error)),
+                Err(error) => return Err(error),
+            }
         }
         // The producer itself gives up on each message after the timeout.
         let until = Instant::now() + self.settings.timeout + Duration::from_secs(1);
-        loop {
+        while self.results.with(|results| results.done) < sent {
             producer.poll(TURN);
-            let done = self.results.with(|results| results.delivered + results.failed);
-            if done >= sent || self.is_over() || Instant::now() >= until {
+            if self.is_over() || Instant::now() >= until {
                 break;
             }
         }
-        let (delivered, first) = self.results.with(|results| (results.delivered, results.first.take()));
-        let fatal = producer.client().fatal_error().is_some();
-        if delivered == sent && !fatal {
-            self.producer = Some(producer);
-            return Ok(());
+        let (done, failed, refused) = self
+            .results
+            .with(|results| (results.done, results.failed.take(), std::mem::take(&mut results.refused)));
+        let late = KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut);
+        let failed = failed.or_else(|| {
+            let is_whole = done >= sent && producer.client().fatal_error().is_none();
+            (!is_whole).then_some(late)
+        });
+        let Some(error) = failed else { return Ok(refused) };
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut) {
+            self.look_for_topic(producer);
         }
-        let is_late =
-            |error: &KafkaError| error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut);
-        if first.as_ref().is_none_or(is_late) {
-            self.look_for_topic(&producer);
+        Err(error)
+    }
+
+    /// Puts a message into the producer's queue, as soon as there is room.
+    fn hand_over(
+        &self,
+        producer: &BaseProducer<Collecting>,
+        mut record: BaseRecord<'_, [u8], [u8], usize>,
+    ) -> Result<(), KafkaError> {
+        while let Err((error, back)) = producer.send(record) {
+            if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) || self.is_over() {
+                return Err(error);
+            }
+            producer.poll(TURN);
+            record = back;
         }
-        // Dropped with what is still in it: the whole batch comes again.
-        Err(first.unwrap_or(KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut)))
+        Ok(())
     }
 
     /// A topic that is not there shows as messages that go nowhere in time.
@@ -155,24 +205,42 @@ impl Producing {
     }
 }
 
+/// Whether an error speaks about a message, or one of its request, and not about the way.
+fn is_refusal(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::MessageSizeTooLarge
+                | RDKafkaErrorCode::InvalidMessage
+                | RDKafkaErrorCode::InvalidMessageSize
+                | RDKafkaErrorCode::InvalidRecord
+                | RDKafkaErrorCode::InvalidDifferentRecord
+                | RDKafkaErrorCode::InvalidTimestamp
+                | RDKafkaErrorCode::PolicyViolation
+        )
+    )
+}
+
 impl Transport for Producing {
     fn send(&mut self, body: &Bytes) -> Attempt {
-        match self.send_all(body) {
-            Ok(()) => Attempt::Accepted,
+        let all: Vec<Message<'_>> = messages(body).collect();
+        match self.send_all(&all) {
+            Ok(refused) => {
+                let Some((_, error)) = refused.first() else { return Attempt::Accepted };
+                let reason = error.to_string();
+                if refused.len() == all.len() {
+                    return Attempt::Rejected { reason };
+                }
+                let body = of_messages(refused.iter().filter_map(|(index, _)| all.get(*index).copied()));
+                let (traces, of) = (refused.len() as u64, all.len());
+                let reason = format!("{traces} of {of} messages: {reason}");
+                Attempt::Partly(Refusal { traces, body: Some(body), reason })
+            }
             Err(error) => {
                 let way = self.results.with(|results| results.way.take());
                 let is_late = error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut);
                 let reason = way.filter(|_| is_late).unwrap_or_else(|| error.to_string());
-                match error.rdkafka_error_code() {
-                    // These speak about the messages, not about the way.
-                    Some(
-                        RDKafkaErrorCode::MessageSizeTooLarge
-                        | RDKafkaErrorCode::InvalidMessage
-                        | RDKafkaErrorCode::InvalidRecord
-                        | RDKafkaErrorCode::InvalidMessageSize,
-                    ) => Attempt::Rejected { reason },
-                    _ => Attempt::Retry { reason, after: None },
-                }
+                Attempt::Retry { reason, after: None }
             }
         }
     }

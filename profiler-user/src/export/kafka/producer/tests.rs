@@ -11,11 +11,12 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use tempfile::TempDir;
 
-use crate::export::settings::Settings;
+use super::{Attempt, Producing, Transport as _, of_messages};
+use crate::export::settings::{Destination, Settings};
 use crate::export::{Exports, Machine, Notify};
 use crate::feed::FeedEvent;
 use crate::feed::channel::Hub;
-use crate::sink::counts::Counts;
+use crate::sink::counts::{Counts, DropReason};
 use crate::sink::sttr::decode;
 use crate::sink::testing::info;
 use crate::trace::Trace;
@@ -110,19 +111,45 @@ fn every_failure_is_outlived_and_nothing_is_lost() {
     assert_eq!(consume(&brokers, "traces", 300).len(), 300);
 }
 
+fn producing(brokers: &str, options: &str) -> (Producing, tokio::sync::watch::Sender<Option<Instant>>) {
+    let settings = Settings::parse(&format!("kafka://{brokers}/traces?{options}")).unwrap();
+    let Destination::Kafka(settings, _) = settings.destination else { panic!() };
+    let (deadline, until) = tokio::sync::watch::channel(None);
+    (Producing::new(settings, until), deadline)
+}
+
 #[test]
-fn a_message_that_is_refused_for_good_is_set_aside() {
+fn of_a_batch_only_the_message_that_is_too_large_is_refused() {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("traces", 1, 1).unwrap();
-    let too_large = RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
-    cluster.request_errors(RDKafkaApiKey::Produce, &[too_large]);
-    let folder = TempDir::new().unwrap();
+    let (mut producing, _deadline) = producing(&cluster.bootstrap_servers(), "timeout=20s");
+    let large = vec![b'x'; 1_100_000];
+    let all: [(&[u8], &[u8]); 3] = [(b"1", b"one"), (b"2", &large), (b"3", b"three")];
+    let Attempt::Partly(refusal) = producing.send(&of_messages(all.into_iter())) else { panic!() };
+    assert_eq!((refusal.traces, refusal.body), (1, Some(of_messages(all.into_iter().skip(1).take(1)))));
+    assert!(refusal.reason.contains("1 of 3 messages: "), "{}", refusal.reason);
+    let found = consume(&cluster.bootstrap_servers(), "traces", 2);
+    assert_eq!(found.into_keys().collect::<Vec<_>>(), ["1", "3"]);
+    let alone = of_messages(all.into_iter().skip(1).take(1));
+    assert!(matches!(producing.send(&alone), Attempt::Rejected { .. }));
+    assert_eq!(producing.send(&of_messages(all.into_iter().take(1))), Attempt::Accepted);
+}
+
+/// The broker refuses requests, whatever is in them: the first eight. How many messages come in one is a matter of time.
+#[test]
+fn what_a_broker_refuses_is_sent_again_in_halves() {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("traces", 1, 1).unwrap();
     let brokers = cluster.bootstrap_servers();
+    let too_large = RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    cluster.request_errors(RDKafkaApiKey::Produce, &[too_large; 8]);
+    let folder = TempDir::new().unwrap();
     let url =
-        format!("kafka://{brokers}/traces?batch=10&timeout=5s&flush=30s&spool={}", folder.path().display());
-    let counts = export(&url, 30);
-    assert_eq!((counts.received, counts.sent + counts.dropped_total()), (30, 30), "{counts}");
-    assert!(counts.dropped_total() > 0, "{counts}");
+        format!("kafka://{brokers}/traces?batch=64&timeout=20s&flush=60s&spool={}", folder.path().display());
+    let counts = export(&url, 64);
+    let rejected = counts.dropped(DropReason::Rejected);
+    assert_eq!((counts.received, counts.sent + rejected), (64, 64), "{counts}");
+    assert!(rejected < 8, "{counts}");
     assert_eq!(consume(&brokers, "traces", counts.sent as usize).len() as u64, counts.sent);
 }
 
