@@ -252,6 +252,10 @@ pub enum SettingsError {
     Missing(&'static str),
 }
 
+/// Kafka's client could only do it by a second library for TLS, which a program that may run as root should not carry.
+const NO_KAFKA_TLS: &str = "there is no TLS and no login to Kafka: use a listener in plain text on a network that you trust, or \
+     otlp+grpcs to an OpenTelemetry Collector, whose kafka exporter has both";
+
 impl Settings {
     /// Reads a URL.
     ///
@@ -279,6 +283,7 @@ impl Settings {
                     endpoint(&mut options, tls, if grpc { 4317 } else { 4318 }, TokenHeader::Bearer)?;
                 Destination::Otlp(endpoint, otlp(&mut options, grpc)?, delivery(&mut options)?)
             }
+            "kafkas" => return Err(SettingsError::Missing(NO_KAFKA_TLS)),
             "kafka" => Destination::Kafka(kafka(&mut options)?, delivery(&mut options)?),
             "prometheus" => Destination::Prometheus(prometheus(&mut options)?),
             "graphite" => Destination::Graphite(graphite(&mut options)?),
@@ -395,6 +400,12 @@ fn otlp(options: &mut Options, grpc: bool) -> Result<OtlpSettings, SettingsError
 }
 
 fn kafka(options: &mut Options) -> Result<KafkaSettings, SettingsError> {
+    if ["ca", "cert", "key", "token_file", "token_env"]
+        .into_iter()
+        .any(|name| options.url().peek(name).is_some())
+    {
+        return Err(SettingsError::Missing(NO_KAFKA_TLS));
+    }
     let values = [("json", KafkaValue::Json), ("sttr", KafkaValue::Sttr)];
     let compressions = [("none", "none"), ("lz4", "lz4"), ("snappy", "snappy")];
     let payloads = [("v1", PayloadVersion::Millis), ("nano", PayloadVersion::Nanos)];

@@ -119,6 +119,8 @@ fn mistakes_are_one_clear_sentence() {
         ("graphite://h?prefix=a%20b", "a prefix has letters"),
         ("file:", "name the folder"),
         ("kafka://b:9092", "name the topic"),
+        ("kafkas://b:9092/t", "there is no TLS and no login to Kafka"),
+        ("kafka://b:9092/t?ca=/x", "there is no TLS and no login to Kafka"),
         ("kafka://b:9092/t?compression=zip", "compression: `zip` is not one of none, lz4, snappy"),
         ("http://me:secret@h/", "a password in a URL shows"),
         ("http://a,b/", "only kafka:// takes several"),
