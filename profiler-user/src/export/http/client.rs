@@ -77,8 +77,17 @@ pub struct Client {
     timeout: Duration,
     deadline: Deadline,
     connection: Option<Sender>,
-    /// Dropped last: the connection's task is in it.
-    runtime: Runtime,
+    /// `None` only while it is dropped: the connection's task is in it.
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Client {
+    /// Without waiting: a name that is being looked up may take longer than the session's end allows, and cannot be called back.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Client {
@@ -95,7 +104,8 @@ impl Client {
         deadline: Deadline,
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-        Ok(Self { host: host.to_owned(), port, protocol, tls, timeout, deadline, connection: None, runtime })
+        let (host, runtime) = (host.to_owned(), Some(runtime));
+        Ok(Self { host, port, protocol, tls, timeout, deadline, connection: None, runtime })
     }
 
     /// Sends a request, and waits for the whole answer.
@@ -103,6 +113,7 @@ impl Client {
     /// # Errors
     /// When there is none.
     pub fn post(&mut self, request: &Request) -> Result<Answer, HttpError> {
+        let Some(runtime) = &self.runtime else { return Err(HttpError::Ended) };
         let kept = self.connection.take();
         let exchange = exchange(Parts {
             kept,
@@ -113,7 +124,7 @@ impl Client {
             request,
         });
         let (timeout, deadline) = (self.timeout, self.deadline.clone());
-        let (answer, connection) = self.runtime.block_on(async {
+        let (answer, connection) = runtime.block_on(async {
             tokio::select! {
                 done = tokio::time::timeout(timeout, exchange) => done.map_err(|_| HttpError::Timeout(timeout))?,
                 () = over(deadline) => Err(HttpError::Ended),

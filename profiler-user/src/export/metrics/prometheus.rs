@@ -6,7 +6,7 @@ use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -15,8 +15,11 @@ use crate::export::Accounts;
 use crate::feed::Receiver;
 use crate::sink::metrics::prometheus::{CONTENT_TYPE, text};
 
-/// How long a client may take to ask, and to take the answer.
+/// How long a client may take to ask, and to take the answer: all of it, since others wait meanwhile, and the session's end.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long nobody is served when the system has no socket for a client.
+const REST_MS: i64 = 200;
 
 /// Bytes of a request that are read at most.
 const MAX_REQUEST: usize = 8 << 10;
@@ -116,15 +119,50 @@ fn serve(listener: &TcpListener, stopped: &PipeReader, board: &Board, accounts: 
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => log::debug!("a scrape failed: {error}"),
+            Err(error) => {
+                log::debug!("a scrape failed: {error}");
+                // The client is still there, and so will the failure be.
+                let rest = rustix::event::Timespec { tv_sec: 0, tv_nsec: REST_MS * 1_000_000 };
+                let _ = poll(&mut [PollFd::new(stopped, PollFlags::IN)], Some(&rest));
+            }
         }
     }
 }
 
-fn answer(mut client: TcpStream, board: &Board, accounts: &Accounts) -> io::Result<()> {
+/// A client that has to be done by then.
+struct Hurried {
+    client: TcpStream,
+    until: Instant,
+}
+
+impl Hurried {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+    }
+}
+
+impl Read for Hurried {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.client.set_read_timeout(self.left()?)?;
+        self.client.read(into)
+    }
+}
+
+impl Write for Hurried {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        self.client.set_write_timeout(self.left()?)?;
+        self.client.write(from)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.client.flush()
+    }
+}
+
+fn answer(client: TcpStream, board: &Board, accounts: &Accounts) -> io::Result<()> {
     client.set_nonblocking(false)?;
-    client.set_read_timeout(Some(PATIENCE))?;
-    client.set_write_timeout(Some(PATIENCE))?;
+    let mut client = Hurried { client, until: Instant::now() + PATIENCE };
     let request = read_head(&mut client)?;
     // Before the board is locked: its own accounts are among them.
     let accounts = accounts.counts();
@@ -149,7 +187,7 @@ fn target(request: &[u8]) -> Option<&str> {
 }
 
 /// Reads up to the empty line.
-fn read_head(client: &mut TcpStream) -> io::Result<Vec<u8>> {
+fn read_head(client: &mut impl Read) -> io::Result<Vec<u8>> {
     let (mut head, mut buffer) = (Vec::new(), [0; 1024]);
     while !head.windows(4).any(|four| four == b"\r\n\r\n") {
         let read = client.read(&mut buffer)?;
@@ -205,6 +243,27 @@ mod tests {
         assert!(get(address, "/other").starts_with("HTTP/1.1 404 "));
         server.join();
         assert!(TcpStream::connect(address).is_err());
+    }
+
+    #[test]
+    fn a_client_that_takes_its_time_holds_nobody_up() {
+        let listening = Listening::open("127.0.0.1:0", false).unwrap();
+        let address = listening.0.local_addr().unwrap();
+        let (sender, receiver) = channel(16);
+        let board = Arc::new(Board::default());
+        let server = Prometheus::start(listening, receiver, board, Accounts::default()).unwrap();
+        let mut slow = TcpStream::connect(address).unwrap();
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        // A byte at a time, for ever.
+        let dripping = std::thread::spawn(move || {
+            let pause = std::time::Duration::from_millis(100);
+            while slow.write_all(b"G").is_ok() && stopped.recv_timeout(pause).is_err() {}
+        });
+        assert!(get(address, "/metrics").starts_with("HTTP/1.1 200 OK"));
+        drop(sender);
+        server.join();
+        stop.send(()).ok();
+        dripping.join().unwrap();
     }
 
     #[test]
