@@ -256,7 +256,8 @@ fn open_network(
             });
         }
     };
-    let store = Store::new(spool(name, place, &delivery, machine)?, MEMORY);
+    let (spool, left) = spools(name, place, &delivery, machine)?;
+    let store = Store::with_left(spool, left, MEMORY);
     Ok(Parts { name: name.to_owned(), delivery, store, encoder, transport, deadline, stream })
 }
 
@@ -305,22 +306,23 @@ fn token(name: &str, endpoint: &Endpoint) -> Result<HeaderMap, ExportError> {
     Ok(headers)
 }
 
-fn spool(
+/// Ours, and those that agents left behind which are gone.
+fn spools(
     name: &str,
     place: &str,
     delivery: &Delivery,
     machine: &Machine,
-) -> Result<Option<Spool>, ExportError> {
+) -> Result<(Option<Spool>, Vec<Spool>), ExportError> {
     let folder = match &delivery.spool {
-        Spooling::None => return Ok(None),
+        Spooling::None => return Ok((None, Vec::new())),
         Spooling::Folder(folder) => folder.join(folder_name(place)),
         Spooling::Default => match &machine.state {
             Some(state) => state.join("spool").join(folder_name(place)),
-            None => return Ok(None),
+            None => return Ok((None, Vec::new())),
         },
     };
-    match Spool::open(&folder, delivery.spool_max) {
-        Ok(spool) => Ok(Some(spool)),
+    match Spool::open_all(&folder, delivery.spool_max) {
+        Ok((spool, left)) => Ok((Some(spool), left)),
         Err(source) => Err(ExportError::Spool { name: name.to_owned(), source }),
     }
 }

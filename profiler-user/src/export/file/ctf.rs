@@ -3,14 +3,15 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::folder::{DATA, hold};
 use super::{Folder, Format};
 use crate::feed::{SessionInfo, Tick};
 use crate::sink::ctf::{INDEX_HEADER, Packets, metadata};
-use crate::sink::packet::Stream;
+use crate::sink::packet::{Losses, Stream};
 use crate::trace::Trace;
 
 /// How often an idle stream says that nothing is missing.
@@ -27,6 +28,7 @@ pub(super) struct CtfFiles {
     ticked: bool,
 }
 
+/// A folder that is being written.
 struct Open {
     data: File,
     index: File,
@@ -35,6 +37,48 @@ struct Open {
     index_length: u64,
     opened: Instant,
     written: Instant,
+}
+
+impl Open {
+    /// Makes a folder with all that a reader wants, or none.
+    fn create(folder: &Path, metadata: &str) -> io::Result<Self> {
+        fs::create_dir(folder)?;
+        let filled = Self::fill(folder, metadata);
+        if filled.is_err() {
+            drop(fs::remove_dir_all(folder));
+        }
+        filled
+    }
+
+    fn fill(folder: &Path, metadata: &str) -> io::Result<Self> {
+        let data = File::create(folder.join(DATA))?;
+        hold(&data);
+        fs::create_dir(folder.join("index"))?;
+        fs::write(folder.join("metadata"), metadata)?;
+        let index = File::create(folder.join("index").join(DATA).with_extension("idx"))?;
+        index.write_all_at(&INDEX_HEADER, 0)?;
+        let (now, index_length) = (Instant::now(), INDEX_HEADER.len() as u64);
+        let folder = folder.to_owned();
+        Ok(Self { data, index, folder, data_length: 0, index_length, opened: now, written: now })
+    }
+
+    /// Appends a packet and its entry, which comes after it: an entry is never of a packet that is not there. Both or none: what a failure leaves
+    /// of them is cut off, since a reader gives up on half a packet.
+    fn append(&mut self, packet: &[u8], entry: &[u8]) -> io::Result<()> {
+        let written = self
+            .data
+            .write_all_at(packet, self.data_length)
+            .and_then(|()| self.index.write_all_at(entry, self.index_length));
+        if written.is_err() {
+            drop(self.data.set_len(self.data_length));
+            drop(self.index.set_len(self.index_length));
+            return written;
+        }
+        self.data_length += packet.len() as u64;
+        self.index_length += entry.len() as u64;
+        self.written = Instant::now();
+        Ok(())
+    }
 }
 
 impl CtfFiles {
@@ -48,60 +92,30 @@ impl CtfFiles {
     }
 
     fn create(&mut self) -> io::Result<Open> {
-        let folder = self.folder.next();
-        fs::create_dir(&folder)?;
-        fs::create_dir(folder.join("index"))?;
-        if let Some(info) = &self.info {
-            fs::write(folder.join("metadata"), metadata::text(info, &self.host, info.began.wall_ns))?;
-        }
-        let data = File::create(folder.join("ch0_0"))?;
-        let index = File::create(folder.join("index/ch0_0.idx"))?;
-        index.write_all_at(&INDEX_HEADER, 0)?;
+        let began_ns = self.began_ns();
+        let metadata = self.info.as_ref().map(|info| metadata::text(info, &self.host, began_ns));
+        let metadata = metadata.unwrap_or_default();
+        let (_, open) = self.folder.make(|folder| Open::create(folder, &metadata))?;
         self.packets.restart();
-        self.folder.clean(Some(&folder))?;
-        let now = Instant::now();
-        let index_length = INDEX_HEADER.len() as u64;
-        Ok(Open { data, index, folder, data_length: 0, index_length, opened: now, written: now })
+        self.folder.clean();
+        Ok(open)
     }
 
-    /// The index entry comes after its packet: an entry is never of a packet that is not there.
-    fn write_packet(&mut self, last: bool) -> io::Result<()> {
-        let mut open = match self.open.take() {
-            Some(open) => open,
-            None => match self.create() {
-                Ok(open) => open,
-                Err(error) => {
-                    self.forget();
-                    return Err(error);
-                }
-            },
+    /// The open packet is empty then. One that could not be written has had its number: readers see that one is missing, and by the next one's total how
+    /// many traces went with it.
+    fn write_packet(&mut self, last: bool, dropped: u64) -> io::Result<()> {
+        let open = match self.open.take() {
+            Some(open) => Ok(open),
+            None => self.create(),
         };
-        let packet = self.stream.cut(last);
-        let (mut data, mut index) = (Vec::new(), Vec::new());
-        self.packets.finish(&packet, self.began_ns(), open.data_length, &mut data, &mut index);
-        let written = open
-            .data
-            .write_all_at(&data, open.data_length)
-            .and_then(|()| open.index.write_all_at(&index, open.index_length));
-        match &written {
-            Ok(()) => {
-                open.data_length += data.len() as u64;
-                open.index_length += index.len() as u64;
-                open.written = Instant::now();
-            }
-            Err(_) => {
-                drop(open.data.set_len(open.data_length));
-                drop(open.index.set_len(open.index_length));
-            }
-        }
+        let packet = self.stream.cut(last, Losses { before: dropped, ..Losses::default() });
+        let at = open.as_ref().map_or(0, |open| open.data_length);
+        let (mut data, mut entry) = (Vec::new(), Vec::new());
+        self.packets.finish(&packet, self.began_ns(), at, &mut data, &mut entry);
+        let mut open = open?;
+        let written = open.append(&data, &entry);
         self.open = Some(open);
         written
-    }
-
-    /// Empties the open packet, which cannot be written.
-    fn forget(&mut self) {
-        let packet = self.stream.cut(false);
-        self.packets.finish(&packet, 0, 0, &mut Vec::new(), &mut Vec::new());
     }
 }
 
@@ -117,8 +131,8 @@ impl Format for CtfFiles {
         true
     }
 
-    fn tick(&mut self, tick: &Tick, dropped: u64) {
-        self.stream.tick(tick, dropped);
+    fn tick(&mut self, tick: &Tick) {
+        self.stream.tick(tick);
         self.ticked = true;
     }
 
@@ -126,21 +140,79 @@ impl Format for CtfFiles {
         self.packets.bytes()
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self, dropped: u64) -> io::Result<()> {
         let idle = self.open.as_ref().is_some_and(|open| open.written.elapsed() >= BEACON);
-        if self.stream.count() > 0 || (idle && self.ticked) { self.write_packet(false) } else { Ok(()) }
+        if self.stream.count() > 0 || (idle && self.ticked) {
+            self.write_packet(false, dropped)
+        } else {
+            Ok(())
+        }
     }
 
-    fn rotate(&mut self, end: bool) -> io::Result<()> {
+    fn rotate(&mut self, end: bool, dropped: u64) -> io::Result<()> {
         let full = self.open.as_ref().is_some_and(|open| self.folder.is_full(open.data_length, open.opened));
         if !end && !full {
             return Ok(());
         }
         // The last packet says up to when nothing is missing.
-        let last = if end && self.open.is_some() { self.write_packet(true) } else { Ok(()) };
+        let last = if end && self.open.is_some() { self.write_packet(true, dropped) } else { Ok(()) };
         if let Some(empty) = self.open.take().filter(|open| open.data_length == 0) {
             drop(fs::remove_dir_all(&empty.folder));
         }
-        last.and_then(|()| self.folder.clean(None))
+        self.folder.clean();
+        last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{INDEX_HEADER, Open};
+    use std::fs::File;
+    use std::io::ErrorKind;
+    use std::path::Path;
+
+    fn lengths(folder: &Path) -> (u64, u64) {
+        let length = |name: &str| folder.join(name).metadata().unwrap().len();
+        (length("ch0_0"), length("index/ch0_0.idx"))
+    }
+
+    #[test]
+    fn of_a_packet_that_cannot_be_written_nothing_stays() {
+        let home = tempfile::TempDir::new().unwrap();
+        let path = home.path().join("x.ctf");
+        let mut open = Open::create(&path, "/* CTF 1.8 */").unwrap();
+        open.append(b"packet", b"entry").unwrap();
+        let header = INDEX_HEADER.len() as u64;
+        assert_eq!(lengths(&path), (6, header + 5));
+        // A disk that is full before the entry, and before the packet.
+        let full = || File::options().write(true).open("/dev/full").unwrap();
+        let index = std::mem::replace(&mut open.index, full());
+        assert_eq!(open.append(b"second", b"entry").unwrap_err().kind(), ErrorKind::StorageFull);
+        open.index = index;
+        let data = std::mem::replace(&mut open.data, full());
+        assert_eq!(open.append(b"second", b"entry").unwrap_err().kind(), ErrorKind::StorageFull);
+        open.data = data;
+        assert_eq!(lengths(&path), (6, header + 5));
+        open.append(b"third", b"entry").unwrap();
+        assert_eq!(lengths(&path), (11, header + 10));
+        assert_eq!(std::fs::read(path.join("ch0_0")).unwrap(), b"packetthird");
+    }
+
+    #[test]
+    fn of_a_folder_that_cannot_be_filled_nothing_stays() {
+        let home = tempfile::TempDir::new().unwrap();
+        let mut path = home.path().to_owned();
+        // Paths have at most 4095 bytes: there is room for `/metadata`, and none for `/index/ch0_0.idx`.
+        let part = "x".repeat(100);
+        while path.as_os_str().len() + 1 + part.len() < 4000 {
+            path.push(&part);
+        }
+        std::fs::create_dir_all(&path).unwrap();
+        path.push("y".repeat(4095 - 12 - 1 - path.as_os_str().len()));
+        assert_eq!(
+            Open::create(&path, "x").err().map(|error| error.kind()),
+            Some(ErrorKind::InvalidFilename)
+        );
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 0);
     }
 }

@@ -40,17 +40,17 @@ trait Format: Send {
     /// Puts a trace into the buffer. False when that cannot be.
     fn add(&mut self, trace: &Trace, info: &SessionInfo) -> bool;
 
-    /// How things stand, and traces given up so far.
-    fn tick(&mut self, tick: &Tick, dropped: u64);
+    /// How things stand.
+    fn tick(&mut self, tick: &Tick);
 
     /// Bytes in the buffer.
     fn buffered(&self) -> usize;
 
-    /// Writes the buffer, which is empty then, whether that worked or not.
-    fn flush(&mut self) -> io::Result<()>;
+    /// Writes the buffer, which is empty then, whether that worked or not. So many traces were given up so far.
+    fn flush(&mut self, dropped: u64) -> io::Result<()>;
 
     /// Closes a file that is large or old enough, or at the `end`.
-    fn rotate(&mut self, end: bool) -> io::Result<()>;
+    fn rotate(&mut self, end: bool, dropped: u64) -> io::Result<()>;
 }
 
 /// A running exporter.
@@ -130,14 +130,12 @@ impl Writer {
             for event in events.drain(..) {
                 self.take(&event);
             }
-            let missed = self.receiver.missed_traces();
-            self.now.received += missed - self.now.dropped(DropReason::Missed);
-            self.now.drop_traces(DropReason::Missed, missed - self.now.dropped(DropReason::Missed));
+            self.count_missed();
             if !open || self.flushed.elapsed() >= FLUSH_EVERY {
                 self.flush(!open);
             }
             if !open {
-                let closed = self.format.rotate(true);
+                let closed = self.format.rotate(true, self.now.dropped_total());
                 if closed.is_err() {
                     self.note(&closed);
                 }
@@ -145,6 +143,12 @@ impl Writer {
             }
             self.publish();
         }
+    }
+
+    fn count_missed(&mut self) {
+        let missed = self.receiver.missed_traces() - self.now.dropped(DropReason::Missed);
+        self.now.received += missed;
+        self.now.drop_traces(DropReason::Missed, missed);
     }
 
     fn take(&mut self, event: &FeedEvent) {
@@ -165,7 +169,7 @@ impl Writer {
                     self.flush(true);
                 }
             }
-            FeedEvent::Tick(tick) => self.format.tick(tick, self.now.dropped_total()),
+            FeedEvent::Tick(tick) => self.format.tick(tick),
             FeedEvent::Attached(_) | FeedEvent::Notice(_) | FeedEvent::Changed(_) | FeedEvent::Ended(_) => {}
         }
     }
@@ -176,14 +180,15 @@ impl Writer {
         if !now && self.failed.is_some_and(|failed| failed.elapsed() < REST) {
             return;
         }
+        self.count_missed();
         let empty = self.format.buffered() == 0;
-        let result = self.format.flush();
+        let result = self.format.flush(self.now.dropped_total());
         let pending = std::mem::take(&mut self.now.pending);
         match &result {
             Ok(()) => self.now.sent += pending,
             Err(_) => self.now.drop_traces(DropReason::Unwritable, pending),
         }
-        let result = result.and_then(|()| self.format.rotate(false));
+        let result = result.and_then(|()| self.format.rotate(false, self.now.dropped_total()));
         // That nothing was written without a failure tells nothing.
         if !(empty && result.is_ok()) {
             self.note(&result);

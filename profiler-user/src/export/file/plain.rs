@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::folder::hold;
 use super::{Folder, Format};
 use crate::export::settings::FileFormat;
 use crate::feed::{SessionInfo, Tick};
@@ -41,10 +42,9 @@ impl PlainFiles {
         let open = match self.open.take() {
             Some(open) => open,
             None => {
-                let path = self.folder.next();
-                // Not an old one that happens to have the name.
-                let file = File::options().write(true).create_new(true).open(&path)?;
-                self.folder.clean(Some(&path))?;
+                let (path, file) = self.folder.make(|path| File::create_new(path))?;
+                hold(&file);
+                self.folder.clean();
                 Open { file, path, length: 0, opened: Instant::now() }
             }
         };
@@ -78,13 +78,13 @@ impl Format for PlainFiles {
         }
     }
 
-    fn tick(&mut self, _: &Tick, _: u64) {}
+    fn tick(&mut self, _: &Tick) {}
 
     fn buffered(&self) -> usize {
         self.buffer.len()
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self, _: u64) -> io::Result<()> {
         if self.buffer.is_empty() {
             return Ok(());
         }
@@ -102,7 +102,7 @@ impl Format for PlainFiles {
         written
     }
 
-    fn rotate(&mut self, end: bool) -> io::Result<()> {
+    fn rotate(&mut self, end: bool, _: u64) -> io::Result<()> {
         let folder = &self.folder;
         if self.open.as_ref().is_some_and(|open| end || folder.is_full(open.length, open.opened)) {
             let closed = self.open.take();
@@ -110,7 +110,7 @@ impl Format for PlainFiles {
             if let Some(empty) = closed.filter(|open| open.length == 0) {
                 drop(std::fs::remove_file(&empty.path));
             }
-            self.folder.clean(None)?;
+            self.folder.clean();
         }
         Ok(())
     }

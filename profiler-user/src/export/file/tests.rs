@@ -119,3 +119,18 @@ fn what_cannot_be_written_is_counted_and_told_once() {
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].starts_with("file:x: cannot be written: "), "{said:?}");
 }
+
+#[test]
+fn two_formats_in_one_folder_keep_files_of_their_own() {
+    let folder = TempDir::new().unwrap();
+    for format in ["otlp-json", "jsonl", "jsonl", "otlp-json"] {
+        let (counts, said) = export(
+            &settings(folder.path(), &format!("format={format}&keep=2&rotate_size=20KiB")),
+            &traces(2000),
+        );
+        assert_eq!((counts.sent, counts.check(), said.len()), (2000, Ok(()), 0));
+    }
+    let names = names(folder.path());
+    let of = |ending: &str| names.iter().filter(|name| name.split_once('.').unwrap().1 == ending).count();
+    assert_eq!((of("jsonl"), of("otlp.jsonl")), (2, 2), "{names:?}");
+}

@@ -10,7 +10,7 @@ use crate::export::settings::Delivery;
 use crate::export::store::Batch;
 use crate::feed::{FeedEvent, Receiver, SessionInfo};
 use crate::sink::counts::DropReason;
-use crate::sink::packet::Stream;
+use crate::sink::packet::{Losses, Stream};
 
 /// A batch is sent when it has so many bytes, however few traces. Below what servers of gRPC take by default (4 MiB).
 const BATCH_BYTES: usize = 1 << 20;
@@ -119,10 +119,7 @@ impl Intake {
                     self.cut(false);
                 }
             }
-            FeedEvent::Tick(tick) => {
-                let dropped = self.shared.lock().store.counts(0, 0).dropped_total();
-                self.stream.tick(tick, dropped);
-            }
+            FeedEvent::Tick(tick) => self.stream.tick(tick),
             FeedEvent::Notice(_) | FeedEvent::Changed(_) | FeedEvent::Ended(_) => {}
         }
     }
@@ -132,9 +129,16 @@ impl Intake {
         let Some(info) = self.info.clone() else { return };
         self.opened = None;
         self.closed = Instant::now();
-        let packet = self.stream.cut(last);
+        let packet = self.stream.cut(last, self.losses());
         let body = self.encoder.finish(&packet, &info);
         self.publish_with(Some(Batch { traces: packet.count, body }));
+    }
+
+    /// What was given up until now, those included that nobody was told of yet.
+    fn losses(&self) -> Losses {
+        let mut losses = self.shared.lock().store.losses();
+        losses.before += self.receiver.missed_traces() - self.missed + self.unfit;
+        losses
     }
 
     /// Says that nothing is missing: only where nothing else waits to be sent, so that a dead server gathers no beacons.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Batch;
+use crate::sink::packet::Lost;
 
 /// What a batch takes besides its body, bytes.
 const OVERHEAD: usize = 64;
@@ -22,15 +23,15 @@ impl Memory {
         Self { batches: VecDeque::new(), bytes: 0, limit }
     }
 
-    /// Puts a batch behind the others. Gives how many traces had to go for it, the oldest first.
-    pub fn push(&mut self, batch: Batch) -> u64 {
+    /// Puts a batch behind the others. Gives what had to go for it, the oldest first.
+    pub fn push(&mut self, batch: Batch) -> Lost {
         self.bytes += size(&batch);
         self.batches.push_back(batch);
         self.shrink()
     }
 
     /// Puts a batch before the others. It may be the one that has to go.
-    pub fn push_front(&mut self, batch: Batch) -> u64 {
+    pub fn push_front(&mut self, batch: Batch) -> Lost {
         self.bytes += size(&batch);
         self.batches.push_front(batch);
         self.shrink()
@@ -43,11 +44,11 @@ impl Memory {
         Some(batch)
     }
 
-    fn shrink(&mut self) -> u64 {
-        let mut dropped = 0;
+    fn shrink(&mut self) -> Lost {
+        let mut dropped = Lost::default();
         while self.bytes > self.limit {
             let Some(batch) = self.pop() else { break };
-            dropped += batch.traces;
+            dropped += Lost { packets: 1, traces: batch.traces };
         }
         dropped
     }

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::{Batch, Spool, Store, Taken};
 use crate::export::courier::Refusal;
 use crate::sink::counts::DropReason;
+use crate::sink::packet::Lost;
 
 const LIMIT: u64 = 16 << 20;
 
@@ -60,15 +61,80 @@ fn what_was_not_sent_is_there_after_a_crash() {
     assert_eq!(store(folder.path()).counts(0, 0).recovered, 0);
 }
 
+fn store_with_left(folder: &Path) -> Store {
+    let (own, left) = Spool::open_all(folder, LIMIT).unwrap();
+    Store::with_left(Some(own), left, 1 << 20)
+}
+
 #[test]
-fn two_agents_have_two_spools_and_what_one_leaves_is_found_first() {
+fn agents_have_spools_of_their_own_and_all_that_they_leave_is_taken_over() {
+    let folder = TempDir::new().unwrap();
+    let mut agents: Vec<Store> = (0..4).map(|_| store(folder.path())).collect();
+    for (agent, number) in agents.iter_mut().zip(0..) {
+        assert!(agent.push(batch(number, 1)).is_none());
+    }
+    assert_eq!(bodies(&mut agents[2]), ["body 2"]);
+    // The last one lives on.
+    let mut alive = agents.pop().unwrap();
+    drop(agents);
+    let mut next = store_with_left(folder.path());
+    assert_eq!(next.counts(0, 0).recovered, 2);
+    assert!(next.push(batch(9, 1)).is_none());
+    let taken = next.take().unwrap();
+    assert_eq!(taken.batch, batch(1, 1));
+    next.again(taken);
+    assert_eq!((next.counts(1, 0).spooled, next.counts(1, 0).check()), (3, Ok(())));
+    assert!(!next.is_empty());
+    assert_eq!(bodies(&mut next), ["body 1", "body 0", "body 9"]);
+    assert_eq!((next.counts(1, 0).sent, next.counts(1, 0).check()), (3, Ok(())));
+    assert_eq!(bodies(&mut alive), ["body 3"]);
+    next.close();
+    drop((next, alive));
+    assert_eq!(store_with_left(folder.path()).counts(0, 0).recovered, 0);
+}
+
+#[test]
+fn what_an_agent_left_and_the_next_cannot_send_stays_for_the_one_after() {
     let folder = TempDir::new().unwrap();
     let (mut one, mut two) = (store(folder.path()), store(folder.path()));
     assert!(one.push(batch(1, 1)).is_none() && two.push(batch(2, 1)).is_none());
-    assert_eq!(bodies(&mut one), ["body 1"]);
-    one.close();
     drop((one, two));
-    assert_eq!(bodies(&mut store(folder.path())), ["body 2"]);
+    let mut next = store_with_left(folder.path());
+    let taken = next.take().unwrap();
+    next.set_aside(&taken, &refusal("no")).unwrap();
+    next.close();
+    let counts = next.counts(0, 0);
+    assert_eq!((counts.spooled, counts.dropped(DropReason::Rejected), counts.check()), (1, 1, Ok(())));
+    assert_eq!(next.losses().earlier, Lost { packets: 1, traces: 1 });
+    assert_eq!(next.losses().own, Lost::default());
+    drop(next);
+    assert_eq!(bodies(&mut store_with_left(folder.path())), ["body 1"]);
+}
+
+#[test]
+fn what_is_given_up_is_known_by_its_packets() {
+    let folder = TempDir::new().unwrap();
+    let limit = 1 << 20;
+    let large = || Batch { traces: 10, body: Bytes::from(vec![1; 50_000]) };
+    let mut first = Store::new(Some(Spool::open(folder.path(), limit).unwrap()), 0);
+    (0..3).for_each(|_| assert!(first.push(large()).is_none()));
+    drop(first);
+    let mut store = Store::new(Some(Spool::open(folder.path(), limit).unwrap()), 0);
+    let taken = store.take().unwrap();
+    for _ in 0..40 {
+        assert!(store.push(large()).is_none());
+    }
+    // The batch that is being sent is lost when it comes back, and not before.
+    assert_eq!(store.losses().earlier, Lost { packets: 2, traces: 20 });
+    store.again(taken);
+    let refused = store.take().unwrap();
+    store.set_aside(&refused, &refusal("no")).unwrap();
+    let (losses, counts) = (store.losses(), store.counts(400, 0));
+    assert_eq!(losses.earlier, Lost { packets: 3, traces: 30 });
+    assert_eq!(losses.own.traces, losses.own.packets * 10);
+    assert_eq!(losses.own.traces + losses.earlier.traces, counts.dropped_total());
+    assert!(losses.own.packets > 15, "{losses:?}");
+    assert_eq!(counts.check(), Ok(()));
 }
 
 #[test]

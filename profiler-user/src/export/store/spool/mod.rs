@@ -19,6 +19,7 @@ use bytes::Bytes;
 use rustix::fs::{FlockOperation, flock};
 
 use super::Batch;
+use crate::sink::packet::Lost;
 use segments::{Segment, Segments};
 
 /// Agents with the same destination at the same time: each has a spool of its own.
@@ -65,6 +66,10 @@ pub struct Spool {
     segments: Segments,
     /// Number of the next batch that comes in.
     next_in: u64,
+    /// Number of the first batch of this session: those below are of streams of earlier ones.
+    own_from: u64,
+    /// What was given up since it was asked for: of this session, and of earlier ones.
+    given_up: (Lost, Lost),
     /// The batch that is being sent, which its segment's removal does not take.
     sending: Option<Sending>,
     /// Bytes that all segments may take.
@@ -82,28 +87,43 @@ struct Sending {
 }
 
 impl Spool {
-    /// Opens a spool under `folder`: preferably one that an earlier session left something in. `limit` is in bytes.
+    /// Opens a spool under `folder`, with what an earlier session left in it. `limit` is in bytes.
     ///
     /// # Errors
     /// When the folder cannot be made, read or written.
     pub fn open(folder: &Path, limit: u64) -> Result<Self, SpoolError> {
+        Ok(Self::open_all(folder, limit)?.0)
+    }
+
+    /// Opens a spool under `folder`, and all of its neighbours in which agents that are gone left something: nobody else might ever send it.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, read or written. Neighbours that cannot stay as they are.
+    pub fn open_all(folder: &Path, limit: u64) -> Result<(Self, Vec<Self>), SpoolError> {
         std::fs::create_dir_all(folder).map_err(SpoolError::io(folder))?;
-        let mut free = None;
+        let (mut own, mut left) = (None, Vec::new());
         for neighbour in 0..MAX_NEIGHBOURS {
-            let own = folder.join(neighbour.to_string());
-            if free.is_some() && !own.exists() {
-                break;
+            let path = folder.join(neighbour.to_string());
+            if own.is_none() {
+                own = lock(&path)?.map(|lock| Self::load(path, lock, limit)).transpose()?;
+            } else if path.exists() {
+                match Self::left_behind(path, limit) {
+                    Ok(found) => left.extend(found),
+                    Err(error) => log::warn!("{error}; what an earlier session left there stays"),
+                }
             }
-            let Some(lock) = lock(&own)? else { continue };
-            if segments::any(&own)? {
-                return Self::load(own, lock, limit);
-            }
-            free.get_or_insert((own, lock));
         }
-        match free {
-            Some((own, lock)) => Self::load(own, lock, limit),
-            None => Err(SpoolError::Taken { path: folder.to_owned() }),
+        let own = own.ok_or_else(|| SpoolError::Taken { path: folder.to_owned() })?;
+        Ok((own, left))
+    }
+
+    /// A neighbour that nobody uses, if anything is in it.
+    fn left_behind(path: PathBuf, limit: u64) -> Result<Option<Self>, SpoolError> {
+        let Some(lock) = lock(&path)? else { return Ok(None) };
+        if !segments::any(&path)? {
+            return Ok(None);
         }
+        Self::load(path, lock, limit).map(Some)
     }
 
     fn load(folder: PathBuf, lock: File, limit: u64) -> Result<Self, SpoolError> {
@@ -119,6 +139,8 @@ impl Spool {
             cursor_slot: 0,
             segments,
             next_in,
+            own_from: next_in,
+            given_up: <(Lost, Lost)>::default(),
             sending: None,
             limit,
             buffer: Vec::new(),
@@ -156,13 +178,25 @@ impl Spool {
 
     /// Traces that go with a segment. The batch that is being sent is not among them: its end decides.
     fn forget(&mut self, segment: &Segment) -> u64 {
-        match &mut self.sending {
-            Some(sending) if segment.holds(sending.number) => {
-                sending.orphaned = true;
-                segment.traces.saturating_sub(sending.traces)
-            }
-            _ => segment.traces,
+        let mut lost = segment.left;
+        if let Some(sending) = self.sending.as_mut().filter(|sending| segment.holds(sending.number)) {
+            sending.orphaned = true;
+            lost.packets = lost.packets.saturating_sub(1);
+            lost.traces = lost.traces.saturating_sub(sending.traces);
         }
+        self.give_up(segment.first(), lost);
+        lost.traces
+    }
+
+    /// Takes note of whose packets they were: `number` is of one of them, and a segment has those of one session.
+    fn give_up(&mut self, number: u64, lost: Lost) {
+        let (own, earlier) = &mut self.given_up;
+        *(if number >= self.own_from { own } else { earlier }) += lost;
+    }
+
+    /// What was given up since the last call: of this session, and of earlier ones.
+    pub fn take_given_up(&mut self) -> (Lost, Lost) {
+        std::mem::take(&mut self.given_up)
     }
 
     /// The oldest batch and its number. Nothing else is given until [`Spool::remove`] or [`Spool::again`].
@@ -174,7 +208,12 @@ impl Spool {
 
     /// Traces that were found damaged since the last call.
     pub fn take_damaged(&mut self) -> u64 {
-        self.segments.take_damaged()
+        let mut traces = 0;
+        for (first, lost) in self.segments.take_damaged() {
+            self.give_up(first, lost);
+            traces += lost.traces;
+        }
+        traces
     }
 
     /// The batch is done with.
@@ -189,12 +228,20 @@ impl Spool {
     /// The batch is still to be sent. Gives how many traces are lost because its segment is gone meanwhile.
     pub fn again(&mut self) -> u64 {
         match self.sending.take() {
-            Some(sending) if sending.orphaned => sending.traces,
+            Some(Sending { number, traces, orphaned: true }) => {
+                self.give_up(number, Lost { packets: 1, traces });
+                traces
+            }
             _ => {
                 self.segments.unread();
                 0
             }
         }
+    }
+
+    /// The batch that is being sent is refused, and goes with its packet.
+    pub fn refuse(&mut self, number: u64, traces: u64) {
+        self.give_up(number, Lost { packets: 1, traces });
     }
 
     /// Keeps what the destination refused, with its reason, for people to look at.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::SpoolError;
 use super::format::{self, HEADER};
+use crate::sink::packet::Lost;
 
 const EXTENSION: &str = "seg";
 
@@ -21,13 +22,18 @@ pub(super) struct Segment {
     end: u64,
     /// Bytes of whole records.
     length: u64,
-    /// Traces that are not done with.
-    pub(super) traces: u64,
+    /// Batches that are not done with, and the traces in them.
+    pub(super) left: Lost,
     /// Where its first record lies that is not done with.
     done_at: u64,
 }
 
 impl Segment {
+    /// Number of its first batch.
+    pub(super) const fn first(&self) -> u64 {
+        self.first
+    }
+
     pub(super) fn holds(&self, number: u64) -> bool {
         (self.first..self.end).contains(&number)
     }
@@ -41,8 +47,8 @@ pub(super) struct Segments {
     open: bool,
     /// Where the record lies that was read and is not done with yet, and its length.
     reading: Option<(u64, u64, u64)>,
-    /// Traces that were found damaged, and are told of once.
-    damaged: u64,
+    /// What was found damaged and is told of once: the number that its file begins with, and what was left in it.
+    damaged: Vec<(u64, Lost)>,
 }
 
 /// Whether a spool has any.
@@ -107,7 +113,7 @@ impl Segments {
         }
         last.length += record.len() as u64;
         last.end = number + 1;
-        last.traces += traces;
+        last.left += Lost { packets: 1, traces };
         Ok(())
     }
 
@@ -127,14 +133,14 @@ impl Segments {
                 Err(error) => {
                     log::error!("the spool's {} is damaged: {error}", front.path.display());
                     front.length = front.done_at;
-                    self.damaged += std::mem::take(&mut front.traces);
+                    self.damaged.push((front.first, std::mem::take(&mut front.left)));
                 }
             }
         }
     }
 
-    /// Traces that were found damaged since the last call.
-    pub(super) fn take_damaged(&mut self) -> u64 {
+    /// What was found damaged since the last call.
+    pub(super) fn take_damaged(&mut self) -> Vec<(u64, Lost)> {
         std::mem::take(&mut self.damaged)
     }
 
@@ -145,7 +151,8 @@ impl Segments {
         };
         if let Some(front) = self.files.front_mut() {
             front.done_at += length;
-            front.traces = front.traces.saturating_sub(traces);
+            front.left.packets = front.left.packets.saturating_sub(1);
+            front.left.traces = front.left.traces.saturating_sub(traces);
         }
         if self.files.front().is_some_and(|front| front.done_at >= front.length) {
             self.retire();
@@ -183,7 +190,7 @@ impl Segments {
     }
 
     pub(super) fn traces(&self) -> u64 {
-        self.files.iter().map(|file| file.traces).sum()
+        self.files.iter().map(|file| file.left.traces).sum()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -210,7 +217,7 @@ fn create(folder: &Path, number: u64) -> Result<Segment, SpoolError> {
     let path = folder.join(format!("{number:016x}.{EXTENSION}"));
     let opened = File::options().read(true).write(true).create(true).truncate(true).open(&path);
     let file = opened.map_err(SpoolError::io(&path))?;
-    Ok(Segment { path, file, first: number, end: number, length: 0, traces: 0, done_at: 0 })
+    Ok(Segment { path, file, first: number, end: number, length: 0, left: Lost::default(), done_at: 0 })
 }
 
 /// Reads a file of an earlier session from its start to its end, or to the first record that is not whole.
@@ -218,8 +225,15 @@ fn load(path: &Path, done: u64) -> io::Result<Segment> {
     let mut file = File::options().read(true).write(true).open(path)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    let mut segment =
-        Segment { path: path.to_owned(), file, first: 0, end: 0, length: 0, traces: 0, done_at: 0 };
+    let mut segment = Segment {
+        path: path.to_owned(),
+        file,
+        first: 0,
+        end: 0,
+        length: 0,
+        left: Lost::default(),
+        done_at: 0,
+    };
     let mut rest = bytes.as_slice();
     loop {
         match format::first(rest) {
@@ -232,7 +246,7 @@ fn load(path: &Path, done: u64) -> io::Result<Segment> {
                 if record.number < done {
                     segment.done_at = segment.length;
                 } else {
-                    segment.traces += u64::from(record.traces);
+                    segment.left += Lost { packets: 1, traces: record.traces.into() };
                 }
                 rest = rest.get(length..).unwrap_or_default();
             }
