@@ -64,9 +64,12 @@ impl Store {
 
     /// The same, with what other sessions left behind, which is sent first.
     #[must_use]
-    pub fn with_left(spool: Option<Spool>, left: Vec<Spool>, memory: usize) -> Self {
-        let recovered = spool.iter().chain(&left).map(Spool::traces).sum();
-        let counts = Counts { recovered, ..Counts::default() };
+    pub fn with_left(mut spool: Option<Spool>, mut left: Vec<Spool>, memory: usize) -> Self {
+        // What is damaged was there, too.
+        let damaged: u64 = spool.iter_mut().chain(&mut left).map(Spool::take_damaged).sum();
+        let found: u64 = spool.iter().chain(&left).map(Spool::traces).sum();
+        let mut counts = Counts { recovered: found + damaged, ..Counts::default() };
+        counts.drop_traces(DropReason::Damaged, damaged);
         let given_up = <(Lost, Lost)>::default();
         Self { spool, left: left.into(), memory: Memory::new(memory), sending: 0, counts, given_up }
     }

@@ -271,6 +271,26 @@ fn damage_takes_what_is_behind_it_and_is_counted() {
     assert_eq!(bodies(&mut store), ["body 3"]);
 }
 
+#[test]
+fn of_what_an_earlier_session_left_only_the_damaged_batch_is_lost_and_counted() {
+    let folder = TempDir::new().unwrap();
+    let mut first = store(folder.path());
+    (0..4).for_each(|number| assert!(first.push(batch(number, 7)).is_none()));
+    drop(first);
+    let path = segment(folder.path());
+    let mut bytes = std::fs::read(&path).unwrap();
+    // In the second record's body.
+    let at = bytes.len() / 4 + 26;
+    bytes[at] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let mut next = store(folder.path());
+    let counts = next.counts(0, 0);
+    assert_eq!((counts.recovered, counts.spooled, counts.dropped(DropReason::Damaged)), (28, 21, 7));
+    assert_eq!(bodies(&mut next), ["body 0", "body 2", "body 3"]);
+    assert_eq!(next.counts(0, 0).check(), Ok(()));
+    assert_eq!(next.losses().earlier, Lost { packets: 1, traces: 7 });
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     Push(u8),

@@ -13,6 +13,9 @@ pub(super) const HEADER: usize = 24;
 /// Longest body: more is damage.
 pub(super) const MAX_BODY: usize = 64 << 20;
 
+/// Traces of a batch at most, as the settings have it.
+const MAX_TRACES: u32 = 100_000;
+
 /// One record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record<'a> {
@@ -83,6 +86,24 @@ pub(super) fn first(bytes: &[u8]) -> Result<Option<(Record<'_>, usize)>, Damage>
     Ok(Some((record, end)))
 }
 
+/// Where the next whole record begins, behind bytes that are none.
+#[must_use]
+pub(super) fn resume(bytes: &[u8]) -> Option<usize> {
+    let begins = |at: &usize| matches!(first(bytes.get(*at..).unwrap_or_default()), Ok(Some(_)));
+    let magic = MAGIC.to_le_bytes();
+    let places = bytes.windows(magic.len()).enumerate().skip(1).filter(|(_, four)| *four == magic);
+    places.map(|(at, _)| at).find(begins)
+}
+
+/// How many traces a damaged record says that it has, if it can still be believed: no batch has more.
+#[must_use]
+pub(super) fn claimed(bytes: &[u8]) -> u64 {
+    let field = |at: usize| bytes.get(at..at + 4).and_then(|field| field.first_chunk::<4>().copied());
+    let is_record = field(0).is_some_and(|magic| u32::from_le_bytes(magic) == MAGIC);
+    let traces = field(16).map_or(0, u32::from_le_bytes);
+    if is_record && traces <= MAX_TRACES { traces.into() } else { 0 }
+}
+
 /// One of the two places of the cursor: the number below which everything is done, and its checksum.
 #[must_use]
 pub(super) fn cursor(number: u64) -> [u8; 12] {
@@ -102,7 +123,7 @@ pub(super) fn read_cursor(slot: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Damage, HEADER, Record, cursor, first, put, read_cursor};
+    use super::{Damage, HEADER, Record, claimed, cursor, first, put, read_cursor, resume};
     use proptest::prelude::*;
 
     #[test]
@@ -120,6 +141,22 @@ mod tests {
             assert_eq!(first(&bytes[whole..end]), Err(Damage::Cut));
         }
         assert_eq!(first(&[]), Ok(None));
+    }
+
+    #[test]
+    fn behind_damage_the_next_record_is_found() {
+        let mut bytes = Vec::new();
+        put(&mut bytes, Record { number: 7, traces: 3, body: &super::MAGIC.to_le_bytes() });
+        let second = bytes.len();
+        put(&mut bytes, Record { number: 8, traces: 5, body: b"two" });
+        for at in 0..second {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x40;
+            assert!(first(&damaged).is_err());
+            assert_eq!(resume(&damaged), Some(second), "{at}");
+            assert!(matches!(claimed(&damaged), 0 | 3 | 67 | 16_387), "{at}");
+        }
+        assert_eq!((resume(&bytes[second..]), claimed(&bytes[second..]), claimed(&[])), (None, 5, 0));
     }
 
     #[test]
@@ -148,7 +185,7 @@ mod tests {
             if with_magic {
                 bytes.splice(0..0, super::MAGIC.to_le_bytes());
             }
-            let _ = first(&bytes);
+            let _ = (first(&bytes), resume(&bytes), claimed(&bytes));
             let _ = read_cursor(&bytes);
         }
     }

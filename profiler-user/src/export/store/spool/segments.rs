@@ -68,8 +68,12 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, SpoolError> {
 impl Segments {
     /// Reads all files of a folder. Batches below `done` are done with.
     pub(super) fn load(folder: &Path, done: u64) -> Result<Self, SpoolError> {
-        let mut files = VecDeque::new();
+        let (mut files, mut damaged) = (VecDeque::new(), Vec::new());
         for path in list(folder)? {
+            // What is damaged at its end was being written when the agent or the machine stopped; what is damaged before was there, and is counted.
+            while let Some(lost) = mend(&path, done).map_err(SpoolError::io(&path))? {
+                damaged.push((0, lost));
+            }
             let segment = load(&path, done).map_err(SpoolError::io(&path))?;
             if segment.done_at < segment.length {
                 files.push_back(segment);
@@ -77,7 +81,7 @@ impl Segments {
                 drop(fs::remove_file(&path));
             }
         }
-        Ok(Self { files, ..Self::default() })
+        Ok(Self { files, damaged, ..Self::default() })
     }
 
     pub(super) fn next_number(&self) -> u64 {
@@ -263,6 +267,33 @@ fn load(path: &Path, done: u64) -> io::Result<Segment> {
             }
         }
     }
+}
+
+/// Takes the first damaged record out of a file that has whole ones behind it. What went with it; `None` when there is no such record.
+fn mend(path: &Path, done: u64) -> io::Result<Option<Lost>> {
+    let bytes = fs::read(path)?;
+    // A file is named by the number of its first batch.
+    let named = path.file_stem().and_then(|stem| u64::from_str_radix(stem.to_str()?, 16).ok());
+    let (mut at, mut next) = (0, named.unwrap_or(0));
+    let damaged = loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        match format::first(rest) {
+            Ok(Some((record, length))) => (at, next) = (at + length, record.number.saturating_add(1)),
+            Ok(None) => return Ok(None),
+            Err(_) => break rest,
+        }
+    };
+    let Some(gap) = format::resume(damaged) else { return Ok(None) };
+    let (whole, behind) = (bytes.get(..at).unwrap_or_default(), damaged.get(gap..).unwrap_or_default());
+    log::warn!("{}: {gap} damaged bytes at byte {at} are lost", path.display());
+    // Under another name until it is whole.
+    let mended = path.with_extension("mended");
+    fs::write(&mended, [whole, behind].concat())?;
+    File::open(&mended)?.sync_data()?;
+    fs::rename(&mended, path)?;
+    let behind = format::first(behind).ok().flatten().map_or(next, |(record, _)| record.number);
+    let packets = behind.saturating_sub(next.max(done)).max(1);
+    Ok(Some(Lost { packets, traces: format::claimed(damaged) }))
 }
 
 fn read_record(segment: &Segment) -> io::Result<(u64, u64, Vec<u8>)> {
