@@ -8,13 +8,18 @@ use aya_ebpf::programs::ProbeContext;
 use aya_log_ebpf::debug;
 use profiler_common::limits::SAVED_ARGS;
 use profiler_common::slot::{CallKey, SavedArgs};
-use profiler_common::{Config, Counter, Key, KeyRecipe, ProbeSpec, Role};
+use profiler_common::{Config, Counter, Key, KeyRecipe, ProbeSpec, Role, Value};
 
 use crate::count::{self, SiteCount, count};
 use crate::frame::{self, Frame};
 use crate::maps::{CALLS, CONFIG, MORE, PROBES};
 use crate::predicate::{Verdict, verdict};
 use crate::{admit, batch, end, in_flight, journey, key, marks, scope, stamp, unseen};
+
+/// The programs for the three kinds of sites: each holds only what its own need.
+const PLAIN: u8 = 0;
+const JOURNEY: u8 = 1;
+const BATCH: u8 = 2;
 
 /// A hit, with what all roles need to know of it.
 pub struct Hit<'a> {
@@ -62,11 +67,6 @@ impl<'a> Hit<'a> {
     }
 }
 
-/// The programs, by the kind of site that they are for.
-const PLAIN: u8 = 0;
-const JOURNEY: u8 = 1;
-const BATCH: u8 = 2;
-
 /// A hit at a plain site, from beginning to end.
 #[inline(always)]
 pub fn plain(ctx: &ProbeContext) {
@@ -77,9 +77,6 @@ pub fn plain(ctx: &ProbeContext) {
     let key = hit.key(value);
     if hit.spec.role == Role::Start as u8 {
         admit::start(&hit, key, sequence);
-        return;
-    }
-    if !marks::may_be_in_flight(key) {
         return;
     }
     let Some(journey) = in_flight::find_sure(hit.config, key) else { return };
@@ -122,7 +119,8 @@ fn arrive<'a, const PROGRAM: u8>(
         return None;
     }
     site.hit();
-    let absent = in_flight::nothing_open() || is_absent::<PROGRAM>(ctx, spec, cookie);
+    // A batch counts its records, sampled or not: none of its stages is idle.
+    let absent = PROGRAM != BATCH && (in_flight::nothing_open() || is_absent::<PROGRAM>(ctx, spec, cookie));
     if is_idle(spec, absent) {
         return None;
     }
@@ -231,19 +229,22 @@ fn is_absent<const PROGRAM: u8>(ctx: &ProbeContext, spec: &ProbeSpec, cookie: u6
     is_unmarked(ctx, &spec.key, cookie, spec.space)
 }
 
-/// Whether a key lies in a register and is certainly not in flight.
+/// Whether a key is known from a register and is certainly not in flight.
 #[inline(always)]
 fn is_unmarked(ctx: &ProbeContext, recipe: &KeyRecipe, cookie: u64, space: u32) -> bool {
     if !in_register(recipe) {
         return false;
     }
-    let value = frame::argument(ctx, recipe.value.base);
-    value.is_some_and(|value| !marks::may_be_in_flight(Key::new((cookie >> 32) as u32, space, value)))
+    let Some(value) = frame::argument(ctx, recipe.value.base) else { return false };
+    let value = if recipe.value.steps == 0 { value } else { key::of_register(&recipe.value.step[0], value) };
+    !marks::may_be_in_flight(Key::new((cookie >> 32) as u32, space, value))
 }
 
+/// Whether a key is made of a register alone: as it is, or by one step that reads no memory.
 #[inline(always)]
 fn in_register(recipe: &KeyRecipe) -> bool {
-    recipe.kind == KeyRecipe::VALUE && recipe.value.steps == 0
+    let Value { steps, step: [first, ..], .. } = &recipe.value;
+    recipe.kind == KeyRecipe::VALUE && (*steps == 0 || *steps == 1 && (first.width == 0 || first.cast != 0))
 }
 
 /// The common hit, and the shortest way through it: no trace is in flight that this stage could stamp or end, and all that it needs

@@ -10,6 +10,7 @@ use profiler_common::{Binding, Config, Counter, Handle, Key, Outcome, SlotHeader
 use crate::count::count;
 use crate::end;
 use crate::maps::{BINDINGS, CONFIG, IN_FLIGHT, OPEN, SLOTS};
+use crate::scope::not_zero;
 use crate::{atomic, marks, unseen};
 
 /// Adds to a count in the header of a journey, wrapping; gives what it was.
@@ -105,19 +106,17 @@ impl Journey {
 #[inline(never)]
 fn has_sure_keys(handle: u64) -> u64 {
     let (Some(config), handle) = (CONFIG.get(0), Handle(handle)) else { return 0 };
+    let mut doubtful = u64::from(config.zero);
+    // Past the trace's own keys come those of the next slot, which bear another handle.
     for index in 0..MAX_KEYS {
-        if index >= config.max_keys {
-            break;
-        }
         let Some(bound) = BINDINGS.get_ptr(place(config, handle, index)) else { break };
         // SAFETY: fields of a map value. The handle is written last, and taken off when the key is taken away.
         let (holder, process, unseen) =
             unsafe { ((&raw const (*bound).handle).read_volatile(), (*bound).key.process, (*bound).unseen) };
-        if holder == handle.0 && unseen != unseen::count(process) {
-            return 0;
-        }
+        let is_its_own = not_zero(holder ^ handle.0) ^ 1;
+        doubtful |= is_its_own & not_zero(unseen ^ unseen::count(process));
     }
-    1
+    doubtful ^ 1
 }
 
 /// A key's binding, as found.
@@ -142,7 +141,7 @@ fn place(config: &Config, handle: Handle, index: u32) -> u32 {
 
 #[inline(always)]
 fn look_up(config: &Config, key: Key) -> Option<Bound> {
-    if nothing_open() {
+    if nothing_open() || !marks::may_be_in_flight(key) {
         return None;
     }
     let element = IN_FLIGHT.get_ptr_mut(key)?;

@@ -67,6 +67,13 @@ fn step(step: &Step, value: u64) -> Result<u64, u64> {
     Ok(if step.signed == 0 { word } else { narrow(word, width, true) })
 }
 
+/// What a step that reads no memory makes of a value.
+#[inline(always)]
+pub fn of_register(step: &Step, value: u64) -> u64 {
+    let sum = value.wrapping_add(step.offset as i64 as u64);
+    if step.width == 0 { sum } else { narrow(sum, u32::from(step.width), step.signed != 0) }
+}
+
 /// The low `width` bytes, extended to 64 bits.
 #[inline(always)]
 fn narrow(value: u64, width: u32, signed: bool) -> u64 {

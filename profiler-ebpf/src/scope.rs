@@ -73,7 +73,7 @@ fn open_scopes(stack: *mut ScopeStack) -> u32 {
 
 /// 1 if the number is not 0. These two have no jump in them: each jump in a loop doubles what the verifier walks.
 #[inline(always)]
-const fn not_zero(number: u64) -> u64 {
+pub const fn not_zero(number: u64) -> u64 {
     (number | number.wrapping_neg()) >> 63
 }
 
@@ -114,11 +114,8 @@ fn is_left(scope: *const ScopeFrame, here: u64, opening: u64) -> u64 {
 
 /// Takes away the scopes that are over.
 #[inline(never)]
-fn settle(cookie: u64, frame: &Frame, opening: u64) -> u64 {
-    let (Some(stack), Some(here), Some(config)) = (stack(cookie, frame), depth(cookie, frame), CONFIG.get(0))
-    else {
-        return 0;
-    };
+fn settle(stack: *mut ScopeStack, here: u64, opening: u64) -> u64 {
+    let Some(config) = CONFIG.get(0) else { return 0 };
     forget_overflow(stack, here);
     let open = open_scopes(stack);
     let mut left = open;
@@ -131,7 +128,7 @@ fn settle(cookie: u64, frame: &Frame, opening: u64) -> u64 {
             break;
         }
     }
-    if left < open { cut(cookie, frame, left) } else { 0 }
+    if left < open { cut(stack, left) } else { 0 }
 }
 
 /// The call of the outermost scope that found no room is over.
@@ -148,8 +145,8 @@ fn forget_overflow(stack: *mut ScopeStack, here: u64) {
 /// Takes the scopes from the one at `from` on away. If one of them went over into another function it has come to its end in the regular way (of several the
 /// outermost); the others were left.
 #[inline(never)]
-fn cut(cookie: u64, frame: &Frame, from: u32) -> u64 {
-    let (Some(stack), Some(config)) = (stack(cookie, frame), CONFIG.get(0)) else { return 0 };
+fn cut(stack: *mut ScopeStack, from: u32) -> u64 {
+    let Some(config) = CONFIG.get(0) else { return 0 };
     let open = open_scopes(stack);
     let (mut regular, mut left, mut traced) = (u64::from(open), 0, 0);
     for index in 0..MAX_SCOPES as u32 {
@@ -172,14 +169,13 @@ fn cut(cookie: u64, frame: &Frame, from: u32) -> u64 {
     unsafe { (*stack).depth = from };
     add_scopes(0u64.wrapping_sub(traced));
     count_more(Counter::ScopesLeft, left);
-    if regular < u64::from(open) { close_at(cookie, frame, regular as u32) } else { 0 }
+    if regular < u64::from(open) { close_at(stack, regular as u32) } else { 0 }
 }
 
 /// The scope at `index`, which is taken away by now, has come to its end in the regular way: says what that means for its journey, unless the journey has another
 /// scope around it.
 #[inline(never)]
-fn close_at(cookie: u64, frame: &Frame, index: u32) -> u64 {
-    let Some(stack) = stack(cookie, frame) else { return 0 };
+fn close_at(stack: *mut ScopeStack, index: u32) -> u64 {
     // SAFETY: a map value that this thread alone touches, here and below.
     let scope = unsafe { at(stack, index).read() };
     let mut is_outermost = scope.handle != 0;
@@ -230,8 +226,8 @@ fn decide(scope: &ScopeFrame) -> u64 {
 /// The handle of the journey of the thread's innermost scope; 0 for none.
 #[inline(never)]
 pub fn current(cookie: u64, frame: &Frame) -> u64 {
-    let Some(stack) = stack(cookie, frame) else { return 0 };
-    settle(cookie, frame, 0);
+    let (Some(stack), Some(here)) = (stack(cookie, frame), depth(cookie, frame)) else { return 0 };
+    settle(stack, here, 0);
     let open = open_scopes(stack);
     // SAFETY: a map value that this thread alone touches.
     if open == 0 || unsafe { (*stack).overflow } != 0 {
@@ -251,28 +247,36 @@ pub fn current(cookie: u64, frame: &Frame) -> u64 {
 /// A call that could be a scope begins: those that were in its place, or deeper in the stack, are over.
 #[inline(always)]
 pub fn enter(cookie: u64, frame: &Frame) {
-    settle(cookie, frame, 1);
+    if let (Some(stack), Some(here)) = (stack(cookie, frame), depth(cookie, frame)) {
+        settle(stack, here, 1);
+    }
 }
 
 /// Opens a scope of a journey; without one (handle 0), hides the scopes that are open.
 #[inline(never)]
 pub fn open(cookie: u64, handle: u64, frame: &Frame) -> u64 {
+    let Some(here) = depth(cookie, frame) else { return 0 };
+    if let Some(stack) = stack(cookie, frame) {
+        settle(stack, here, 1);
+        return push(stack, cookie, handle, here);
+    }
+    if handle == 0 {
+        return 0;
+    }
+    let Some(none) = NO_SCOPES.get(0) else { return 0 };
     let thread = ThreadKey { process: (cookie >> 32) as u32, tid: frame.tid };
-    settle(cookie, frame, 1);
-    let stack = match stack(cookie, frame) {
-        Some(stack) => stack,
-        None if handle == 0 => return 0,
-        None => {
-            let Some(none) = NO_SCOPES.get(0) else { return 0 };
-            let _ = SCOPES.insert(thread, none, u64::from(BPF_NOEXIST));
-            let Some(stack) = SCOPES.get_ptr_mut(thread) else {
-                count(Counter::ScopesFull);
-                return 0;
-            };
-            stack
-        }
+    let _ = SCOPES.insert(thread, none, u64::from(BPF_NOEXIST));
+    let Some(stack) = SCOPES.get_ptr_mut(thread) else {
+        count(Counter::ScopesFull);
+        return 0;
     };
-    let (Some(spec), Some(here)) = (PROBES.get(cookie as u32), depth(cookie, frame)) else { return 0 };
+    push(stack, cookie, handle, here)
+}
+
+/// Puts a scope on top of those of a thread.
+#[inline(never)]
+fn push(stack: *mut ScopeStack, cookie: u64, handle: u64, here: u64) -> u64 {
+    let Some(spec) = PROBES.get(cookie as u32) else { return 0 };
     let open = open_scopes(stack);
     if handle == 0 && open == 0 {
         return 0;
@@ -340,15 +344,14 @@ pub fn leave(cookie: u64, frame: &Frame) -> u64 {
     if index >= MAX_SCOPES as u32 {
         return 0;
     }
-    close_from(cookie, frame, index)
+    close_from(stack, index)
 }
 
 /// The scope at `index` closes; those inside of it, if there are any, were left.
 #[inline(never)]
-fn close_from(cookie: u64, frame: &Frame, index: u32) -> u64 {
-    let Some(stack) = stack(cookie, frame) else { return 0 };
+fn close_from(stack: *mut ScopeStack, index: u32) -> u64 {
     if open_scopes(stack) > index + 1 {
-        cut(cookie, frame, index + 1);
+        cut(stack, index + 1);
     }
     // SAFETY: a map value that this thread alone touches.
     let is_traced = unsafe {
@@ -356,7 +359,7 @@ fn close_from(cookie: u64, frame: &Frame, index: u32) -> u64 {
         (*at(stack, index)).handle != 0
     };
     add_scopes(if is_traced { u64::MAX } else { 0 });
-    close_at(cookie, frame, index)
+    close_at(stack, index)
 }
 
 /// A record that may have been handed on could not be told: of the scopes that are open on the thread none is known to have stayed empty.
@@ -381,7 +384,7 @@ pub fn tail(cookie: u64, frame: &Frame) -> u64 {
     let (Some(stack), Some(here)) = (stack(cookie, frame), depth(cookie, frame)) else { return 0 };
     let index = of_call(stack, spec.call, here);
     if index < MAX_SCOPES as u32 {
-        cut(cookie, frame, index + 1);
+        cut(stack, index + 1);
         // SAFETY: a map value that this thread alone touches.
         unsafe { (*at(stack, index)).flags |= ScopeFrame::TAIL };
     }
@@ -405,5 +408,5 @@ pub fn close(cookie: u64, handle: u64, frame: &Frame) -> u64 {
             found = index ^ config.zero;
         }
     }
-    if found < MAX_SCOPES as u32 { close_from(cookie, frame, found) } else { 0 }
+    if found < MAX_SCOPES as u32 { close_from(stack, found) } else { 0 }
 }
