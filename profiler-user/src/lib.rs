@@ -10,6 +10,8 @@ pub mod assemble;
 pub mod attach;
 pub mod calibrate;
 pub mod cli;
+#[cfg(feature = "collector")]
+pub mod collector;
 pub mod control;
 pub mod demo;
 pub mod doctor;
