@@ -8,5 +8,5 @@ mod client;
 mod tls;
 
 pub use answer::{Answer, retry_after};
-pub use client::{Client, Deadline, HttpError, Protocol, Request};
+pub use client::{Client, Deadline, HttpError, Protocol, Request, get};
 pub use tls::{TlsError, config as tls_config};
