@@ -31,6 +31,18 @@ pub const fn middle_ns(step: u16) -> u64 {
     (part << shift) + ((1u64 << shift) >> 1)
 }
 
+/// The shortest duration of a step, ns.
+#[must_use]
+pub const fn lowest_ns(step: u16) -> u64 {
+    let octave = (step >> STEP_BITS) as u32;
+    let part = (step & ((1 << STEP_BITS) - 1)) as u64;
+    if octave == 0 {
+        return part;
+    }
+    let shifted = (part as u128 | 1 << STEP_BITS) << (octave - 1);
+    if shifted > u64::MAX as u128 { u64::MAX } else { shifted as u64 }
+}
+
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sketch {
@@ -199,7 +211,7 @@ fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Sketch, middle_ns, step_of};
+    use super::{Sketch, lowest_ns, middle_ns, step_of};
     use proptest::prelude::*;
 
     #[test]
@@ -208,6 +220,8 @@ mod tests {
             let middle = middle_ns(step_of(ns));
             assert!(middle.abs_diff(ns) <= ns / 127, "{ns}: {middle}");
             assert!(ns == u64::MAX || step_of(ns) <= step_of(ns + 1));
+            let step = step_of(ns);
+            assert!(lowest_ns(step) <= ns && (lowest_ns(step + 1) > ns || ns == u64::MAX), "{ns}");
         }
     }
 
