@@ -1,23 +1,31 @@
 //! `stain collector`: from flags to a running collector.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{ArgAction, Args};
+use clap::{ArgAction, Args, Subcommand, value_parser};
 
 use super::args::LogLevel;
 use super::{logger, output, signals};
+use crate::collector::http::Clock;
+use crate::collector::import::{Import, Imported};
 use crate::collector::run;
 use crate::collector::settings::{LISTEN, Limits, RETAIN_AGE, RETAIN_BYTES, ServerTls, Settings};
+use crate::collector::store::open;
 use crate::export::secret::Secret;
 use crate::export::settings::parse_size;
 
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct CollectorArgs {
+    #[command(subcommand)]
+    chore: Option<Chore>,
     #[command(flatten)]
     place: StoreArgs,
     /// Address and port to listen on.
@@ -62,6 +70,24 @@ struct StoreArgs {
     /// Where traces are kept: sqlite:PATH, postgres://.., mysql://.., clickhouse+http://.. [default: SQLite in the user's data folder].
     #[arg(long, value_name = "URL")]
     store: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Put the traces of files into a store: lines of OTLP in JSON, of events, or payloads (STTR) behind each other.
+    Import(ImportArgs),
+}
+
+#[derive(Args, Debug)]
+struct ImportArgs {
+    #[command(flatten)]
+    place: StoreArgs,
+    /// Files; `-` is standard input.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// The job of traces that name none.
+    #[arg(long, value_name = "N", default_value = "0", value_parser = value_parser!(u64).range(..=i64::MAX as u64))]
+    job: u64,
 }
 
 /// Bounds on what others send.
@@ -123,6 +149,9 @@ fn bytes(text: &str) -> Result<usize, String> {
 
 /// Runs a collector to its end, or does a chore on its store.
 pub(super) fn run(args: &CollectorArgs) -> anyhow::Result<ExitCode> {
+    if let Some(Chore::Import(args)) = &args.chore {
+        return import(args);
+    }
     let settings = settings(args)?;
     let store = place(&args.place)?;
     logger::init(Some(args.log.level()));
@@ -130,6 +159,31 @@ pub(super) fn run(args: &CollectorArgs) -> anyhow::Result<ExitCode> {
     let began = |address: SocketAddr| output::note(&format!("listening: {scheme}://{address}"));
     run::run(settings, &store, began, signals::restore)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn import(args: &ImportArgs) -> anyhow::Result<ExitCode> {
+    let place = place(&args.place)?;
+    logger::init(None);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let imported = runtime.block_on(async {
+        let store = open(&place).await?;
+        let mut import = Import::new(&*store, args.job.to_string(), Clock::system().now_ms());
+        for path in &args.files {
+            if path.as_os_str() == "-" {
+                import.file(Path::new("standard input"), std::io::stdin().lock()).await?;
+                continue;
+            }
+            let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            import.file(path, BufReader::with_capacity(1 << 20, file)).await?;
+        }
+        anyhow::Ok(import.finish())
+    })?;
+    let Imported { new, repeated, raw, rejected, faulty, told } = imported;
+    told.iter().for_each(|told| output::note(&format!("warning: {told}")));
+    output::print(&format!(
+        "{new} traces imported, {repeated} were there already; {raw} other events kept, {rejected} spans of others passed over, {faulty} lines or payloads not understood\n"
+    ))?;
+    Ok(if faulty == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn settings(args: &CollectorArgs) -> anyhow::Result<Settings> {

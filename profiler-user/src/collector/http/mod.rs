@@ -10,6 +10,10 @@ mod metrics;
 mod operation;
 mod serve;
 mod shared;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Instant;

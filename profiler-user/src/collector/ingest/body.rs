@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use flate2::read::MultiGzDecoder;
 use http_body_util::BodyExt as _;
 
@@ -33,15 +33,39 @@ enum Coding {
 /// Reads and decompresses. What is wrong is counted by its reason.
 pub(super) async fn read(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Plain, ApiError> {
     let plain = all_of(shared, headers, body).await;
-    plain.map_err(|Refused { reason, error }| {
-        shared.metrics.invalid(reason, 1);
-        error
-    })
+    plain.map_err(|refused| refused.counted(shared))
+}
+
+/// Decompresses a message within a body, as calls of gRPC have it.
+pub(super) fn message(
+    shared: &Shared,
+    headers: &HeaderMap,
+    came: &[u8],
+    hold: &mut Hold,
+) -> Result<Bytes, ApiError> {
+    let named = headers.get("grpc-encoding").map(HeaderValue::as_bytes);
+    let unpacked = match named {
+        Some(b"gzip") => unpack(Coding::Gzip, came, &shared.settings.limits, hold),
+        Some(b"zstd") => unpack(Coding::Zstd, came, &shared.settings.limits, hold),
+        _ => Err(unknown("this grpc-encoding is not known; send gzip, zstd or identity")),
+    };
+    unpacked.map(Bytes::from).map_err(|refused| refused.counted(shared))
 }
 
 struct Refused {
     reason: &'static str,
     error: ApiError,
+}
+
+impl Refused {
+    fn counted(self, shared: &Shared) -> ApiError {
+        shared.metrics.invalid(self.reason, 1);
+        self.error
+    }
+}
+
+fn unknown(message: &str) -> Refused {
+    Refused { reason: "encoding", error: ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message) }
 }
 
 async fn all_of(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Plain, Refused> {
@@ -69,13 +93,7 @@ fn coding(headers: &HeaderMap) -> Result<Coding, Refused> {
         None | Some(b"" | b"identity") => Ok(Coding::Identity),
         Some(b"gzip" | b"x-gzip") => Ok(Coding::Gzip),
         Some(b"zstd") => Ok(Coding::Zstd),
-        Some(_) => {
-            let message = "this Content-Encoding is not known; send gzip, zstd or none";
-            Err(Refused {
-                reason: "encoding",
-                error: ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message),
-            })
-        }
+        Some(_) => Err(unknown("this Content-Encoding is not known; send gzip, zstd or none")),
     }
 }
 

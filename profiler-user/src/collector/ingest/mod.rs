@@ -10,7 +10,9 @@ pub mod events;
 mod held;
 mod invalid;
 mod names;
+pub mod otlp;
 mod part;
+mod traces;
 mod writer;
 
 use std::sync::Arc;
@@ -27,11 +29,16 @@ pub use invalid::Invalid;
 pub use writer::{Committer, WriteError, Writer};
 
 use super::http::{ApiError, Shared};
+use super::model::Part;
 use events::{Broken, Decoded};
 
 /// The routes that take something in.
 pub fn routes() -> Router<Arc<Shared>> {
-    Router::new().route("/api/v1/seatunnel/events", post(take_events)).route("/ingest", post(take_events))
+    Router::new()
+        .route("/api/v1/seatunnel/events", post(take_events))
+        .route("/ingest", post(take_events))
+        .route("/v1/traces", post(traces::http))
+        .route(traces::CALL, post(traces::grpc))
 }
 
 impl From<Broken> for ApiError {
@@ -53,6 +60,15 @@ const fn reason_of(broken: &Broken) -> &'static str {
         Broken::Depth(_) => "depth",
         Broken::Utf8(_) | Broken::NoList | Broken::Json(_) => "json",
     }
+}
+
+/// The part of a payload without an event around it, which came at `received_ms` (ms since the Unix epoch).
+///
+/// # Errors
+/// When it is none.
+pub fn payload_part(payload: &[u8], job: &str, received_ms: i64) -> Result<Part, Invalid> {
+    let said = part::Said { job: job.to_owned(), received_ms, ..part::Said::default() };
+    part::make(payload.to_vec(), said, &names::Names::default())
 }
 
 async fn take_events(
