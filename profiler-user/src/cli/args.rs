@@ -43,6 +43,9 @@ pub(super) enum Command {
     Report(ReportArgs),
     /// Write a recording's traces for other programs: Perfetto, Chrome, OpenTelemetry, spreadsheets.
     Export(ViewerArgs),
+    /// Take traces of many agents and engines, keep them, and answer where records lose their time; needs no privileges.
+    #[cfg(feature = "collector")]
+    Collector(Box<super::collector::CollectorArgs>),
     /// Start a small pipeline as a process of its own, attach to it, and report.
     Demo(DemoArgs),
     /// The pipeline of `demo`.

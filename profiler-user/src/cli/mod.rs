@@ -4,6 +4,8 @@
 
 mod args;
 mod attach;
+#[cfg(feature = "collector")]
+mod collector;
 mod ctl;
 mod demo;
 mod doctor;
@@ -58,6 +60,8 @@ pub fn main() -> ExitCode {
         Command::Decode(args) => payload::decode(&args),
         Command::Encode(args) => payload::encode(&args),
         Command::Report(args) => report::run(&args),
+        #[cfg(feature = "collector")]
+        Command::Collector(args) => collector::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::DemoPipeline(options) => demo::pipeline(&options),
     };

@@ -6,7 +6,12 @@
 //!
 //! Owns: everything behind `stain collector`. Refuses: eBPF, privileges, and answers with success before the store has what was sent.
 
+pub mod http;
+pub mod import;
+pub mod ingest;
 pub mod model;
+pub mod run;
+pub mod settings;
 pub mod sketch;
 pub mod store;
 pub mod streams;

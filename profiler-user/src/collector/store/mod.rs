@@ -4,11 +4,13 @@
 
 mod error;
 mod filter;
+mod open;
 
 use async_trait::async_trait;
 
 pub use error::StoreError;
 pub use filter::{Cursor, Filter, Page, RollupFilter};
+pub use open::open;
 
 use super::model::{Dimension, HopKey, PacketSeen, Part, RawEvent};
 use super::sketch::Sketch;

@@ -9,4 +9,4 @@ mod tls;
 
 pub use answer::{Answer, retry_after};
 pub use client::{Client, Deadline, HttpError, Protocol, Request, get};
-pub use tls::{TlsError, config as tls_config};
+pub use tls::{TlsError, config as tls_config, server_config as tls_server_config};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::url::{Url, UrlError};
 use crate::sink::event::PayloadVersion;
 use values::Options;
+pub use values::parse_size;
 
 /// Where to, as parsed and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
