@@ -9,7 +9,11 @@
 pub mod http;
 pub mod import;
 pub mod ingest;
+pub mod live;
+pub mod mapping;
+pub mod merge;
 pub mod model;
+pub mod query;
 pub mod run;
 pub mod settings;
 pub mod sketch;

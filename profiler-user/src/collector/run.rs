@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::http::{self, Clock, Handles, Shared};
+use super::mapping::{Engine, EngineError};
 use super::settings::{ROLLUPS_LONGER, Settings};
 use super::store::{self, Removed, Retention, StoreError};
 use crate::export::http::{TlsError, tls_server_config};
@@ -38,6 +39,9 @@ pub enum RunError {
         /// What the system said.
         source: io::Error,
     },
+    /// Its engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// The system gives no threads, or no signals.
     #[error("the collector cannot start: {0}")]
     System(#[from] io::Error),
@@ -70,13 +74,14 @@ async fn all(
         Some(files) => Some(TlsAcceptor::from(tls_server_config(&files.cert, &files.key)?)),
         None => None,
     };
+    let engine = settings.engine.as_deref().map(Engine::new).transpose()?;
     let store = store::open(store).await?;
     let (limits, listen) = (settings.limits, settings.listen);
     let failed = |source| RunError::Listen { address: listen, source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let signals = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let (shared, Handles { stop, writing }) = Shared::start(store, settings, Clock::system());
+    let (shared, Handles { stop, writing }) = Shared::start_with(store, settings, Clock::system(), engine);
     log::info!("action=start address={address} store={}", shared.store.kind());
     began(address);
     let tidying = tokio::spawn(tidy(Arc::clone(&shared)));

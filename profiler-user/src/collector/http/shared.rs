@@ -3,11 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+use axum::extract::FromRef;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::metrics::Metrics;
 use crate::collector::ingest::{Held, Writer};
+use crate::collector::live::Hub;
+use crate::collector::mapping::{Engine, Mapping};
+use crate::collector::query::Context;
 use crate::collector::settings::Settings;
 use crate::collector::store::Store;
 
@@ -59,6 +63,14 @@ pub struct Shared {
     pub written: watch::Receiver<u64>,
     /// Becomes true when the collector is about to end: answers that would never end have to, then.
     pub stopping: watch::Receiver<bool>,
+    /// What questions are answered from.
+    pub query: Context,
+}
+
+impl FromRef<Arc<Shared>> for Context {
+    fn from_ref(shared: &Arc<Shared>) -> Self {
+        shared.query.clone()
+    }
 }
 
 /// What ends a collector.
@@ -73,6 +85,17 @@ impl Shared {
     /// Starts the task that writes, on the runtime that runs just now.
     #[must_use]
     pub fn start(store: Arc<dyn Store>, settings: Settings, clock: Clock) -> (Arc<Self>, Handles) {
+        Self::start_with(store, settings, clock, None)
+    }
+
+    /// The same with an engine that knows the names of tasks.
+    #[must_use]
+    pub fn start_with(
+        store: Arc<dyn Store>,
+        settings: Settings,
+        clock: Clock,
+        engine: Option<Engine>,
+    ) -> (Arc<Self>, Handles) {
         let metrics = Arc::new(Metrics::default());
         let (written, seen) = watch::channel(0);
         let (stop, stopping) = watch::channel(false);
@@ -80,7 +103,17 @@ impl Shared {
             Writer::new(Arc::clone(&store), Arc::clone(&metrics), written, settings.limits.queue);
         let writing = tokio::spawn(committer.run());
         let held = Held::new(settings.limits.held);
-        let shared = Self { store, settings, metrics, clock, writer, held, written: seen, stopping };
+        let query =
+            Context::new(Arc::clone(&store), Arc::clone(&metrics), clock.clone(), Mapping::new(engine));
+        tokio::spawn(end_live(Arc::clone(&query.hub), stopping.clone()));
+        let shared = Self { store, settings, metrics, clock, writer, held, written: seen, stopping, query };
         (Arc::new(shared), Handles { stop, writing })
     }
+}
+
+/// Ends what would never end by itself.
+async fn end_live(hub: Arc<Hub>, mut stopping: watch::Receiver<bool>) {
+    // Whoever could say so is gone: it is the end, too.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+    hub.close();
 }
