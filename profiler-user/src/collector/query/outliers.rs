@@ -70,10 +70,9 @@ pub(super) async fn outliers(State(context): State<Context>, params: Params) -> 
     let (mut tasks, mut hosts) = (Vec::new(), Vec::new());
     for job in jobs {
         for (by, found) in [(Dimension::Task, &mut tasks), (Dimension::Host, &mut hosts)] {
-            let job = Some(job.clone());
-            let question = Question { job: job.clone(), by, member: None, range, bucket_ms: None };
+            let question = Question { job: Some(job.clone()), by, member: None, range, bucket_ms: None };
             let all = series::read(&context, &question).await?;
-            found.extend(of(&all, by, &job.unwrap_or_default()));
+            found.extend(of(&all, by, &job));
         }
     }
     for found in [&mut tasks, &mut hosts] {

@@ -82,7 +82,7 @@ impl Params {
     /// A whole number within bounds, both inclusive.
     pub(super) fn number<T>(&self, name: &str, least: T, most: T) -> Result<Option<T>, ApiError>
     where
-        T: FromStr + PartialOrd + Display,
+        T: Copy + FromStr + PartialOrd + Display,
     {
         let Some(value) = self.one(name)? else { return Ok(None) };
         match value.parse::<T>() {

@@ -46,10 +46,10 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str, faults: &mut
                 }
             }
             "minimum" if value.is_number() && value.as_f64() < rule.as_f64() => {
-                wrong(format!("is below {rule}"))
+                wrong(format!("is below {rule}"));
             }
             "maximum" if value.is_number() && value.as_f64() > rule.as_f64() => {
-                wrong(format!("is above {rule}"))
+                wrong(format!("is above {rule}"));
             }
             "minItems" if value.as_array().is_some_and(|all| all.len() < rule.as_u64().unwrap() as usize) => {
                 wrong("has too few".to_owned());
