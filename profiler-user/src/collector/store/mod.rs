@@ -5,6 +5,10 @@
 mod error;
 mod filter;
 mod open;
+pub mod rollups;
+pub mod sqlite;
+#[cfg(any(test, debug_assertions))]
+pub mod suite;
 
 use async_trait::async_trait;
 
@@ -125,7 +129,8 @@ pub trait Store: Send + Sync + 'static {
     /// which are read, changed by [`super::streams`], and written in the same transaction.
     async fn write(&self, batch: &Batch) -> Result<Written, StoreError>;
 
-    /// Parts that fit a filter, newest received first, then by trace id, sink task and branch, descending.
+    /// Parts that fit a filter, newest received first, then by trace id, sink task, branch (its 64 bits read as a signed number, as databases have them), descending,
+    /// and by job in an order of the store's own.
     async fn traces(&self, filter: &Filter, page: &Page) -> Result<TracePage, StoreError>;
 
     /// All parts of a trace with everything in them, of one job or of all, in the order of branch and start.
@@ -141,8 +146,9 @@ pub trait Store: Send + Sync + 'static {
     async fn streams(&self, limit: u32) -> Result<Vec<StreamRow>, StoreError>;
 
     /// Parts in the order in which they became visible, after a place in that order, at most `limit`, each with its place: whoever asks again with the last place
-    /// misses none and sees none twice, however many collectors write. `None` begins at the newest.
-    async fn after(&self, place: Option<u64>, limit: u32) -> Result<(u64, Vec<Part>), StoreError>;
+    /// misses none and sees none twice, however many collectors write. The first number is the place to go on from: that of the last part, or the one that was
+    /// asked with. `None` gives no part, and the place of the newest.
+    async fn after(&self, place: Option<u64>, limit: u32) -> Result<(u64, Vec<(u64, Part)>), StoreError>;
 
     /// Removes what is too old or too much, in steps that do not hold up writers for long.
     async fn retain(&self, retention: &Retention) -> Result<Removed, StoreError>;
