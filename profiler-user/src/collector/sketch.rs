@@ -33,14 +33,23 @@ pub const fn middle_ns(step: u16) -> u64 {
 
 /// The shortest duration of a step, ns.
 #[must_use]
-pub const fn lowest_ns(step: u16) -> u64 {
+pub const fn least_ns(step: u16) -> u64 {
     let octave = (step >> STEP_BITS) as u32;
-    let part = (step & ((1 << STEP_BITS) - 1)) as u64;
     if octave == 0 {
-        return part;
+        return step as u64;
     }
-    let shifted = (part as u128 | 1 << STEP_BITS) << (octave - 1);
-    if shifted > u64::MAX as u128 { u64::MAX } else { shifted as u64 }
+    let part = (step & ((1 << STEP_BITS) - 1)) as u64 | 1 << STEP_BITS;
+    part << (octave - 1)
+}
+
+/// The longest duration of a step, ns.
+#[must_use]
+pub const fn most_ns(step: u16) -> u64 {
+    let octave = (step >> STEP_BITS) as u32;
+    if octave == 0 {
+        return step as u64;
+    }
+    least_ns(step) + ((1 << (octave - 1)) - 1)
 }
 
 /// See the module.
@@ -92,6 +101,30 @@ impl Sketch {
         self.max_ns = if self.count == 0 { other.max_ns } else { self.max_ns.max(other.max_ns) };
         self.count += other.count;
         self.total_ns += other.total_ns;
+    }
+
+    /// Takes a duration out again that was added before: false, and no change, when no such one is there. Counts, sum and percentiles are as if it had never
+    /// been added; where it was the longest or the shortest, that is from then on known to its step only (1.6 %).
+    pub fn remove(&mut self, ns: i64) -> bool {
+        let step = step_of(u64::try_from(ns).unwrap_or(0));
+        let Some(count) = self.cells.get_mut(&step) else { return false };
+        *count -= 1;
+        if *count == 0 {
+            self.cells.remove(&step);
+        }
+        self.count -= 1;
+        self.total_ns -= i128::from(ns);
+        let (Some((first, _)), Some((last, _))) = (self.cells.first_key_value(), self.cells.last_key_value())
+        else {
+            *self = Self::default();
+            return true;
+        };
+        let near = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
+        self.max_ns = self.max_ns.min(near(most_ns(*last)));
+        if *first > 0 {
+            self.min_ns = self.min_ns.max(near(least_ns(*first)));
+        }
+        true
     }
 
     /// Number of durations.
@@ -211,7 +244,7 @@ fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Sketch, lowest_ns, middle_ns, step_of};
+    use super::{Sketch, least_ns, middle_ns, most_ns, step_of};
     use proptest::prelude::*;
 
     #[test]
@@ -219,9 +252,8 @@ mod tests {
         for ns in (0..70_000).chain((0..64).map(|bit| 1u64 << bit)).chain([u64::MAX]) {
             let middle = middle_ns(step_of(ns));
             assert!(middle.abs_diff(ns) <= ns / 127, "{ns}: {middle}");
+            assert!((least_ns(step_of(ns))..=most_ns(step_of(ns))).contains(&ns), "{ns}");
             assert!(ns == u64::MAX || step_of(ns) <= step_of(ns + 1));
-            let step = step_of(ns);
-            assert!(lowest_ns(step) <= ns && (lowest_ns(step + 1) > ns || ns == u64::MAX), "{ns}");
         }
     }
 
@@ -236,6 +268,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_taken_out_was_never_there(
+            kept in proptest::collection::vec(-5i64..10_000_000_000, 0..50), gone in proptest::collection::vec(-5i64..10_000_000_000, 1..50)
+        ) {
+            let mut plain = Sketch::default();
+            kept.iter().for_each(|ns| plain.add(*ns));
+            let mut sketch = plain.clone();
+            gone.iter().for_each(|ns| sketch.add(*ns));
+            prop_assert!(gone.iter().all(|ns| sketch.remove(*ns)));
+            prop_assert_eq!((&sketch.cells, sketch.count, sketch.total_ns), (&plain.cells, plain.count, plain.total_ns));
+            prop_assert!(sketch.max_ns.abs_diff(plain.max_ns) <= plain.max_ns.unsigned_abs() / 64 + 5);
+            prop_assert!(!sketch.remove(11_000_000_000));
+        }
+
         #[test]
         fn parts_merge_to_the_whole_and_percentiles_are_near(
             mut values in proptest::collection::vec(-5i64..10_000_000_000, 1..300), cut in 0usize..300

@@ -40,7 +40,7 @@ const MAX_UNSENT_MS: libc::c_uint = 30_000;
 const LINGER: (Duration, u64) = (Duration::from_secs(2), 64 << 20);
 
 /// What a client is told that does not come to the end of its head.
-const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\ncontent-length: 70\r\nconnection: close\r\n\r\n{\"error\":\"the head of the request did not come in time; send it again\"}";
+const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\ncontent-length: 71\r\nconnection: close\r\n\r\n{\"error\":\"the head of the request did not come in time; send it again\"}";
 
 /// Serves until `stopping` says so, and then to the end of what is being answered, for as long as that may take.
 pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, app: Router, shared: Arc<Shared>) {
@@ -122,7 +122,7 @@ impl Connection {
         });
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(self.shared.settings.limits.head_time);
-        builder.max_buf_size(MAX_HEAD);
+        builder.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD);
         let mut connection = builder.serve_connection(TokioIo::new(io), service);
         let mut stopping = self.shared.stopping.clone();
         let mut ended = None;

@@ -99,12 +99,12 @@ pub fn contributions(part: &Part) -> Vec<Contribution> {
     all
 }
 
-fn flag(part: &Part, name: &str) -> bool {
+pub(super) fn flag(part: &Part, name: &str) -> bool {
     part.flags.iter().any(|(flag, count)| flag == name && *count > 0)
 }
 
 /// The stages of a part's entries as rollups know them, in their order.
-fn names(part: &Part) -> Vec<StageName> {
+pub(super) fn names(part: &Part) -> Vec<StageName> {
     let mut seen = [0u32; 256];
     let named = part.entries.iter().map(|entry| {
         let times = seen.get_mut(usize::from(entry.code)).map_or(1, |count| {

@@ -4,9 +4,11 @@
 //! belong together, whoever sent them. Refuses: knowing a wire format or a store.
 
 mod contribution;
+mod joint;
 mod part;
 
 pub use contribution::{Contribution, Dimension, HopKey, StageName, contributions};
+pub use joint::{Joint, MAX_JOINED, in_order, joint_changes, joints};
 pub use part::{Attribute, AttributeValue, Entry, Membership, Part, PartKey, Precision, RecordTime};
 
 /// Longest job id, table id, host, outcome or stage name that is kept, bytes. Longer ones are invalid input.

@@ -13,7 +13,7 @@ use super::range::{Range, USUAL_BUCKETS};
 use super::series::{self, Question};
 use crate::collector::http::ApiError;
 use crate::collector::model::Dimension;
-use crate::collector::sketch::{Sketch, lowest_ns};
+use crate::collector::sketch::{Sketch, least_ns, most_ns};
 
 /// Parameters of the heat map.
 pub(super) const PARAMS: &[&str] = &["jobId", "hop", "fromMs", "toMs", "bucketMs"];
@@ -75,8 +75,9 @@ fn cells(sketch: &Sketch) -> Vec<Cell> {
     for (step, count) in sketch.cells() {
         *cells.entry(step / STEPS).or_default() += count;
     }
-    let bounds = |cell: u16| (lowest_ns(cell * STEPS), lowest_ns((cell + 1) * STEPS));
-    cells.into_iter().map(|(cell, count)| (bounds(cell).0, bounds(cell).1, count)).collect()
+    let from_ns = |cell: u16| least_ns(cell * STEPS);
+    let to_ns = |cell: u16| most_ns(cell * STEPS + STEPS - 1).saturating_add(1);
+    cells.into_iter().map(|(cell, count)| (from_ns(cell), to_ns(cell), count)).collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,10 @@
 mod error;
 mod filter;
 mod open;
+pub mod rollups;
+pub mod sqlite;
+#[cfg(any(test, debug_assertions))]
+pub mod suite;
 
 use async_trait::async_trait;
 
@@ -125,8 +129,8 @@ pub trait Store: Send + Sync + 'static {
     /// which are read, changed by [`super::streams`], and written in the same transaction.
     async fn write(&self, batch: &Batch) -> Result<Written, StoreError>;
 
-    /// Parts that fit a filter, newest received first, then by trace id, sink task, branch (its 64 bits read as a signed number, as databases have them) and job,
-    /// descending.
+    /// Parts that fit a filter, newest received first, then by trace id, sink task, branch (its 64 bits read as a signed number, as databases have them), descending,
+    /// and by job in an order of the store's own.
     async fn traces(&self, filter: &Filter, page: &Page) -> Result<TracePage, StoreError>;
 
     /// All parts of a trace with everything in them, of one job or of all, in the order of branch and start.

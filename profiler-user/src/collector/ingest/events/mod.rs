@@ -12,7 +12,7 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Error as _, IgnoredAny};
 
 pub(super) use field::fit;
 pub use scan::Broken;
@@ -150,7 +150,13 @@ impl Decoded {
 }
 
 fn kind_of<'a>(text: &'a str, received_ms: i64, decoded: &mut Decoded) -> Result<Kind<'a>, Broken> {
-    let event: Event<'_> = match serde_json::from_str(text) {
+    let read = if text.trim_start().starts_with('{') {
+        serde_json::from_str::<Event<'_>>(text)
+    } else {
+        // A list would be taken for the values in their order.
+        Err(serde_json::Error::custom("it is something else"))
+    };
+    let event = match read {
         Ok(event) => event,
         Err(error) if error.is_data() => {
             // Read no further than to what was wrong: the rest may be no JSON at all.

@@ -212,7 +212,11 @@ fn all_that_our_agent_knows_of_a_branch_arrives() {
         trace.stamps.iter().map(|s| (s.code.0, s.task_id, trace.wall_at(s.ts_ns), s.pid, s.tid)).collect();
     let entries: Vec<_> = part.entries.iter().map(|e| (e.code, e.task, e.ts_ns, e.pid, e.tid)).collect();
     assert_eq!(entries, stamps);
-    let names: Vec<_> = trace.stamps.iter().map(|s| Some(info().stages[s.stage].name.clone())).collect();
+    // A name is told of the stage that has both its index and its code.
+    let name = |s: &crate::trace::Stamp| {
+        info().stages.get(s.stage).filter(|stage| stage.code == s.code).map(|stage| stage.name.clone())
+    };
+    let names: Vec<_> = trace.stamps.iter().map(name).collect();
     assert_eq!(part.entries.iter().map(|e| e.name.clone()).collect::<Vec<_>>(), names);
     let attributes: Vec<_> =
         part.attributes.iter().map(|a| (usize::from(a.entry), a.value.to_string())).collect();
@@ -295,8 +299,9 @@ proptest! {
         prop_assert_eq!(batch.parts.len() + batch.raw.len() + batch.packets.len(), 3);
         prop_assert_eq!(decoded.received, 3);
         for raw in batch.raw.iter().filter(|raw| raw.event_type == "INVALID") {
-            let body: Value = serde_json::from_str(&raw.body).unwrap();
-            prop_assert!(body["event"] == event || body["event"] == json!(1));
+            // As text: numbers that are no integers are not read back to the last digit.
+            prop_assert!(serde_json::from_str::<Value>(&raw.body).is_ok());
+            prop_assert!(raw.body.contains(&event.to_string()) || raw.body.ends_with("\"event\":1}"));
         }
     }
 

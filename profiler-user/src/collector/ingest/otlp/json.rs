@@ -14,6 +14,10 @@ use serde::de::{Deserializer, Error as _};
 /// # Errors
 /// When it is none.
 pub fn request(text: &str) -> serde_json::Result<ExportTraceServiceRequest> {
+    if !text.trim_start().starts_with('{') {
+        // A list would be taken for the fields in their order.
+        return Err(serde_json::Error::custom("it is no object"));
+    }
     let request: Request = serde_json::from_str(text)?;
     let resource_spans = request.resource_spans.into_iter().map(ResourceSpans::from).collect();
     Ok(ExportTraceServiceRequest { resource_spans })
