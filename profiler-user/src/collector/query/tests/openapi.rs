@@ -2,13 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use axum::body::Body;
+use axum::http::Request;
 use serde_json::{Value, json};
 
 use super::router;
 use super::schema::{faults, resolve};
+use crate::collector::http::testing::Collector;
 use crate::collector::model::{Membership, PacketSeen, Part};
 use crate::collector::query::ROUTES;
 use crate::collector::query::testing::{ask, later, part};
+use crate::collector::settings::Settings;
 use crate::collector::store::Batch;
 
 fn document() -> Value {
@@ -112,6 +116,20 @@ fn check(document: &Value, route: &str, status: u16, answer: &Value, path: &str)
     let schema = &response["content"]["application/json"]["schema"];
     assert!(schema.is_object(), "{route} has no schema for {status}");
     assert_eq!(faults(document, schema, answer), Vec::<String>::new(), "{path}");
+}
+
+/// Of all rooms, in the collector as it runs.
+#[tokio::test]
+async fn every_path_that_is_described_is_there() {
+    let collector = Collector::start(Settings::default());
+    for (path, methods) in document()["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            let path = format!("{}?x=1", path.replace("{traceId}", "0"));
+            let request = Request::builder().method(method.to_uppercase().as_str()).uri(&path);
+            let answer = collector.ask(request.body(Body::from("[]")).unwrap()).await;
+            assert!(![404, 405].contains(&answer.status.as_u16()), "{method} {path}: {answer:?}");
+        }
+    }
 }
 
 #[test]
