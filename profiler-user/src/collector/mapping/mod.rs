@@ -25,7 +25,7 @@ use agents::Seen;
 const TTL: Duration = Duration::from_secs(30);
 
 /// How long a question waits for names that nobody knows yet.
-const WAIT: Duration = Duration::from_millis(300);
+pub const WAIT: Duration = Duration::from_millis(300);
 
 /// Jobs that an engine's names are kept of; the one that was asked for the longest ago goes first.
 const MAX_JOBS: usize = 64;

@@ -18,6 +18,9 @@ use crate::trace::BranchPath;
 /// Parameters of one trace.
 pub(super) const PARAMS: &[&str] = &["jobId", "sinkTaskId", "branch"];
 
+/// Parts that are put together. Who gives more of them one id does not tell records apart.
+const MOST_PARTS: usize = 1000;
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Detail<'a> {
@@ -30,6 +33,13 @@ struct Detail<'a> {
     clocks: Vec<ClockShape>,
     order: &'static str,
     other_jobs: Vec<String>,
+    left_out: usize,
+}
+
+/// What is not shown: other jobs with a trace of the same id, and how many parts.
+struct Others {
+    jobs: Vec<String>,
+    parts: usize,
 }
 
 /// Which of the trace's journeys is asked for.
@@ -53,9 +63,11 @@ pub(super) async fn one(
     };
     let trace_id = trace_id(&id)?;
     let found = context.read("trace", context.store.parts(job.as_deref(), trace_id)).await?;
-    let (parts, other_jobs) = of_one_job(found);
+    let (mut parts, other_jobs) = of_one_job(found);
+    let others = Others { jobs: other_jobs, parts: parts.len().saturating_sub(MOST_PARTS) };
+    parts.truncate(MOST_PARTS);
     let names = names(&context, &parts).await;
-    answer(&context, &parts, other_jobs, &wanted, &names)
+    answer(&context, &parts, others, &wanted, &names)
         .ok_or_else(|| ApiError::not_found(missing(&id, job.as_deref(), &wanted)))
 }
 
@@ -102,7 +114,7 @@ async fn names(context: &Context, parts: &[Part]) -> TaskNames {
 fn answer(
     context: &Context,
     parts: &[Part],
-    other_jobs: Vec<String>,
+    others: Others,
     wanted: &Wanted,
     names: &TaskNames,
 ) -> Option<Response> {
@@ -124,7 +136,8 @@ fn answer(
             Certainty::Stages => "stages",
             Certainty::Clocks => "clocks",
         },
-        other_jobs,
+        other_jobs: others.jobs,
+        left_out: others.parts,
     };
     Some(Json(detail).into_response())
 }

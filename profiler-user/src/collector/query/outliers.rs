@@ -13,6 +13,7 @@ use super::pipeline;
 use super::range::Range;
 use super::series::{self, AllSeries, Question};
 use crate::collector::http::ApiError;
+use crate::collector::mapping::WAIT;
 use crate::collector::model::{Dimension, HopKey};
 use crate::collector::sketch;
 use crate::collector::store::{Filter, Page};
@@ -131,10 +132,17 @@ fn of(all: &AllSeries, by: Dimension, job: &str) -> Vec<Outlier> {
 
 /// Names the tasks: from what is known, else from one of their traces.
 async fn name(context: &Context, tasks: &mut [Outlier]) {
+    let jobs: BTreeSet<String> = tasks.iter().map(|one| one.job_id.clone()).collect();
+    let asked = async {
+        for job in &jobs {
+            context.mapping.engine_names(job, &BTreeSet::new()).await;
+        }
+    };
+    // However many jobs there are: a slow engine holds up an answer once.
+    let _ = tokio::time::timeout(WAIT, asked).await;
     let mut lookups = 0;
     for one in tasks {
         let Ok(task) = one.member.parse() else { continue };
-        context.mapping.engine_names(&one.job_id, &BTreeSet::from([task])).await;
         one.name = context.mapping.describe(&one.job_id, task);
         if one.name.is_none() && lookups < MOST_LOOKUPS {
             lookups += 1;

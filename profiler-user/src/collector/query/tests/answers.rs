@@ -126,6 +126,19 @@ async fn one_journey_of_a_trace_can_be_asked_for() {
 }
 
 #[tokio::test]
+async fn an_id_that_tells_nothing_apart_is_bounded() {
+    let copies = (0..1100).map(|task| {
+        let mut copy = part(5, "S0@0 W!@40");
+        (copy.key.sink_task, copy.entries[1].task) = (task, task);
+        copy
+    });
+    let (router, _) = router(copies.collect());
+    let (status, answer) = ask(&router, "/api/v1/traces/5").await;
+    assert_eq!((status, &answer["leftOut"]), (200, &json!(100)));
+    assert_eq!(answer["branches"].as_array().unwrap().len(), 999);
+}
+
+#[tokio::test]
 async fn pages_follow_each_other_without_a_gap() {
     let parts: Vec<Part> = (0..25).map(|id| later(part(id, "S0@0 W!@40"), id as i64 / 3)).collect();
     let (router, store) = router(parts);
