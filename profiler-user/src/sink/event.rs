@@ -52,6 +52,8 @@ struct Event<'a> {
     root_trace_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     branch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared: Option<usize>,
 }
 
 fn as_base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
@@ -93,6 +95,7 @@ impl Events {
             outcome: trace.outcome.name(&info.outcomes),
             root_trace_id: is_branch.then(|| trace.id.to_string()),
             branch: is_branch.then(|| trace.branch.to_string()),
+            shared: is_branch.then_some(trace.shared),
         };
         serde_json::to_writer(out, &event)
     }
@@ -222,7 +225,7 @@ mod tests {
         let origin = Origin { payload: PayloadVersion::Nanos, ..Origin::default() };
         let event = event(&trace, &origin);
         assert_eq!((&event["tableId"], &event["branch"]), (&json!("db.orders"), &json!("2.3")));
-        assert_eq!(event["rootTraceId"], trace.id.to_string());
+        assert_eq!((&event["rootTraceId"], &event["shared"]), (&json!(trace.id.to_string()), &json!(3)));
         assert_eq!(
             (&event["traceId"], &event["outcome"]),
             (&json!(trace.journey_id()), &json!("error_routed"))

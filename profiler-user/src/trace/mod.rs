@@ -12,6 +12,7 @@ mod wall;
 pub use hop::{Cause, Hop};
 pub use journey::{Attribute, AttributeValue, BranchPath, Membership, RecordTime};
 use profiler_common::{Outcome, StageCode};
+pub use wall::journey_id;
 
 /// One stamp of a trace, with names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,7 +24,9 @@ impl Trace {
     }
 }
 
-const fn journey_id(id: u64, branch: BranchPath) -> u64 {
+/// See [`Trace::journey_id`].
+#[must_use]
+pub const fn journey_id(id: u64, branch: BranchPath) -> u64 {
     if branch.is_root() {
         return id;
     }

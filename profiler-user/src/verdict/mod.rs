@@ -15,9 +15,10 @@ pub mod words;
 pub use course::{Course, CourseKind};
 pub use modes::Modes;
 pub(crate) use outliers::median;
-pub use outliers::{Outlier, outliers};
+pub use outliers::{Outlier, Peer, StandsOut, outliers, stand_out};
 
 use crate::sink::Session;
+use crate::sink::units::part;
 use crate::stats::{Figures, HopFigures, Stats, Subject};
 use crate::trace::Cause;
 
@@ -109,7 +110,13 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Verdict> {
 /// The same for who has the figures of the hops in that time already, in the order of the spec's stages.
 #[must_use]
 pub fn judge_hops(evidence: &Evidence<'_>, hops: &[HopFigures]) -> Option<Verdict> {
-    let worst = *flow::worst(hops)?;
+    flow::worst(hops).map(|worst| judge_hop(evidence, hops, worst))
+}
+
+/// The verdict on one of the hops, whether or not it is the worst.
+#[must_use]
+pub fn judge_hop(evidence: &Evidence<'_>, hops: &[HopFigures], worst: &HopFigures) -> Verdict {
+    let worst = *worst;
     let whole: u128 = hops.iter().map(|hop| hop.figures.total_ns).sum();
     let hop = key(&worst);
     let (now, course) = course::of(evidence, hop);
@@ -117,7 +124,7 @@ pub fn judge_hops(evidence: &Evidence<'_>, hops: &[HopFigures]) -> Option<Verdic
     let mut verdict = Verdict {
         hop,
         cause: worst.cause(),
-        share: worst.figures.total_ns as f64 / whole as f64,
+        share: part(worst.figures.total_ns, whole),
         figures: worst.figures,
         class: worst.cause(),
         reason,
@@ -139,7 +146,7 @@ pub fn judge_hops(evidence: &Evidence<'_>, hops: &[HopFigures]) -> Option<Verdic
         // Of tasks at other times nothing is known.
         Some(_) => Vec::new(),
     };
-    Some(verdict)
+    verdict
 }
 
 /// The verdict on a whole session.

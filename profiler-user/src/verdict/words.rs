@@ -2,6 +2,7 @@
 
 use super::{Course, CourseKind, Hop, Modes, Outlier, Reason, Verdict};
 use crate::sink::units;
+use crate::stats::Task;
 use crate::trace::Cause;
 
 /// From this on, work is going on all the time: no more records can be taken on.
@@ -148,14 +149,16 @@ fn modes(modes: &Modes, speech: &Speech<'_>) -> String {
 }
 
 fn outlier(outlier: &Outlier, speech: &Speech<'_>) -> String {
-    format!(
-        "Task {} of process {} is slow: {} at P50, its {} peers {}.",
-        outlier.task.task.task_id,
-        outlier.task.task.pid,
-        speech.duration(outlier.p50_ns),
-        outlier.peers,
-        speech.duration(outlier.peers_p50_ns)
-    )
+    let Task { pid, task_id } = outlier.task.task;
+    let who = format!("Task {task_id} of process {pid}");
+    slow(&who, outlier.p50_ns, (outlier.peers, outlier.peers_p50_ns), speech.ascii)
+}
+
+/// That somebody is slow at something, beside so many peers and their median, ns.
+#[must_use]
+pub fn slow(who: &str, p50_ns: u64, (peers, peers_p50_ns): (usize, u64), ascii: bool) -> String {
+    let [p50, peers_p50] = [p50_ns, peers_p50_ns].map(|ns| units::duration(ns, ascii));
+    format!("{who} is slow: {p50} at P50, its {peers} peers {peers_p50}.")
 }
 
 /// A long time in one unit: `45 s`, `4 min`, `3 h`.

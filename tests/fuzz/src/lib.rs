@@ -6,6 +6,9 @@
 mod seeds;
 mod spool;
 
+use profiler_user::collector::ingest::events;
+use profiler_user::collector::ingest::otlp::{self, json as spans};
+use profiler_user::collector::settings::Limits;
 use profiler_user::control::Request;
 use profiler_user::recording::Reader;
 use profiler_user::sink::sttr::{decode_first, json};
@@ -14,6 +17,8 @@ use profiler_user::spec::{Expr, Overrides, Point, StageKey, load};
 /// Something that reads bytes of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
+    /// Bodies that collectors are sent: events, and spans in JSON.
+    Events,
     /// Payloads (STTR), of both versions.
     Payload,
     /// The JSON that payloads are made from.
@@ -28,12 +33,14 @@ pub enum Target {
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Payload, Self::Json, Self::Recording, Self::Spool, Self::Text];
+    pub const ALL: [Self; 6] =
+        [Self::Events, Self::Payload, Self::Json, Self::Recording, Self::Spool, Self::Text];
 
     /// What it is called.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Events => "events",
             Self::Payload => "payload",
             Self::Json => "json",
             Self::Recording => "recording",
@@ -46,6 +53,7 @@ impl Target {
     #[must_use]
     pub fn seeds(self) -> Vec<Vec<u8>> {
         match self {
+            Self::Events => seeds::bodies(),
             Self::Payload => seeds::payloads(),
             Self::Json => seeds::jsons(),
             Self::Recording => seeds::recordings(),
@@ -60,12 +68,28 @@ impl Target {
     /// When the program that is tested does, or contradicts itself.
     pub fn run(self, data: &[u8]) {
         match self {
+            Self::Events => bodies(data),
             Self::Payload => payload(data),
             Self::Json => said_again(data),
             Self::Recording => recording(data),
             Self::Spool => spool::run(data),
             Self::Text => text(data),
         }
+    }
+}
+
+/// Every event of a body becomes one thing, and every journey of a request too.
+fn bodies(data: &[u8]) {
+    if let Ok(decoded) = events::decode(data, &Limits::default(), 1) {
+        let batch = &decoded.batch;
+        let became = batch.parts.len() + batch.raw.len() + batch.packets.len();
+        assert_eq!(became as u64, decoded.received, "an event was lost, or is there twice");
+    }
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(request) = spans::request(text) {
+        let decoded = otlp::decode(&request, None, 1);
+        let refused: u64 = decoded.invalid.values().sum();
+        assert_eq!(refused, decoded.batch.raw.len() as u64, "a journey was lost");
     }
 }
 

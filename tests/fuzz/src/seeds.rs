@@ -5,6 +5,9 @@ use std::sync::Arc;
 use profiler_common::{Outcome, StageCode};
 use profiler_user::feed::{Clock, Ended, FeedEvent, SessionInfo, StageInfo, Tick};
 use profiler_user::recording::Recorder;
+use profiler_user::sink::event::{self, PayloadVersion};
+use profiler_user::sink::otlp::lines;
+use profiler_user::sink::packet::Packet;
 use profiler_user::sink::sttr::{decode, json, nano, v1};
 use profiler_user::spec::{Level, SAMPLE, defaults};
 use profiler_user::trace::{Attribute, AttributeValue, BranchPath, Flags, RecordTime, Stamp, Trace};
@@ -51,19 +54,45 @@ pub(crate) fn payloads() -> Vec<Vec<u8>> {
     vec![millis, nanos]
 }
 
+/// A list of events of each kind, and lines of spans in JSON.
+pub(crate) fn bodies() -> Vec<Vec<u8>> {
+    let mut lists = Vec::new();
+    for payload in [PayloadVersion::Millis, PayloadVersion::Nanos] {
+        let origin = event::Origin {
+            job: "7".to_owned(),
+            host: "here".to_owned(),
+            payload,
+            ..event::Origin::default()
+        };
+        let branch = Trace { branch: BranchPath(2), shared: 1, ..trace() };
+        let mut list = b"[".to_vec();
+        for trace in [trace(), branch] {
+            let _ = event::Events::default().put(&trace, &info(), &origin, &mut list);
+            list.push(b',');
+        }
+        let _ = event::put_packet(&Packet::default(), &info(), &origin, &mut list);
+        list.extend_from_slice(b",{\"eventType\":\"JOB_STATUS\"}]");
+        lists.push(list);
+    }
+    let (mut line, origin) = (Vec::new(), lines::Origin { job: "7".to_owned(), table: None });
+    let _ = lines::put(&trace(), &info(), &origin, &mut line);
+    lists.push(line);
+    lists
+}
+
 pub(crate) fn jsons() -> Vec<Vec<u8>> {
     let text = |bytes: &Vec<u8>| decode(bytes).ok().and_then(|payload| json::from_payload(&payload).ok());
     payloads().iter().filter_map(text).map(String::into_bytes).collect()
 }
 
-pub(crate) fn recordings() -> Vec<Vec<u8>> {
+fn info() -> SessionInfo {
     let stage = |code, name: &str| StageInfo {
         code,
         name: name.to_owned(),
         probed: true,
         attributes: vec!["table".to_owned()],
     };
-    let info = SessionInfo {
+    SessionInfo {
         version: "0".to_owned(),
         agent: 1,
         target: "target".to_owned(),
@@ -72,9 +101,12 @@ pub(crate) fn recordings() -> Vec<Vec<u8>> {
         sampling: defaults::sampling(),
         level: Level::Info,
         began: Clock { mono_ns: 1, wall_ns: 2 },
-    };
+    }
+}
+
+pub(crate) fn recordings() -> Vec<Vec<u8>> {
     let events = [
-        FeedEvent::Started(Arc::new(info)),
+        FeedEvent::Started(Arc::new(info())),
         FeedEvent::Trace(Arc::new(trace())),
         FeedEvent::Tick(Arc::new(Tick { mono_ns: 2_000_000, ..Tick::default() })),
         FeedEvent::Ended(Arc::new(Ended { mono_ns: 3_000_000, why: "duration".to_owned() })),

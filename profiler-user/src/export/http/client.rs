@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper::header::HeaderValue;
-use hyper::{HeaderMap, Response, StatusCode, Uri};
+use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -32,7 +32,7 @@ pub enum Protocol {
     Http2,
 }
 
-/// What is sent: a POST.
+/// What is sent.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// Path and query.
@@ -121,7 +121,9 @@ impl Client {
             port: self.port,
             protocol: self.protocol,
             tls: self.tls.as_ref(),
+            method: Method::POST,
             request,
+            most: MAX_ANSWER,
         });
         let (timeout, deadline) = (self.timeout, self.deadline.clone());
         let (answer, connection) = runtime.block_on(async {
@@ -133,6 +135,24 @@ impl Client {
         self.connection = Some(connection);
         Ok(answer)
     }
+}
+
+/// Asks a server once for what is at a path, on a connection of its own: for whoever runs on a runtime already. Of a longer body than `most` bytes the
+/// rest is left out.
+///
+/// # Errors
+/// When there is no answer.
+pub async fn get(
+    (host, port): (&str, u16),
+    tls: Option<&Arc<ClientConfig>>,
+    request: &Request,
+    timeout: Duration,
+    most: usize,
+) -> Result<Answer, HttpError> {
+    let (protocol, method) = (Protocol::Http1, Method::GET);
+    let exchange = exchange(Parts { kept: None, host, port, protocol, tls, method, request, most });
+    let done = tokio::time::timeout(timeout, exchange).await.map_err(|_| HttpError::Timeout(timeout))?;
+    done.map(|(answer, _)| answer)
 }
 
 /// Ends when the time that the session's end allows is over.
@@ -154,7 +174,10 @@ struct Parts<'a> {
     port: u16,
     protocol: Protocol,
     tls: Option<&'a Arc<ClientConfig>>,
+    method: Method,
     request: &'a Request,
+    /// Bytes of the answer's body that are kept.
+    most: usize,
 }
 
 async fn exchange(mut parts: Parts<'_>) -> Result<(Answer, Sender), HttpError> {
@@ -221,7 +244,7 @@ async fn send(mut sender: Sender, parts: &Parts<'_>) -> Result<(Answer, Sender),
             http2.send_request(request).await
         }
     };
-    Ok((read(response.map_err(broken)?).await?, sender))
+    Ok((read(response.map_err(broken)?, parts.most).await?, sender))
 }
 
 fn build(parts: &Parts<'_>) -> Result<hyper::Request<Full<Bytes>>, HttpError> {
@@ -238,7 +261,7 @@ fn build(parts: &Parts<'_>) -> Result<hyper::Request<Full<Bytes>>, HttpError> {
     let wrong =
         |error: &dyn std::fmt::Display| HttpError::Broken(format!("this cannot be requested: {error}"));
     let mut request = hyper::Request::new(Full::new(body.clone()));
-    *request.method_mut() = hyper::Method::POST;
+    *request.method_mut() = parts.method.clone();
     *request.uri_mut() = uri.map_err(|error| wrong(&error))?;
     *request.headers_mut() = headers.clone();
     if parts.protocol == Protocol::Http1 {
@@ -249,14 +272,14 @@ fn build(parts: &Parts<'_>) -> Result<hyper::Request<Full<Bytes>>, HttpError> {
 }
 
 /// Reads an answer to its end, keeping no more than a bound of it.
-async fn read(response: Response<Incoming>) -> Result<Answer, HttpError> {
+async fn read(response: Response<Incoming>, most: usize) -> Result<Answer, HttpError> {
     let status: StatusCode = response.status();
     let (head, mut body) = response.into_parts();
     let (mut kept, mut trailers) = (BytesMut::new(), HeaderMap::new());
     while let Some(frame) = body.frame().await {
         match frame.map_err(broken)?.into_data() {
             Ok(data) => {
-                let room = MAX_ANSWER.saturating_sub(kept.len()).min(data.len());
+                let room = most.saturating_sub(kept.len()).min(data.len());
                 kept.extend_from_slice(data.get(..room).unwrap_or_default());
             }
             Err(frame) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
-use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, crypto::ring};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig, crypto::ring};
 
 use super::Protocol;
 use crate::export::settings::TlsFiles;
@@ -53,6 +53,19 @@ pub fn config(files: &TlsFiles, protocol: Protocol) -> Result<Arc<ClientConfig>,
         Protocol::Http1 => b"http/1.1".to_vec(),
         Protocol::Http2 => b"h2".to_vec(),
     }];
+    Ok(Arc::new(config))
+}
+
+/// The configuration of a server, which speaks HTTP/1.1 and HTTP/2.
+///
+/// # Errors
+/// When a file is not what it should be.
+pub fn server_config(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(certificates("the certificate", cert)?, key_of(key)?)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 

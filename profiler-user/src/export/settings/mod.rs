@@ -9,6 +9,7 @@ use super::percent;
 use super::url::{Url, UrlError};
 use crate::sink::event::PayloadVersion;
 use values::Options;
+pub use values::parse_size;
 
 /// Where to, as parsed and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -105,7 +105,9 @@ fn wrong(name: &'static str, text: &str, wanted: &str) -> SettingsError {
     SettingsError::Value { name, message: format!("`{shown}` is not {wanted}") }
 }
 
-fn parse_size(text: &str) -> Option<u64> {
+/// A size such as `512KiB`, bytes.
+#[must_use]
+pub fn parse_size(text: &str) -> Option<u64> {
     let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40), ("", 0)];
     let (digits, shift) =
         units.into_iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, shift)))?;

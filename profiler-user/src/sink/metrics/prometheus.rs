@@ -36,7 +36,8 @@ fn write_all(out: &mut String, metrics: &Metrics, exports: &[(String, Counts)]) 
     self::exports(out, exports)
 }
 
-fn head(out: &mut String, name: &str, help: &str, kind: &str) -> fmt::Result {
+/// What a family's lines begin with.
+pub(crate) fn head(out: &mut String, name: &str, help: &str, kind: &str) -> fmt::Result {
     writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")
 }
 
@@ -156,7 +157,7 @@ fn exports(out: &mut String, exports: &[(String, Counts)]) -> fmt::Result {
 }
 
 /// Labels in braces; nothing where there are none.
-struct Labels<'a>(&'a [(&'a str, &'a str)]);
+pub(crate) struct Labels<'a>(pub(crate) &'a [(&'a str, &'a str)]);
 
 impl fmt::Display for Labels<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

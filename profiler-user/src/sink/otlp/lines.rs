@@ -88,12 +88,16 @@ struct KeyValue<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Value<'a> {
-    StringValue(&'a str),
+    StringValue(std::borrow::Cow<'a, str>),
     IntValue(String),
 }
 
 fn text<'a>(key: &'static str, value: &'a str) -> KeyValue<'a> {
-    KeyValue { key, value: Value::StringValue(value) }
+    KeyValue { key, value: Value::StringValue(value.into()) }
+}
+
+fn owned(key: &'static str, value: String) -> KeyValue<'static> {
+    KeyValue { key, value: Value::StringValue(value.into()) }
 }
 
 fn int(key: &'static str, value: &impl ToString) -> KeyValue<'static> {
@@ -106,6 +110,12 @@ fn request<'a>(trace: &Trace, info: &'a SessionInfo, origin: &'a Origin) -> Requ
         int("seatunnel.sink_task_id", &trace.last_task()),
         text("stain.outcome", trace.outcome.name(&info.outcomes)),
     ];
+    if !trace.branch.is_root() {
+        // Whose branch it is: the span's trace id is its own.
+        attributes.push(int("stain.root_trace_id", &trace.id));
+        attributes.push(owned("stain.branch", trace.branch.to_string()));
+        attributes.push(int("stain.shared", &trace.shared));
+    }
     attributes.extend(origin.table.as_deref().map(|table| text("seatunnel.table_id", table)));
     let events = trace.stamps.iter().map(|stamp| Event {
         time_unix_nano: trace.wall_at(stamp.ts_ns).to_string(),

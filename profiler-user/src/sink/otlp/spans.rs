@@ -7,7 +7,7 @@ use super::{
     Resource, batch_link, put_int, put_resource, put_scope, put_text, put_true, span_id, stage_name, trace_id,
 };
 use crate::feed::SessionInfo;
-use crate::trace::{Attribute, AttributeValue, Flags, Hop, Membership, RecordTime, Trace};
+use crate::trace::{Attribute, AttributeValue, Flags, Hop, Membership, RecordTime, Stamp, Trace};
 
 /// `SPAN_KIND_INTERNAL`.
 const INTERNAL: u64 = 1;
@@ -67,6 +67,9 @@ fn put_journey(span: &mut Message<'_>, trace: &Trace, info: &SessionInfo) {
     put_int(span, 9, "stain.sequence", sequence.cast_signed());
     put_int(span, 9, "stain.key", key.cast_signed());
     put_int(span, 9, "process.pid", pid.into());
+    if let Some(stamp) = trace.stamps.get(trace.shared.saturating_sub(1)) {
+        put_first(span, stamp, info);
+    }
     put_flags(span, &trace.flags);
     trace.attributes.iter().for_each(|attribute| put_attribute(span, trace, attribute, info));
     trace.record_times.iter().for_each(|time| put_time(span, trace, time, info));
@@ -84,6 +87,16 @@ fn put_journey(span: &mut Message<'_>, trace: &Trace, info: &SessionInfo) {
             status.uint(3, 2);
         });
     }
+}
+
+/// Where the journey begins: hops tell of their ends alone.
+fn put_first(span: &mut Message<'_>, stamp: &Stamp, info: &SessionInfo) {
+    let code = stamp.code.to_string();
+    put_text(span, 9, "stain.from", stage_name(info, stamp.stage, &code));
+    put_text(span, 9, "stain.from_code", &code);
+    put_int(span, 9, "stain.task_id", stamp.task_id);
+    put_int(span, 9, "thread.id", stamp.tid.into());
+    put_int(span, 9, "cpu.logical_number", stamp.cpu.into());
 }
 
 fn put_hop(span: &mut Message<'_>, trace: &Trace, index: usize, hop: &Hop<'_>, info: &SessionInfo) {
@@ -105,6 +118,9 @@ fn put_hop(span: &mut Message<'_>, trace: &Trace, index: usize, hop: &Hop<'_>, i
     put_int(span, 9, "stain.task_id", hop.to.task_id);
     put_int(span, 9, "thread.id", hop.to.tid.into());
     put_int(span, 9, "cpu.logical_number", hop.to.cpu.into());
+    if hop.to.pid != trace.pid {
+        put_int(span, 9, "process.pid", hop.to.pid.into());
+    }
     if hop.has_gap {
         put_true(span, 9, "stain.has_gap");
     }
@@ -166,6 +182,9 @@ fn put_batch(span: &mut Message<'_>, trace: &Trace, batch: &Membership) {
         put_text(link, 4, "stain.link", "batch");
         put_int(link, 4, "stain.batch.key", batch.key.cast_signed());
         put_int(link, 4, "stain.batch.position", batch.position.into());
+        if let Some(stamp) = trace.stamps.get(batch.stamp) {
+            put_int(link, 4, "stain.batch.time_unix_nano", trace.wall_at(stamp.ts_ns));
+        }
         if let Some(size) = batch.size {
             put_int(link, 4, "stain.batch.size", size.into());
         }

@@ -68,9 +68,7 @@ pub struct Windows {
 impl Windows {
     /// Adds a trace.
     pub fn add(&mut self, trace: &Trace) {
-        self.advance(trace.end_ns);
-        let (first, last) = self.edges.get_or_insert((trace.end_ns, trace.end_ns));
-        (*first, *last) = (trace.end_ns.min(*first), trace.end_ns.max(*last));
+        self.reach(trace.end_ns);
         for (subject, ns) in [
             (Subject::EndToEnd, trace.e2e_ns()),
             (Subject::QueueWait, trace.queue_wait_ns()),
@@ -84,14 +82,35 @@ impl Windows {
         }
     }
 
-    fn add_to(&mut self, subject: Subject, ns: u64) {
-        if let Some(lane) = self.lanes.get_mut(&subject) {
-            lane.open.add(ns);
-        } else if self.lanes.len() < MAX_LANES + 4 {
-            self.lanes.entry(subject).or_default().open.add(ns);
-        } else {
-            self.overflowed += 1;
+    /// Adds durations that were added up elsewhere, of journeys that ended at `end_ns`.
+    pub fn add_sum(&mut self, subject: Subject, end_ns: u64, sum: &Sum) {
+        self.reach(end_ns);
+        match self.open(subject) {
+            Some(open) => open.merge(sum),
+            None => self.overflowed += sum.count(),
         }
+    }
+
+    /// Lets time go on to the end of a trace.
+    fn reach(&mut self, end_ns: u64) {
+        self.advance(end_ns);
+        let (first, last) = self.edges.get_or_insert((end_ns, end_ns));
+        (*first, *last) = (end_ns.min(*first), end_ns.max(*last));
+    }
+
+    fn add_to(&mut self, subject: Subject, ns: u64) {
+        match self.open(subject) {
+            Some(open) => open.add(ns),
+            None => self.overflowed += 1,
+        }
+    }
+
+    /// The sum of a subject that is filling; `None` where it is one kind too many.
+    fn open(&mut self, subject: Subject) -> Option<&mut Sum> {
+        if self.lanes.len() >= MAX_LANES + 4 && !self.lanes.contains_key(&subject) {
+            return None;
+        }
+        Some(&mut self.lanes.entry(subject).or_default().open)
     }
 
     /// Lets time go on to `now_ns` of the monotonic clock: also when no trace comes.

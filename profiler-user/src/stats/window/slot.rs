@@ -74,6 +74,18 @@ impl Sum {
         }
     }
 
+    /// Adds durations that were added up elsewhere: how many are near which duration, and their exact sum and maximum.
+    pub fn add_many(&mut self, cells: impl IntoIterator<Item = (u64, u64)>, total_ns: u128, max_ns: u64) {
+        for (ns, count) in cells {
+            self.count += count;
+            if let Some(here) = self.counts.get_mut(step_of(ns)) {
+                *here = here.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+            }
+        }
+        self.total_ns += total_ns;
+        self.max_ns = self.max_ns.max(max_ns);
+    }
+
     /// Takes another sum in.
     pub fn merge(&mut self, other: &Self) {
         self.count += other.count;
@@ -190,6 +202,9 @@ mod tests {
         assert_eq!((f.count, f.mean_ns, f.p50_ns, f.p95_ns, f.p99_ns, f.max_ns), (20, 11, 10, 19, 20, 20));
         assert_eq!(Sum::default().figures(), None);
         assert_eq!(sum(&[u64::MAX]).figures().unwrap().max_ns, u64::MAX);
+        let mut many = Sum::default();
+        many.add_many((1..=20).map(|ns| (ns, 1)), 210, 20);
+        assert_eq!(many.figures(), Some(f));
     }
 
     proptest! {

@@ -1,0 +1,133 @@
+//! Rollups, read step by step and added up to what an answer needs: no more is held than that.
+
+use std::collections::BTreeMap;
+
+use super::context::Context;
+use super::range::Range;
+use crate::collector::http::ApiError;
+use crate::collector::model::{Dimension, HopKey};
+use crate::collector::sketch::Sketch;
+use crate::collector::store::{Rollup, RollupFilter};
+
+/// What one step of reading covers, ms: all together there are few rollups, and by member there may be many.
+const STEP_MS: i64 = 6 * 3_600_000;
+const STEP_BY_MEMBER_MS: i64 = 600_000;
+
+/// Histograms in one answer.
+const MOST_SKETCHES: usize = 50_000;
+
+/// Which durations.
+#[derive(Clone, Debug)]
+pub(super) struct Question {
+    pub(super) job: Option<String>,
+    pub(super) by: Dimension,
+    pub(super) member: Option<String>,
+    pub(super) range: Range,
+    /// How wide buckets are; none are told apart when `None`.
+    pub(super) bucket_ms: Option<i64>,
+}
+
+/// Durations of one kind and member.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Series {
+    /// All of them.
+    pub(super) total: Sketch,
+    /// By the start of their bucket, ms.
+    pub(super) buckets: BTreeMap<i64, Sketch>,
+}
+
+/// By kind, and by member of the dimension.
+pub(super) type AllSeries = BTreeMap<(HopKey, String), Series>;
+
+/// Reads what a question asks for.
+pub(super) async fn read(context: &Context, question: &Question) -> Result<AllSeries, ApiError> {
+    let Question { job, by, member, range, bucket_ms: _ } = question;
+    let step_ms = if *by == Dimension::All { STEP_MS } else { STEP_BY_MEMBER_MS };
+    let (mut all, mut sketches) = (AllSeries::new(), 0);
+    for (from_ms, to_ms) in range.steps(step_ms) {
+        let filter = RollupFilter { job: job.clone(), from_ms, to_ms, by: *by, member: member.clone() };
+        for rollup in context.read("rollups", context.store.rollups(&filter)).await? {
+            sketches += add(&mut all, &rollup, question);
+        }
+        if sketches > MOST_SKETCHES {
+            return Err(ApiError::bad_request(
+                "there is more in this than one answer holds; ask for a shorter time, a larger bucketMs, one job, or one member",
+            ));
+        }
+    }
+    Ok(all)
+}
+
+/// Adds a rollup; how many histograms more there are then.
+fn add(all: &mut AllSeries, rollup: &Rollup, question: &Question) -> usize {
+    let Rollup { bucket_ms, hop, member, sketch } = rollup;
+    let (before, series) = (all.len(), all.entry((hop.clone(), member.clone())).or_default());
+    let buckets = series.buckets.len();
+    series.total.merge(sketch);
+    if let Some(width) = question.bucket_ms {
+        series.buckets.entry(bucket_ms.div_euclid(width) * width).or_default().merge(sketch);
+    }
+    let more = series.buckets.len() - buckets;
+    more + all.len() - before
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AllSeries, Question, add, read};
+    use crate::collector::model::{Dimension, HopKey};
+    use crate::collector::query::range::Range;
+    use crate::collector::query::testing::{START_MS, later, part};
+    use crate::collector::query::tests::context;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// However the time is divided, each journey is in one bucket, and percentiles are those of the exact list within the histogram's error.
+        #[test]
+        fn buckets_add_up_to_the_exact_durations(
+            journeys in proptest::collection::vec((0i64..3_000_000, 1i64..5_000_000_000), 1..60), width in 1i64..50
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let parts: Vec<_> = journeys.iter().enumerate().map(|(id, (ms, ns))| {
+                later(part(id as u64, &format!("S0@0 W!@{ns}")), *ms)
+            }).collect();
+            let ends: Vec<i64> = parts.iter().map(|part| part.end_ns / 1_000_000).collect();
+            let (context, _) = context(parts);
+            let range = Range { from_ms: START_MS, to_ms: START_MS + 3_600_000 };
+            let question = Question {
+                job: None, by: Dimension::All, member: None, range, bucket_ms: Some(width * 10_000)
+            };
+            let found = runtime.block_on(read(&context, &question)).unwrap();
+            let series = &found[&(HopKey::EndToEnd, String::new())];
+            let mut durations: Vec<i64> = journeys.iter().map(|(_, ns)| *ns).collect();
+            durations.sort_unstable();
+            prop_assert_eq!(series.total.count(), durations.len() as u64);
+            prop_assert_eq!(series.total.total_ns(), durations.iter().map(|ns| i128::from(*ns)).sum::<i128>());
+            for percent in [50u8, 95, 99] {
+                let exact = durations[(usize::from(percent) * durations.len()).div_ceil(100) - 1];
+                prop_assert!((series.total.percentile_ns(percent) - exact).abs() <= exact / 125);
+            }
+            for (start, sketch) in &series.buckets {
+                let inside = |end: &&i64| (*start..start + width * 10_000).contains(*end);
+                prop_assert_eq!(sketch.count(), ends.iter().filter(inside).count() as u64);
+            }
+            prop_assert_eq!(series.buckets.values().map(|sketch| sketch.count()).sum::<u64>(), series.total.count());
+        }
+    }
+
+    #[test]
+    fn histograms_are_counted() {
+        let rollup = |bucket_ms, member: &str| crate::collector::store::Rollup {
+            bucket_ms,
+            hop: HopKey::EndToEnd,
+            member: member.to_owned(),
+            sketch: crate::collector::sketch::Sketch::default(),
+        };
+        let range = Range { from_ms: 0, to_ms: 1 };
+        let question =
+            Question { job: None, by: Dimension::Task, member: None, range, bucket_ms: Some(20_000) };
+        let mut all = AllSeries::new();
+        let counts = [rollup(0, "1"), rollup(10_000, "1"), rollup(20_000, "1"), rollup(0, "2")]
+            .map(|rollup| add(&mut all, &rollup, &question));
+        assert_eq!(counts, [2, 0, 1, 2]);
+    }
+}

@@ -1,0 +1,176 @@
+//! The threads that SQLite works on: it blocks, and must not hold up those that serve.
+//!
+//! One thread writes, a few read. Each owns its connection; jobs come through bounded channels. A database in memory has one connection, so that the
+//! writer reads as well.
+
+use std::fs::File;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, InterruptHandle};
+use tokio::sync::{mpsc, oneshot};
+
+use super::super::StoreError;
+use super::error;
+use super::open::{self, Place};
+use super::write::Writer;
+
+/// Threads that read.
+const READERS: usize = 3;
+/// Jobs that wait at most; whoever comes then waits outside.
+const QUEUE: usize = 64;
+
+type Read = Box<dyn FnOnce(&Connection) + Send>;
+type Write = Box<dyn for<'c> FnOnce(&mut Writer<'c>) + Send>;
+
+enum Task {
+    Read(Read),
+    Write(Write),
+}
+
+/// The threads of one store. Dropping it ends what is being read, waits for what is being written, and closes the database.
+pub(super) struct Threads {
+    place: Place,
+    writes: Option<mpsc::Sender<Task>>,
+    reads: Option<mpsc::Sender<Read>>,
+    threads: Vec<JoinHandle<()>>,
+    interrupts: Vec<InterruptHandle>,
+    /// Let go last.
+    _lock: Option<File>,
+}
+
+impl Threads {
+    /// Opens the database and starts them. Blocks.
+    pub(super) fn start(place: Place) -> Result<Self, StoreError> {
+        let lock = match &place {
+            Place::File(path) => Some(open::lock(path)?),
+            Place::Memory => None,
+        };
+        if let Place::File(path) = &place {
+            open::inspect(path)?;
+        }
+        let connection = open::writer(&place)?;
+        let mut all = Self {
+            place,
+            writes: None,
+            reads: None,
+            threads: Vec::new(),
+            interrupts: Vec::new(),
+            _lock: lock,
+        };
+        let (writes, jobs) = mpsc::channel(QUEUE);
+        all.writes = Some(writes);
+        all.spawn("stain-writer", move || write(&connection, jobs))?;
+        if matches!(all.place, Place::File(_)) {
+            all.start_readers()?;
+        }
+        Ok(all)
+    }
+
+    fn start_readers(&mut self) -> Result<(), StoreError> {
+        let (reads, jobs) = mpsc::channel::<Read>(QUEUE);
+        self.reads = Some(reads);
+        let jobs = Arc::new(Mutex::new(jobs));
+        for _ in 0..READERS {
+            let connection = open::reader(&self.place)?;
+            self.interrupts.push(connection.get_interrupt_handle());
+            let jobs = Arc::clone(&jobs);
+            self.spawn("stain-reader", move || read(&connection, &jobs))?;
+        }
+        Ok(())
+    }
+
+    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+        let thread = thread.map_err(|error| StoreError::Unavailable {
+            store: error::KIND,
+            reason: format!("no thread can be started: {error}"),
+        })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Has something read.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (tell, told) = oneshot::channel();
+        let job: Read = Box::new(move |connection| {
+            // Whoever asked may have gone while the job waited.
+            if !tell.is_closed() {
+                // Nobody may be left to be told.
+                drop(tell.send(job(connection)));
+            }
+        });
+        let is_sent = match (&self.reads, &self.writes) {
+            (Some(reads), _) => reads.send(job).await.is_ok(),
+            (None, Some(writes)) => writes.send(Task::Read(job)).await.is_ok(),
+            (None, None) => false,
+        };
+        self.answer(is_sent, told).await
+    }
+
+    /// Has something written.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        job: impl for<'c> FnOnce(&mut Writer<'c>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (tell, told) = oneshot::channel();
+        let job: Write = Box::new(move |writer| drop(tell.send(job(writer))));
+        let is_sent = match &self.writes {
+            Some(writes) => writes.send(Task::Write(job)).await.is_ok(),
+            None => false,
+        };
+        self.answer(is_sent, told).await
+    }
+
+    async fn answer<T>(
+        &self,
+        is_sent: bool,
+        told: oneshot::Receiver<rusqlite::Result<T>>,
+    ) -> Result<T, StoreError> {
+        let place = self.place.path();
+        if !is_sent {
+            return Err(error::gone(place));
+        }
+        let answer = told.await.map_err(|_| error::gone(place))?;
+        answer.map_err(|error| error::of(place, &error))
+    }
+}
+
+impl std::fmt::Debug for Threads {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Threads").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.writes = None;
+        self.reads = None;
+        self.interrupts.iter().for_each(InterruptHandle::interrupt);
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so already.
+            drop(thread.join());
+        }
+    }
+}
+
+fn write(connection: &Connection, mut jobs: mpsc::Receiver<Task>) {
+    let mut writer = Writer::new(connection);
+    while let Some(task) = jobs.blocking_recv() {
+        match task {
+            Task::Read(read) => read(connection),
+            Task::Write(write) => write(&mut writer),
+        }
+    }
+}
+
+fn read(connection: &Connection, jobs: &Mutex<mpsc::Receiver<Read>>) {
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+        let Some(job) = job else { return };
+        job(connection);
+    }
+}

@@ -1,0 +1,221 @@
+//! What the packets of an agent's stream add up to: what is complete up to when, and who lost what. Pure.
+//!
+//! A stream's packets are numbered from 0 (see `docs/export.md`). A number that did not come, though a later one did, was lost on the way, or is
+//! still on it: the agent sends what it spooled later. What the kernel program and the agent lost before that, the packets say themselves.
+
+use serde::{Deserialize, Serialize};
+
+use super::model::PacketSeen;
+
+/// Gaps of one stream that are told apart; further ones are lost sight of only when they close.
+const MAX_RANGES: usize = 1024;
+
+/// The state of one stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct StreamState {
+    /// The agent's machine.
+    pub host: String,
+    /// The agent's process id.
+    pub agent: u32,
+    /// The agent's version.
+    pub version: String,
+    /// What the agent is attached to.
+    pub target: String,
+    /// Packets that came: ranges of numbers, both ends inclusive, ascending, neighbours joined.
+    pub ranges: Vec<(u64, u64)>,
+    /// When each range's last packet is complete, ns since the Unix epoch, by range.
+    pub complete_ns: Vec<i64>,
+    /// Traces that the packets said to hold.
+    pub traces: u64,
+    /// The end of the earliest trace, ns since the Unix epoch; 0 before the first packet.
+    pub first_ns: i64,
+    /// Sampled records that the kernel program refused, as the latest packet says.
+    pub discarded_kernel: u64,
+    /// Traces that the agent could not hand on, as the latest packet says.
+    pub discarded_agent: u64,
+    /// The number of the last packet, once it came.
+    pub last_packet: Option<u64>,
+    /// When the first packet came, ms since the Unix epoch.
+    pub first_received_ms: i64,
+    /// When the latest packet came, ms since the Unix epoch.
+    pub last_received_ms: i64,
+}
+
+impl StreamState {
+    /// Reads its stored form; `None` where it is damaged.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let state: Self = serde_json::from_str(text).ok()?;
+        (state.ranges.len() == state.complete_ns.len()).then_some(state)
+    }
+
+    /// Its stored form.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        // Cannot fail: numbers, texts and lists of them.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Takes a packet in, in whatever order it comes. False when it was there already: a repeat changes nothing.
+    pub fn see(&mut self, packet: &PacketSeen) -> bool {
+        let number = packet.packet;
+        if self.ranges.iter().any(|(first, last)| (*first..=*last).contains(&number)) {
+            return false;
+        }
+        if self.ranges.is_empty() {
+            (self.first_ns, self.first_received_ms) = (packet.first_ns, packet.received_ms);
+        }
+        let is_latest = self.ranges.last().is_none_or(|(_, last)| number > *last);
+        if is_latest {
+            self.host.clone_from(&packet.host);
+            self.agent = packet.agent;
+            self.version.clone_from(&packet.version);
+            self.target.clone_from(&packet.target);
+            self.discarded_kernel = packet.discarded_kernel;
+            self.discarded_agent = packet.discarded_agent;
+        }
+        if packet.is_last {
+            self.last_packet = Some(number);
+        }
+        self.traces = self.traces.saturating_add(packet.count);
+        self.first_ns = self.first_ns.min(packet.first_ns);
+        self.first_received_ms = self.first_received_ms.min(packet.received_ms);
+        self.last_received_ms = self.last_received_ms.max(packet.received_ms);
+        self.insert(number, packet.complete_ns);
+        true
+    }
+
+    fn insert(&mut self, number: u64, complete_ns: i64) {
+        let at = self.ranges.partition_point(|(first, _)| *first < number);
+        self.ranges.insert(at, (number, number));
+        self.complete_ns.insert(at, complete_ns);
+        self.join(at);
+        if let Some(before) = at.checked_sub(1) {
+            self.join(before);
+        }
+        // The oldest gap is given up first: what is before it is taken for complete no longer, and its packets stay missing.
+        if self.ranges.len() > MAX_RANGES {
+            self.ranges.remove(1);
+            self.complete_ns.remove(1);
+        }
+    }
+
+    /// Joins a range with the one behind it, where they are neighbours.
+    fn join(&mut self, at: usize) {
+        let (Some(&(first, last)), Some(&(next, end))) = (self.ranges.get(at), self.ranges.get(at + 1))
+        else {
+            return;
+        };
+        if last.checked_add(1) == Some(next) {
+            self.ranges.remove(at);
+            let complete = self.complete_ns.remove(at);
+            if let Some(range) = self.ranges.get_mut(at) {
+                *range = (first, end);
+            }
+            if let Some(joined) = self.complete_ns.get_mut(at) {
+                *joined = complete.max(*joined);
+            }
+        }
+    }
+
+    /// All traces of the stream that ended before this are here, ns since the Unix epoch; `None` while its first packet is missing.
+    #[must_use]
+    pub fn complete_until_ns(&self) -> Option<i64> {
+        let (first, _) = self.ranges.first()?;
+        (*first == 0).then(|| self.complete_ns.first().copied()).flatten()
+    }
+
+    /// Packets that did not come, though later ones did.
+    #[must_use]
+    pub fn missing_packets(&self) -> u64 {
+        let newest = self.ranges.last().map_or(0, |(_, last)| last.saturating_add(1));
+        let came: u64 = self.ranges.iter().map(|(first, last)| last - first + 1).sum();
+        newest.saturating_sub(came)
+    }
+
+    /// The numbers of the packets that are missing: ranges, both ends inclusive.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<(u64, u64)> {
+        let mut next = 0;
+        let mut gaps = Vec::new();
+        for (first, last) in &self.ranges {
+            if *first > next {
+                gaps.push((next, first - 1));
+            }
+            next = last.saturating_add(1);
+        }
+        gaps
+    }
+
+    /// The stream said that it ended, and all of its packets are here.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        matches!((self.ranges.as_slice(), self.last_packet), ([(0, last)], Some(end)) if *last == end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StreamState;
+    use crate::collector::model::PacketSeen;
+    use proptest::prelude::*;
+
+    fn packet(number: u64) -> PacketSeen {
+        PacketSeen {
+            packet: number,
+            count: 10,
+            complete_ns: 1000 * (number as i64 + 1),
+            discarded_kernel: number,
+            received_ms: 5,
+            ..PacketSeen::default()
+        }
+    }
+
+    #[test]
+    fn a_gap_holds_completeness_back_until_it_closes() {
+        let mut state = StreamState::default();
+        for number in [0, 1, 4] {
+            assert!(state.see(&packet(number)));
+        }
+        assert!(!state.see(&packet(1)));
+        assert_eq!((state.complete_until_ns(), state.missing_packets()), (Some(2000), 2));
+        assert_eq!((state.gaps(), state.discarded_kernel, state.traces), (vec![(2, 3)], 4, 30));
+        assert!(state.see(&packet(3)) && state.see(&PacketSeen { is_last: false, ..packet(2) }));
+        assert_eq!(
+            (state.complete_until_ns(), state.gaps(), state.discarded_kernel),
+            (Some(5000), vec![], 4)
+        );
+        assert!(!state.is_whole());
+        assert!(state.see(&PacketSeen { is_last: true, ..packet(5) }));
+        assert!(state.is_whole());
+        assert_eq!(StreamState::from_text(&state.to_text()), Some(state));
+    }
+
+    #[test]
+    fn nothing_is_complete_without_the_first_packet() {
+        let mut state = StreamState::default();
+        state.see(&packet(7));
+        assert_eq!(
+            (state.complete_until_ns(), state.missing_packets(), state.gaps()),
+            (None, 7, vec![(0, 6)])
+        );
+        assert_eq!(StreamState::from_text("{"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_packets_does_not_matter(numbers in proptest::collection::vec(0u64..40, 1..60)) {
+            let mut state = StreamState::default();
+            numbers.iter().for_each(|number| { state.see(&packet(*number)); });
+            let mut sorted = numbers;
+            sorted.sort_unstable();
+            sorted.dedup();
+            let mut other = StreamState::default();
+            sorted.iter().for_each(|number| { other.see(&packet(*number)); });
+            prop_assert_eq!(&state, &other);
+            prop_assert_eq!(state.missing_packets(), sorted.last().unwrap() + 1 - sorted.len() as u64);
+            prop_assert_eq!(state.traces, 10 * sorted.len() as u64);
+        }
+    }
+}
