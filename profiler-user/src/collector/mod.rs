@@ -7,6 +7,7 @@
 //! Owns: everything behind `stain collector`. Refuses: eBPF, privileges, and answers with success before the store has what was sent.
 
 pub mod model;
+pub mod page;
 pub mod sketch;
 pub mod store;
 pub mod streams;
