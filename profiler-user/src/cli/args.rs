@@ -43,6 +43,9 @@ pub(super) enum Command {
     Report(ReportArgs),
     /// Write a recording's traces for other programs: Perfetto, Chrome, OpenTelemetry, spreadsheets.
     Export(ViewerArgs),
+    /// Show what a collector is sent, on the screen that `attach` has.
+    #[cfg(feature = "collector")]
+    Top(super::top::TopArgs),
     /// Start a small pipeline as a process of its own, attach to it, and report.
     Demo(DemoArgs),
     /// The pipeline of `demo`.

@@ -11,3 +11,4 @@ pub mod page;
 pub mod sketch;
 pub mod store;
 pub mod streams;
+pub mod top;

@@ -46,7 +46,7 @@ async function refreshAgents() {
     for (const lost of [one.discardedKernel, one.discardedAgent, one.missingPackets]) element(row, "td", count(lost), Number(lost) ? { class: "bad" } : {});
   }
   if (!found.items.length) element(element(body, "tr"), "td", "No agent has sent its packets yet.", { colspan: 8 });
-  $("clocks").textContent = (found.clocks || []).map(one => `${one.toHost} is ${duration(Number(one.offsetNs))} from ${one.fromHost} (± ${duration(Number(one.errorNs))}, ${one.basis})`).join("; ");
+  $("clocks").textContent = (found.clocks || []).map(one => `${clockWords(one)} (${one.basis})`).join("; ");
 }
 
 async function refresh() {

@@ -82,6 +82,13 @@ function drawTrace(found) {
   drawDetail(found);
 }
 
+// How one machine's clock stands to another's. From crossings in one direction only a bound is known.
+function clockWords(one) {
+  const offset = Number(one.offsetNs);
+  if (one.errorNs === null) return `${one.toHost} is ${duration(offset)} ahead of ${one.fromHost} at most`;
+  return `${one.toHost} is ${duration(Math.abs(offset))} ${offset < 0 ? "behind" : "ahead of"} ${one.fromHost}, ± ${duration(Number(one.errorNs))}`;
+}
+
 function drawDetail(found) {
   const place = $("detail");
   place.replaceChildren();
@@ -90,7 +97,7 @@ function drawDetail(found) {
   for (const one of found.batches || []) facts.push(["batch", `record ${one.position + 1}${one.size ? ` of ${one.size}` : ""}`, one.key]);
   for (const one of found.recordTimes || []) facts.push(["record's own age", duration(Number(one.latencyNs)), found.entries[one.entry] && stageName(found.entries[one.entry])]);
   for (const part of found.parts || []) for (const flag in part.flags || {}) facts.push([flag.replaceAll("_", " "), part.flags[flag], part.host || ""]);
-  for (const one of found.clocks || []) facts.push(["clock", `${one.toHost} is ${duration(Number(one.offsetNs))} ${Number(one.offsetNs) < 0 ? "behind" : "ahead of"} ${one.fromHost}, ± ${duration(Number(one.errorNs))}`, one.basis]);
+  for (const one of found.clocks || []) facts.push(["clock", clockWords(one), one.basis]);
   if (!facts.length) return;
   const body = element(element(place, "table"), "tbody");
   for (const [name, value, where] of facts) {
