@@ -47,6 +47,9 @@ pub(super) enum Command {
     /// Take traces of many agents and engines, keep them, and answer where records lose their time; needs no privileges.
     #[cfg(feature = "collector")]
     Collector(Box<super::collector::CollectorArgs>),
+    /// Show what a collector is sent, on the screen that `attach` has.
+    #[cfg(feature = "collector")]
+    Top(super::top::TopArgs),
     /// Start a small pipeline as a process of its own, attach to it, and report.
     #[cfg(feature = "agent")]
     Demo(DemoArgs),

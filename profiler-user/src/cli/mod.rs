@@ -37,6 +37,8 @@ mod signals;
 mod spec;
 mod symbols;
 mod terminal;
+#[cfg(feature = "collector")]
+mod top;
 mod viewer;
 
 use std::process::ExitCode;
@@ -72,6 +74,8 @@ pub fn main() -> ExitCode {
         Command::Ctl(args) => ctl::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Export(args) => viewer::run(&args),
+        #[cfg(feature = "collector")]
+        Command::Top(args) => top::run(&args),
         #[cfg(feature = "agent")]
         Command::Doctor(args) => doctor::run(&args),
         Command::Decode(args) => payload::decode(&args),

@@ -29,14 +29,18 @@ pub use metrics::Metrics;
 pub use serve::serve;
 pub use shared::{Clock, Handles, Shared};
 
-use super::{ingest, query};
+use super::{ingest, page, query};
 
 /// All routes, with what goes around each of them.
 #[must_use]
 pub fn app(shared: &Arc<Shared>) -> Router {
     let state = || Arc::clone(shared);
     // Rooms that answer are merged here.
-    let routes = Router::new().merge(operation::routes()).merge(ingest::routes()).merge(query::routes());
+    let routes = Router::new()
+        .merge(operation::routes())
+        .merge(ingest::routes())
+        .merge(query::routes())
+        .merge(page::routes());
     routes
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_so)

@@ -17,7 +17,10 @@ use crate::feed::Clock;
 use crate::verdict::words::{Speech, details, headline};
 use crate::verdict::{Hop, of_session};
 
-const STYLE: &str = include_str!("page.css");
+/// The look of every page.
+pub const STYLE: &str = include_str!("page.css");
+/// What every page draws with.
+pub const PLOT: &str = include_str!("plot.js");
 const SCRIPT: &str = include_str!("page.js");
 
 /// The page. `began` is the session's beginning, where it is known.
@@ -44,7 +47,7 @@ pub fn render(session: &Session<'_>, began: Option<Clock>) -> String {
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
          <body>\n<main>\n{body}</main>\n<div id=\"tip\" hidden></div>\n\
-         <script type=\"application/json\" id=\"data\">{data}</script>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n"
+         <script type=\"application/json\" id=\"data\">{data}</script>\n<script>\n{PLOT}{SCRIPT}</script>\n</body>\n</html>\n"
     )
 }
 
