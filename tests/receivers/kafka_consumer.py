@@ -25,7 +25,7 @@ def main():
         message = consumer.poll(0.2)
         if message is None or message.error():
             continue
-        seen.add(message.key())
+        seen.add((message.key(), message.value()))
         line = {
             "key": message.key().decode(),
             "partition": message.partition(),

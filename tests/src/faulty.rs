@@ -1,7 +1,9 @@
-//! A server of HTTP/1.1 that fails as it is told.
+//! A server of HTTP/1.1, or of gRPC, that fails as it is told.
 //!
 //! Owns: the script, and what arrived: bodies that were taken, and those that were not. Refuses: any reply that the script does not have; when it is at
 //! its end, everything is taken.
+
+mod grpc;
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -18,14 +20,22 @@ use anyhow::{Context, Result, ensure};
 pub enum Reply {
     /// Take it: 200.
     Take,
-    /// Refuse it with this status and this body.
+    /// Take it after so long.
+    Slow(Duration),
+    /// Refuse it with this status and this body. Of gRPC the status is HTTP's, as of a proxy that knows no gRPC.
     Status(u16, &'static str),
-    /// 429, and ask for a wait of so many seconds.
+    /// Refuse it with this status of gRPC and this message, in trailers behind an empty answer. HTTP/1.1 answers 500.
+    Grpc(u32, &'static str),
+    /// The same in the head of the answer, as servers do that have nothing else to say.
+    TrailersOnly(u32, &'static str),
+    /// Ask for a wait of so many seconds: by 429, or by `RESOURCE_EXHAUSTED` with `RetryInfo`.
     Later(u64),
     /// Answer 200 and stop in the midst of the answer: whether the request was taken is not known.
     Half,
     /// Close the connection after so many bytes of the request's body.
     Cut(usize),
+    /// Reset the stream, and keep the connection. HTTP/1.1, which has no streams, closes it.
+    Reset,
     /// Say nothing for this long, then close.
     Stall(Duration),
 }
@@ -55,7 +65,7 @@ impl Request {
     /// Whether the server has it: the client may not know.
     #[must_use]
     pub fn was_taken(&self) -> bool {
-        matches!(self.reply, Reply::Take | Reply::Half)
+        matches!(self.reply, Reply::Take | Reply::Half | Reply::Slow(_))
     }
 }
 
@@ -69,7 +79,16 @@ struct Shared {
 #[derive(Default)]
 struct State {
     script: VecDeque<Reply>,
+    /// What paths that end so are answered, whatever the script says.
+    always: Vec<(&'static str, Reply)>,
     seen: Vec<Request>,
+}
+
+impl State {
+    fn reply(&mut self, path: &str) -> Reply {
+        let always = self.always.iter().find(|(end, _)| path.ends_with(end)).map(|(_, reply)| reply.clone());
+        always.unwrap_or_else(|| self.script.pop_front().unwrap_or(Reply::Take))
+    }
 }
 
 /// A running server. Dropping it ends it.
@@ -87,6 +106,19 @@ impl Faulty {
 
     /// Starts one at an address.
     pub fn start_at(address: SocketAddr, script: impl IntoIterator<Item = Reply>) -> Result<Self> {
+        Self::listen(address, script, accept)
+    }
+
+    /// Starts one of gRPC at an address; port 0 is any free one.
+    pub fn start_grpc_at(address: SocketAddr, script: impl IntoIterator<Item = Reply>) -> Result<Self> {
+        Self::listen(address, script, grpc::accept)
+    }
+
+    fn listen(
+        address: SocketAddr,
+        script: impl IntoIterator<Item = Reply>,
+        accept: fn(&TcpListener, &Arc<Shared>),
+    ) -> Result<Self> {
         let listener = TcpListener::bind(address).context("the faulty server")?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::default());
@@ -96,13 +128,23 @@ impl Faulty {
         Ok(Self { address, shared, thread: Some(thread) })
     }
 
+    /// From now on this is the reply to every request whose path ends so; the script is for the others.
+    pub fn always(&self, path: &'static str, reply: Reply) {
+        self.shared.lock().always.push((path, reply));
+    }
+
+    /// From now on these are the replies.
+    pub fn script(&self, script: impl IntoIterator<Item = Reply>) {
+        self.shared.lock().script = script.into_iter().collect();
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The requests so far, in the order in which they were answered.
+    /// The requests so far, in the order in which they came.
     #[must_use]
     pub fn seen(&self) -> Vec<Request> {
         self.shared.lock().seen.clone()
@@ -158,15 +200,16 @@ fn serve(mut client: TcpStream, shared: &Shared) -> Result<()> {
         if shared.stop.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let reply = shared.lock().script.pop_front().unwrap_or(Reply::Take);
+        let reply = shared.lock().reply(&path);
         let wanted = if let Reply::Cut(bytes) = reply { bytes.min(length) } else { length };
         while buffer.len() < wanted && read(&mut client, &mut buffer)? {}
         let kept = buffer.len().min(wanted);
         let body: Vec<u8> = buffer.drain(..kept).collect();
         let request = Request { path, headers, body, reply: reply.clone(), at: Instant::now() };
-        let go_on = answer(&mut client, &reply)?;
+        // Before the answer: who has that may look what came.
         shared.lock().seen.push(request);
         shared.changed.notify_all();
+        let go_on = answer(&mut client, &reply)?;
         if !go_on {
             drop(client.shutdown(Shutdown::Both));
             return Ok(());
@@ -180,7 +223,15 @@ fn answer(client: &mut TcpStream, reply: &Reply) -> Result<bool> {
     };
     match reply {
         Reply::Take => client.write_all(text(200, "", "{}").as_bytes())?,
+        Reply::Slow(time) => {
+            // It is this server's reply to take its time.
+            std::thread::sleep(*time);
+            client.write_all(text(200, "", "{}").as_bytes())?;
+        }
         Reply::Status(status, body) => client.write_all(text(*status, "", body).as_bytes())?,
+        Reply::Grpc(_, body) | Reply::TrailersOnly(_, body) => {
+            client.write_all(text(500, "", body).as_bytes())?;
+        }
         Reply::Later(seconds) => {
             client.write_all(text(429, &format!("retry-after: {seconds}\r\n"), "").as_bytes())?;
         }
@@ -188,9 +239,8 @@ fn answer(client: &mut TcpStream, reply: &Reply) -> Result<bool> {
             client.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"rec")?;
             return Ok(false);
         }
-        Reply::Cut(_) => return Ok(false),
+        Reply::Cut(_) | Reply::Reset => return Ok(false),
         Reply::Stall(time) => {
-            // It is this server's reply to take its time.
             std::thread::sleep(*time);
             return Ok(false);
         }

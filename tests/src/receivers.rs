@@ -107,9 +107,17 @@ fn python(script: &str, arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// The messages of a topic of Kafka, as a consumer of others reads them, until there are so many keys.
+/// The messages of a topic of Kafka, as a consumer of others reads them, until there are so many that differ.
 pub fn consumed(brokers: &str, topic: &str, wanted: usize) -> Result<Vec<Value>> {
     let lines = python("kafka_consumer.py", &[brokers, topic, &wanted.to_string(), "40"])?;
+    lines.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+}
+
+/// The samples that Prometheus's own parser reads in a text.
+pub fn prometheus(text: &str) -> Result<Vec<Value>> {
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(file.path(), text)?;
+    let lines = python("prometheus_reader.py", &[&file.path().display().to_string()])?;
     lines.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
 

@@ -10,6 +10,9 @@ use serde_json::Value;
 use stain_tests::faulty::{Faulty, Reply, Request};
 use tempfile::TempDir;
 
+mod faults;
+mod minute;
+
 use super::settings::Settings;
 use super::{Exports, Machine, Notify, Running};
 use crate::feed::channel::Hub;
@@ -187,6 +190,15 @@ fn one_poisonous_batch_is_set_aside_with_its_reason() {
     assert_eq!(std::fs::read_to_string(&files[1]).unwrap(), "it answered 400: no such job\n");
     let events: Vec<Value> = serde_json::from_slice(&std::fs::read(&files[0]).unwrap()).unwrap();
     assert_eq!((events.len(), &events[0]["traceId"]), (10, &10.into()));
+}
+
+/// Waits until something holds.
+fn until(holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within {LIMIT:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// An address where nobody listens, for now.
