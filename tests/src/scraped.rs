@@ -30,12 +30,12 @@ pub fn metric(text: &str, name: &str) -> Result<f64> {
     Ok(line.with_context(|| format!("no {name} in\n{text}"))?.parse()?)
 }
 
-/// The sum of all metrics of a name, whatever their labels, for a sink.
+/// The sum of all metrics of a name, whatever their other labels, for a sink: options may be behind its name.
 #[must_use]
 pub fn sum(text: &str, name: &str, sink: &str) -> f64 {
     let is_its = |line: &&str| {
         line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{'))
-            && line.contains(&format!("sink=\"{sink}\""))
+            && ["\"", "?"].iter().any(|end| line.contains(&format!("sink=\"{sink}{end}")))
     };
     text.lines().filter(is_its).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
