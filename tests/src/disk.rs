@@ -2,6 +2,7 @@
 //!
 //! Owns: a file system in memory of a given size, and its end with the test.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -35,6 +36,13 @@ impl Disk {
     #[must_use]
     pub fn can_be_made() -> bool {
         Self::of_kib(64).is_ok()
+    }
+
+    /// From now on it is full.
+    pub fn fill(&self) -> Result<()> {
+        let mut file = std::fs::File::create(self.path.join("full"))?;
+        while file.write_all(&[0; 4096]).is_ok() {}
+        Ok(())
     }
 
     /// From now on it has so many KiB.

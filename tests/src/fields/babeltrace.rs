@@ -33,16 +33,18 @@ pub fn read(folder: &Path) -> Result<Read> {
     Ok(Read { all, said })
 }
 
-/// How many events it says were discarded in all. Each of its warnings is of one gap between packets.
+/// How many events it says were discarded in all. It warns of each gap between packets, and tells lost packets apart.
 pub fn discarded(said: &str) -> Result<u64> {
-    let warnings = said.split("WARNING: ").filter(|warning| warning.contains("discarded"));
-    let of = |warning: &str| -> Result<u64> {
+    let mut all = 0;
+    for warning in said.split("WARNING: ").filter(|warning| warning.contains("discarded")) {
         let words: Vec<&str> = warning.split_whitespace().collect();
         let at = words.iter().position(|word| *word == "discarded").context("no word")?;
         // "Tracer discarded 5 events between ..".
-        words.get(at + 1).and_then(|count| count.parse().ok()).with_context(|| warning.to_owned())
-    };
-    warnings.map(of).sum()
+        let (count, what) = (words.get(at + 1), words.get(at + 2).context("nothing was discarded")?);
+        let count: u64 = count.and_then(|count| count.parse().ok()).with_context(|| warning.to_owned())?;
+        all += if what.starts_with("event") { count } else { 0 };
+    }
+    Ok(all)
 }
 
 fn of(event: &Value) -> Result<Fields> {
@@ -194,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_was_discarded_is_added_up() {
-        let said = "WARNING: Tracer discarded 5 events between [1] and [2] in trace \"x\".\nWARNING: Tracer discarded 1 event between [2]\n";
+        let said = "WARNING: Tracer discarded 5 events between [1] and [2] in trace \"x\".\nWARNING: Tracer discarded 1 event between [2]\nWARNING: Tracer discarded 3 packets between [2]\n";
         assert_eq!(discarded(said).unwrap(), 6);
         assert_eq!(discarded("").unwrap(), 0);
         assert!(discarded("WARNING: Tracer may have discarded events between").is_err());

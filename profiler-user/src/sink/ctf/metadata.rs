@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use profiler_common::Outcome;
+use profiler_common::{Outcome, StageCode};
 
 use crate::feed::SessionInfo;
 
@@ -24,13 +24,10 @@ pub fn text(info: &SessionInfo, host: &str, began_ns: u64) -> String {
         "clock {{\n    name = \"monotonic\";\n    description = \"ns since the session began, by the monotonic clock\";\n    freq = 1000000000;\n    offset_s = {seconds};\n    offset = {rest};\n}};\n"
     );
     out.push_str(TYPES);
-    let codes = (0u8..=255).filter_map(|code| Some((profiler_common::StageCode(code).short_name()?, code)));
-    enumeration(
-        &mut out,
-        "uint8_t",
-        "stage_code_t",
-        codes.map(|(name, code)| (name.to_owned(), code.into())),
-    );
+    let is_used =
+        |code: &StageCode| code.short_name().is_some() || info.stages.iter().any(|stage| stage.code == *code);
+    let codes = (0..=255).map(StageCode).filter(is_used).map(|code| (code.to_string(), code.0.into()));
+    enumeration(&mut out, "uint8_t", "stage_code_t", codes);
     let stages =
         info.stages.iter().zip(0u32..).map(|(stage, index)| (format!("{index} {}", stage.name), index));
     enumeration(&mut out, "uint16_t", "stage_name_t", stages);

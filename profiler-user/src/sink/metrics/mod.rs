@@ -86,13 +86,11 @@ impl Metrics {
         if let Some(ns) = trace.e2e_ns() {
             self.e2e.add(ns, || Exemplar::of(trace, None, ns));
         }
-        let at_sink =
-            |stamp: usize| trace.stamps.get(stamp).is_some_and(|stamp| stamp.code == StageCode::SINK);
-        if let Some(time) = trace.record_times.iter().rfind(|time| at_sink(time.stamp)) {
+        if let Some(latency_ns) = trace.sink_latency_ns() {
             let RecordLatency { count, sum_ns, max_ns } = &mut self.record;
-            *max_ns = if *count == 0 { time.latency_ns } else { time.latency_ns.max(*max_ns) };
+            *max_ns = if *count == 0 { latency_ns } else { latency_ns.max(*max_ns) };
             *count += 1;
-            *sum_ns += i128::from(time.latency_ns);
+            *sum_ns += i128::from(latency_ns);
         }
     }
 
