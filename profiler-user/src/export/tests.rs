@@ -11,6 +11,8 @@ use stain_tests::faulty::{Faulty, Reply, Request};
 use tempfile::TempDir;
 
 mod faults;
+#[cfg(feature = "kafka")]
+mod faults_kafka;
 mod minute;
 
 use super::settings::Settings;
