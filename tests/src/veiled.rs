@@ -148,11 +148,10 @@ fn family(rows: &[Row], who: Who, sizes: &BTreeMap<u64, u64>, journeys: &mut Vec
     let mut paths: BTreeMap<u64, Vec<&Row>> = BTreeMap::new();
     rows.iter().for_each(|row| paths.entry(row.more.path).or_default().push(row));
     let Some(own) = paths.remove(&0) else { return };
-    let has = |stage: u32, flag: i64| move |row: &&&Row| row.stage == stage && row.more.number & flag != 0;
     let in_scope = own.iter().any(|row| row.stage == ENTER && row.more.number == 0);
     // What may have been handed on unseen leaves the scope in doubt.
-    let doubted = own.iter().any(|row| row.stage == BOGUS)
-        || paths.values().flatten().filter(|row| has(BATCH_ADD, OBJECT)(&row)).next().is_some();
+    let unseen = |row: &Row| row.stage == BATCH_ADD && row.more.number & OBJECT != 0;
+    let doubted = own.iter().any(|row| row.stage == BOGUS) || paths.values().flatten().any(|row| unseen(row));
     let mut root = one(&own, who, sizes, Vec::new(), in_scope);
     if !in_scope || doubted {
         let decided =

@@ -247,13 +247,15 @@ fn crowd(arguments: &[&str], stages: &str) -> Result<(Report, String)> {
     Ok((report, attached.ended.stderr))
 }
 
+/// Threads past the bound.
+const BEYOND: u64 = 30;
+
 #[test]
 fn threads_with_a_scope_beyond_the_bound_are_counted() -> Result<()> {
     let name = "journeys_bounds::threads_with_a_scope_beyond_the_bound_are_counted";
     if !stain_tests::tally::privileged(name).open() {
         return Ok(());
     }
-    const BEYOND: u64 = 30;
     let threads = u64::from(MAX_SCOPE_THREADS) + BEYOND;
     let stages = r#"
 [[stage]]

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use stain_tests::expected::{End, Journey, Who};
 use stain_tests::flow::codes::{BATCH_ADD, BATCH_MERGE, BATCH_SEAL, BATCH_WRITTEN, RECEIVE, SEND};
 use stain_tests::flow::{Flow, Kind, Read};
-use stain_tests::model::{Bounds, Code, Mix, Model, Step, script};
+use stain_tests::model::{Bounds, Code, Manner, Mix, Model, Step, script};
 use stain_tests::pipeline::{Pipeline, Totals};
 use stain_tests::run::{LONG, SHORT};
 use stain_tests::targets::Flavour;
@@ -151,7 +151,7 @@ fn assert_whole(kind: Kind, totals: &Totals, truth: &Truth, journeys: &[Journey]
 fn fates(journeys: &[Journey]) -> BTreeMap<(u64, u64), String> {
     let sequence = |journey: &Journey| match journey.who {
         Who::Sequence { sequence, .. } => sequence,
-        Who::Key(key) => key,
+        Who::Key(key) | Who::Id(key) => key,
     };
     journeys.iter().map(|journey| ((sequence(journey), journey.path), end(journey).to_owned())).collect()
 }
@@ -320,8 +320,8 @@ fn rows_carry_strings_numbers_and_times() -> Result<()> {
 
 #[test]
 fn a_script_is_done_step_by_step() -> Result<()> {
-    let mut model = Model::new(4, Bounds::wide(1));
-    let steps = script(1, 20_000, Mix::Even, &mut model);
+    let mut model = Model::new(4, Bounds::wide(1), Manner::default());
+    let steps = script(1, 20_000, &[Mix::Even], &mut model);
     let home = tempfile::tempdir()?;
     let file = home.path().join("script");
     std::fs::write(&file, Step::encode(&steps))?;

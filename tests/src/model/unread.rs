@@ -83,5 +83,5 @@ impl Model {
 
 /// Whether something cannot be read of a step's row. Of an empty string nothing is read.
 pub(super) fn is_unread(step: &Step, read: Read) -> bool {
-    read == Read::Exact && step.has(flaw::TEXT) && step.value % 8 != 0
+    read == Read::Exact && step.has(flaw::TEXT) && !step.value.is_multiple_of(8)
 }
