@@ -209,6 +209,34 @@ fn a_file_that_is_too_large_becomes_smaller() {
 }
 
 #[test]
+fn a_question_ends_with_its_asker() {
+    let folder = tempfile::tempdir().unwrap();
+    run(async {
+        let store = SqliteStore::open(&folder.path().join("traces.db")).await.unwrap();
+        let long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 30000000) SELECT count(*) FROM n";
+        let (tell, mut told) = tokio::sync::mpsc::channel(8);
+        // One that is given up before its statement has begun goes on to its end: not all eight do.
+        for _ in 0..8 {
+            let tell = tell.clone();
+            let question = store.threads.read(move |connection| {
+                let answer = connection.query_row(long, [], |row| row.get::<_, i64>(0));
+                tell.blocking_send(answer.is_err()).unwrap();
+                Ok(())
+            });
+            // Nobody waits longer than this.
+            drop(tokio::time::timeout(std::time::Duration::from_millis(100), question).await);
+        }
+        drop(tell);
+        let mut were_ended = Vec::new();
+        while let Some(was_ended) = told.recv().await {
+            were_ended.push(was_ended);
+        }
+        assert!(were_ended.contains(&true), "{were_ended:?}");
+        assert_eq!(counts(&store).await, (0, 0));
+    });
+}
+
+#[test]
 fn the_contracts_tables_can_be_asked() {
     run(async {
         let store = SqliteStore::open_in_memory().await.unwrap();

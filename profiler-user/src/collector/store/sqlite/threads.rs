@@ -20,12 +20,35 @@ const READERS: usize = 3;
 /// Jobs that wait at most; whoever comes then waits outside.
 const QUEUE: usize = 64;
 
-type Read = Box<dyn FnOnce(&Connection) + Send>;
+type Read = Box<dyn FnOnce(&Connection, Option<&Arc<InterruptHandle>>) + Send>;
 type Write = Box<dyn for<'c> FnOnce(&mut Writer<'c>) + Send>;
 
 enum Task {
     Read(Read),
     Write(Write),
+}
+
+/// What ends the reading that an asker waits for: there while it goes on. An asker that goes away ends it, so that nobody's question keeps a thread busy
+/// (only between two statements it is missed: then it goes on to its end).
+#[derive(Clone, Default)]
+struct Asked(Arc<Mutex<Option<Arc<InterruptHandle>>>>);
+
+impl Asked {
+    fn set(&self, interrupt: Option<&Arc<InterruptHandle>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = interrupt.cloned();
+    }
+}
+
+/// The asker's side.
+struct Asking(Asked);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        // Under its lock the thread cannot go on to somebody else's question.
+        if let Some(interrupt) = &*self.0.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            interrupt.interrupt();
+        }
+    }
 }
 
 /// The threads of one store. Dropping it ends what is being read, waits for what is being written, and closes the database.
@@ -34,7 +57,7 @@ pub(super) struct Threads {
     writes: Option<mpsc::Sender<Task>>,
     reads: Option<mpsc::Sender<Read>>,
     threads: Vec<JoinHandle<()>>,
-    interrupts: Vec<InterruptHandle>,
+    interrupts: Vec<Arc<InterruptHandle>>,
     /// Let go last.
     _lock: Option<File>,
 }
@@ -73,9 +96,10 @@ impl Threads {
         let jobs = Arc::new(Mutex::new(jobs));
         for _ in 0..READERS {
             let connection = open::reader(&self.place)?;
-            self.interrupts.push(connection.get_interrupt_handle());
+            let interrupt = Arc::new(connection.get_interrupt_handle());
+            self.interrupts.push(Arc::clone(&interrupt));
             let jobs = Arc::clone(&jobs);
-            self.spawn("stain-reader", move || read(&connection, &jobs))?;
+            self.spawn("stain-reader", move || read(&connection, &interrupt, &jobs))?;
         }
         Ok(())
     }
@@ -96,11 +120,16 @@ impl Threads {
         job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (tell, told) = oneshot::channel();
-        let job: Read = Box::new(move |connection| {
+        let asked = Asked::default();
+        let _asking = Asking(asked.clone());
+        let job: Read = Box::new(move |connection, interrupt| {
+            asked.set(interrupt);
             // Whoever asked may have gone while the job waited.
-            if !tell.is_closed() {
+            let answer = (!tell.is_closed()).then(|| job(connection));
+            asked.set(None);
+            if let Some(answer) = answer {
                 // Nobody may be left to be told.
-                drop(tell.send(job(connection)));
+                drop(tell.send(answer));
             }
         });
         let is_sent = match (&self.reads, &self.writes) {
@@ -149,7 +178,7 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.writes = None;
         self.reads = None;
-        self.interrupts.iter().for_each(InterruptHandle::interrupt);
+        self.interrupts.iter().for_each(|interrupt| interrupt.interrupt());
         for thread in self.threads.drain(..) {
             // A thread that panicked has said so already.
             drop(thread.join());
@@ -161,16 +190,16 @@ fn write(connection: &Connection, mut jobs: mpsc::Receiver<Task>) {
     let mut writer = Writer::new(connection);
     while let Some(task) = jobs.blocking_recv() {
         match task {
-            Task::Read(read) => read(connection),
+            Task::Read(read) => read(connection, None),
             Task::Write(write) => write(&mut writer),
         }
     }
 }
 
-fn read(connection: &Connection, jobs: &Mutex<mpsc::Receiver<Read>>) {
+fn read(connection: &Connection, interrupt: &Arc<InterruptHandle>, jobs: &Mutex<mpsc::Receiver<Read>>) {
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
         let Some(job) = job else { return };
-        job(connection);
+        job(connection, Some(interrupt));
     }
 }

@@ -34,6 +34,12 @@ pub(super) fn plain(ids: std::ops::Range<u64>) -> super::Batch {
     make::batch(&parts)
 }
 
+/// A batch of one part whose texts are all empty.
+#[cfg(test)]
+pub(super) fn hostile_batch() -> super::Batch {
+    make::batch(&[hostile::hostile("", 1)])
+}
+
 /// All durations of a filter among parts, by bucket, hop and member.
 #[cfg(test)]
 pub(super) fn durations(parts: &[Part], filter: &super::RollupFilter) -> model::Durations {
