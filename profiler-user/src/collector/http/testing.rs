@@ -117,7 +117,7 @@ impl Store for Memory {
         Ok(Vec::new())
     }
 
-    async fn after(&self, _: Option<u64>, _: u32) -> Result<(u64, Vec<Part>), StoreError> {
+    async fn after(&self, _: Option<u64>, _: u32) -> Result<(u64, Vec<(u64, Part)>), StoreError> {
         Ok((0, Vec::new()))
     }
 
