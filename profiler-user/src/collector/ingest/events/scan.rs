@@ -26,7 +26,7 @@ pub enum Broken {
 ///
 /// # Errors
 /// When brackets or commas between elements are wrong, and beyond the bounds.
-pub fn elements(text: &str, depth: usize, limit: usize) -> Result<Vec<Range<usize>>, Broken> {
+pub(super) fn elements(text: &str, depth: usize, limit: usize) -> Result<Vec<Range<usize>>, Broken> {
     let bytes = text.as_bytes();
     let is_space = |byte: u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
     let begin = bytes.iter().position(|byte| !is_space(*byte)).ok_or(Broken::NoList)?;
