@@ -23,6 +23,7 @@ pub mod receivers;
 pub mod report;
 pub mod run;
 pub mod screen;
+pub mod services;
 pub mod shipped;
 pub mod specs;
 pub mod stain;
