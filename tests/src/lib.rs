@@ -26,6 +26,7 @@ pub mod report;
 pub mod run;
 pub mod scraped;
 pub mod screen;
+pub mod services;
 pub mod shipped;
 pub mod specs;
 pub mod stain;

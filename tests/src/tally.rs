@@ -39,6 +39,11 @@ pub fn privileged(test: &str) -> Gate<'_> {
     Gate { test, lack: lacking_privilege(&status).map(str::to_owned) }
 }
 
+/// A gate that asks for no privileges: for tests that need programs only.
+pub fn unprivileged(test: &str) -> Gate<'_> {
+    Gate { test, lack: None }
+}
+
 impl Gate<'_> {
     /// Asks for a program at a path, or under its name on `PATH`.
     pub fn program(self, name: &str, path: &str) -> Self {

@@ -29,7 +29,7 @@ Usage: cargo xtask <chore>
   build [--debug]           build the kernel program and the agent; prints the path of `stain`
   demo [ARGS..]             set up, build, and run `stain demo ARGS..`
   test [FILTER..]           set up, check the formatting, run the tests, privileged ones too
-  test --services           run the tests against servers that take minutes to build
+  test --services           run the tests against servers alone: databases, and a broker that takes minutes to build
   fuzz [SECONDS]            run every fuzz target for so many seconds (10)
   bench [ARGS..]            set up, build, and run the benchmarks
   lint                      formatting, clippy for agent and kernel program, tidiness";

@@ -25,8 +25,8 @@ use crate::{
 const PURE: [&[&str]; 2] = [&["--lib", "--bins"], &["--doc"]];
 /// Seconds of each fuzz target on the way.
 const BRIEFLY: &str = "5";
-/// Tests that need servers, by their names.
-const SERVICES: [&str; 1] = ["a_real_broker"];
+/// Tests that need servers, by their names: those of databases run with all others, too.
+const SERVICES: [&str; 2] = ["a_real_broker", "on_a_real_"];
 /// Integration tests. They load every CPU and read the clock: one at a time.
 const INTEGRATION: &[&str] = &["--test", "*"];
 
@@ -34,6 +34,7 @@ const INTEGRATION: &[&str] = &["--test", "*"];
 /// the numbers of all.
 pub(crate) fn run(root: &Path, filters: &[String]) -> Result<()> {
     setup::ensure(root, Set::Test)?;
+    setup::services::ensure_databases(root);
     let mut totals = Totals::default();
     if let Err(error) = lint::format(root) {
         eprintln!("error: {error:#}");
@@ -54,7 +55,7 @@ pub(crate) fn run(root: &Path, filters: &[String]) -> Result<()> {
     end(&totals)
 }
 
-/// The tests against servers that are had only when asked for: set up, run, and added up as above.
+/// The tests against servers, those that are had only when asked for too: set up, run, and added up as above.
 pub(crate) fn services(root: &Path) -> Result<()> {
     setup::services::run(root)?;
     product::kernel_program(root)?;

@@ -89,6 +89,22 @@ impl Sketch {
         self.total_ns += i128::from(ns);
     }
 
+    /// One that was counted elsewhere with the same steps: counts by step, and the exact sum, minimum and maximum, ns.
+    #[must_use]
+    pub fn from_cells(
+        cells: impl IntoIterator<Item = (u16, u64)>,
+        total_ns: i128,
+        min_ns: i64,
+        max_ns: i64,
+    ) -> Self {
+        let mut sketch = Self { total_ns, min_ns, max_ns, ..Self::default() };
+        for (step, count) in cells {
+            sketch.count += count;
+            *sketch.cells.entry(step).or_default() += count;
+        }
+        sketch
+    }
+
     /// Takes another one in.
     pub fn merge(&mut self, other: &Self) {
         if other.count == 0 {
@@ -221,7 +237,8 @@ impl Sketch {
 /// The first byte of a stored sketch.
 const FORM: u8 = 1;
 
-fn put_varint(out: &mut Vec<u8>, mut number: u64) {
+/// Appends a number, seven bits a byte, the lowest first.
+pub(super) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
@@ -229,7 +246,8 @@ fn put_varint(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
+/// Takes a number off the front; `None` where it is cut short or too long.
+pub(super) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0u64;
     for shift in (0..64).step_by(7) {
         let (first, rest) = bytes.split_first()?;

@@ -25,20 +25,24 @@ const FOLDER: &str = "receivers";
 /// Installs them, unless these very versions are there.
 pub(super) fn ensure(root: &Path) {
     let folder = bpf::target_folder(root).join(FOLDER);
-    let (mark, wanted) = (folder.join("installed"), PACKAGES.join("\n"));
-    if fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
-        return;
-    }
-    let installed = step("setup", "pip install receivers for the tests of exports", || install(&folder));
-    let installed = installed.and_then(|()| fs::write(&mark, wanted).context("cannot write the mark"));
-    if let Err(error) = installed {
+    if let Err(error) = environment(&folder, &PACKAGES, "pip install receivers for the tests of exports") {
         eprintln!("warning: no receivers: {error:#}: the tests that need them are skipped");
     }
 }
 
-fn install(folder: &Path) -> Result<()> {
+/// Makes a Python environment with these packages (or options of pip), unless it is there with these very versions.
+pub(super) fn environment(folder: &Path, packages: &[&str], what: &str) -> Result<()> {
+    let (mark, wanted) = (folder.join("installed"), packages.join("\n"));
+    if fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    step("setup", what, || install(folder, packages))?;
+    fs::write(&mark, wanted).context("cannot write the mark")
+}
+
+fn install(folder: &Path, packages: &[&str]) -> Result<()> {
     let python = find_program("python3").context("there is no python3")?;
     quiet(Command::new(python).args(["-m", "venv"]).arg(folder))?;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    quiet(Command::new(folder.join("bin/python")).args(pip).args(PACKAGES))
+    quiet(Command::new(folder.join("bin/python")).args(pip).args(packages))
 }

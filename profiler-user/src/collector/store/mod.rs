@@ -2,13 +2,29 @@
 //!
 //! Owns: the questions that can be asked of a store, in the collector's words. Refuses: wire formats, and success before what was written is durable.
 
+#[cfg(any(feature = "clickhouse", feature = "mysql", feature = "postgres"))]
+mod body;
+#[cfg(feature = "clickhouse")]
+pub mod clickhouse;
 mod error;
 mod filter;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 mod open;
+#[cfg(any(feature = "clickhouse", feature = "mysql", feature = "postgres"))]
+mod place;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod relational;
 pub mod rollups;
+#[cfg(any(feature = "clickhouse", feature = "mysql", feature = "postgres"))]
+mod sql;
 pub mod sqlite;
 #[cfg(any(test, debug_assertions))]
 pub mod suite;
+#[cfg(any(feature = "clickhouse", feature = "mysql", feature = "postgres"))]
+mod terms;
 
 use async_trait::async_trait;
 

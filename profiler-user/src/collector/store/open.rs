@@ -14,6 +14,12 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
     match scheme {
         "sqlite" => Ok(Arc::new(SqliteStore::open(file(rest)?).await?)),
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => Ok(Arc::new(super::postgres::open(url).await?)),
+        #[cfg(feature = "mysql")]
+        "mysql" | "mariadb" => Ok(Arc::new(super::mysql::open(url).await?)),
+        #[cfg(feature = "clickhouse")]
+        "clickhouse" | "clickhouse+http" => Ok(Arc::new(super::clickhouse::open(url).await?)),
         // Shown without what follows: it may hold a password.
         _ => Err(StoreError::Place {
             place: format!("a store of the kind `{scheme}`"),

@@ -1,0 +1,209 @@
+//! Databases that are really started, each on a free loopback port and in a folder of its own that goes with it.
+//!
+//! Owns: finding the programs that `cargo xtask setup services` installs, starting and stopping them, and making empty databases in them. Refuses: the
+//! machine's own servers; nothing here touches what runs already.
+
+mod chdb;
+mod clickhouse;
+mod http;
+mod mariadb;
+mod postgres;
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::child::Guarded;
+use crate::tally::{Gate, unprivileged};
+
+/// How long a server may take to answer.
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
+/// How long it may take to end.
+const ENDS_WITHIN: Duration = Duration::from_secs(20);
+
+/// Which database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// PostgreSQL.
+    Postgres,
+    /// MariaDB, which stands for MySQL too.
+    MariaDb,
+    /// ClickHouse 18.16, as Debian has it.
+    ClickHouse,
+    /// A ClickHouse of today: chdb behind a small HTTP server.
+    Chdb,
+}
+
+/// A running database. Dropping it ends it.
+#[derive(Debug)]
+pub struct Server {
+    service: Service,
+    process: Guarded,
+    port: u16,
+    // Removed after the process ended.
+    _folder: TempDir,
+}
+
+impl Service {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::MariaDb => "MariaDB",
+            Self::ClickHouse => "ClickHouse",
+            Self::Chdb => "chdb",
+        }
+    }
+
+    /// Its program; `None` where it is not installed.
+    #[must_use]
+    pub fn program(self) -> Option<PathBuf> {
+        match self {
+            Self::Postgres => postgres::program(),
+            Self::MariaDb => mariadb::program(),
+            Self::ClickHouse => clickhouse::program(),
+            Self::Chdb => chdb::program(),
+        }
+    }
+
+    /// A test that needs it.
+    pub fn gate(self, test: &str) -> Gate<'_> {
+        let lack = format!("{} is not installed (cargo xtask setup services)", self.name());
+        unprivileged(test).condition(self.program().is_some(), &lack)
+    }
+
+    /// Starts one, empty.
+    pub fn start(self) -> Result<Server> {
+        let program = self.program().with_context(|| format!("{} is not installed", self.name()))?;
+        let folder = TempDir::new()?;
+        let port = free_port()?;
+        let process = match self {
+            Self::Postgres => postgres::start(&program, folder.path(), port),
+            Self::MariaDb => mariadb::start(&program, folder.path(), port),
+            Self::ClickHouse => clickhouse::start(&program, folder.path(), port),
+            Self::Chdb => chdb::start(&program, folder.path(), port),
+        };
+        let mut server = Server { service: self, process: process?, port, _folder: folder };
+        server.until_it_answers()?;
+        Ok(server)
+    }
+}
+
+impl Server {
+    /// Which one it is.
+    #[must_use]
+    pub const fn service(&self) -> Service {
+        self.service
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Makes an empty database of this name; gives the address by which the collector opens it.
+    pub fn database(&self, name: &str) -> Result<String> {
+        self.run(&format!("CREATE DATABASE {name}"))?;
+        Ok(self.address(name))
+    }
+
+    /// The address of a database.
+    #[must_use]
+    pub fn address(&self, name: &str) -> String {
+        let port = self.port;
+        match self.service {
+            Service::Postgres => format!("postgres://test@127.0.0.1:{port}/{name}"),
+            Service::MariaDb => format!("mysql://root@127.0.0.1:{port}/{name}"),
+            Service::ClickHouse | Service::Chdb => format!("clickhouse://127.0.0.1:{port}/{name}"),
+        }
+    }
+
+    /// Runs a statement, outside of any database of a test.
+    pub fn run(&self, sql: &str) -> Result<()> {
+        self.run_in(None, sql)
+    }
+
+    /// Runs a statement in a database.
+    pub fn run_in(&self, database: Option<&str>, sql: &str) -> Result<()> {
+        match self.service {
+            Service::Postgres => postgres::run(self.port, database, sql),
+            Service::MariaDb => mariadb::run(self.port, database, sql),
+            Service::ClickHouse | Service::Chdb => http::run(self.port, database, sql),
+        }
+    }
+
+    fn until_it_answers(&mut self) -> Result<()> {
+        let deadline = Instant::now() + STARTS_WITHIN;
+        while let Err(error) = self.run("SELECT 1") {
+            let name = self.service.name();
+            let is_up = self.process.is_running()? && Instant::now() < deadline;
+            ensure!(is_up, "{name} does not start: {error:#}: {}", self.last_words());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    fn last_words(&mut self) -> String {
+        let moment = Duration::from_millis(200);
+        self.process.stderr().find(|_| false, moment).map_or_else(|error| error.to_string(), |line| line)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // PostgreSQL waits for its clients at SIGTERM, and not at SIGINT. Killed where that is not enough.
+        let signal = if self.service == Service::Postgres { Signal::INT } else { Signal::TERM };
+        let _ = self.process.signal(signal);
+        let deadline = Instant::now() + ENDS_WITHIN;
+        while matches!(self.process.is_running(), Ok(true)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A port that nobody listens on just now.
+fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// A command that runs as a user of the machine where we are root, and as ourselves where we are not; the folder is made that user's.
+fn as_user(user: &str, folder: &Path, program: &Path) -> Result<Command> {
+    if !rustix::process::getuid().is_root() {
+        return Ok(Command::new(program));
+    }
+    let users = fs::read_to_string("/etc/passwd")?;
+    let of = |line: &str| {
+        let mut fields = line.split(':');
+        let is_it = fields.next() == Some(user);
+        let mut ids = fields.skip(1).map(|id| id.parse().ok());
+        is_it.then(|| Some((ids.next()??, ids.next()??))).flatten()
+    };
+    let (uid, gid) = users.lines().find_map(of).with_context(|| format!("there is no user {user}"))?;
+    chown(folder, Some(uid), Some(gid))?;
+    let mut command = Command::new("setpriv");
+    command.args([&format!("--reuid={uid}"), &format!("--regid={gid}"), "--clear-groups"]).arg(program);
+    Ok(command)
+}
+
+/// Runs a command to its end.
+fn done(command: &mut Command) -> Result<()> {
+    let output =
+        command.output().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}: {said}", command.get_program().display());
+    Ok(())
+}

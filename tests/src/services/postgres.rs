@@ -1,0 +1,37 @@
+//! PostgreSQL, of the newest version that is installed.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::{as_user, done};
+use crate::child::Guarded;
+
+/// Where distributions put the versions.
+const FOLDER: &str = "/usr/lib/postgresql";
+
+pub(super) fn program() -> Option<PathBuf> {
+    let versions = std::fs::read_dir(FOLDER).ok()?.flatten();
+    let programs = versions.map(|version| version.path().join("bin/postgres"));
+    programs.filter(|program| program.is_file()).max()
+}
+
+pub(super) fn start(program: &Path, folder: &Path, port: u16) -> Result<Guarded> {
+    let data = folder.join("data");
+    let mut initdb = as_user("postgres", folder, &program.with_file_name("initdb"))?;
+    initdb.arg("-D").arg(&data).args(["-A", "trust", "-U", "test", "--no-sync", "-E", "UTF8", "--locale=C"]);
+    done(initdb.current_dir(folder))?;
+    let mut command = as_user("postgres", folder, program)?;
+    command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
+    command.args(["-c", "fsync=off", "-c", &format!("unix_socket_directories={}", folder.display())]);
+    Guarded::spawn(command.current_dir(folder))
+}
+
+pub(super) fn run(port: u16, database: Option<&str>, sql: &str) -> Result<()> {
+    let program = program().context("no PostgreSQL")?;
+    let mut psql = Command::new(program.with_file_name("psql"));
+    psql.args(["-X", "-q", "-h", "127.0.0.1", "-p", &port.to_string(), "-U", "test"]);
+    psql.args(["-d", database.unwrap_or("postgres"), "-v", "ON_ERROR_STOP=1", "-c", sql]);
+    done(&mut psql)
+}

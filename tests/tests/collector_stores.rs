@@ -1,0 +1,161 @@
+//! The suite that every store passes, on databases that are really started; and what they say of places that are not theirs.
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use profiler_user::collector::model::{Entry, Part, PartKey, Precision};
+use profiler_user::collector::store::{
+    Batch, Filter, Page, Store, StoreError, clickhouse, mysql, postgres, suite,
+};
+use stain_tests::run::turn;
+use stain_tests::services::{Server, Service};
+use tokio::runtime::Runtime;
+
+async fn open(service: Service, url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match service {
+        Service::Postgres => Arc::new(postgres::open(url).await?),
+        Service::MariaDb => Arc::new(mysql::open(url).await?),
+        Service::ClickHouse | Service::Chdb => Arc::new(clickhouse::open(url).await?),
+    })
+}
+
+/// The whole suite, each check on an empty database; then the places that are refused.
+fn conforms(service: Service, test: &str) -> Result<()> {
+    if !service.gate(test).open() {
+        return Ok(());
+    }
+    let _turn = turn()?;
+    let server = service.start()?;
+    let runtime = Runtime::new()?;
+    let mut number = 0;
+    runtime.block_on(suite::conforms(|| {
+        number += 1;
+        let url = server.database(&format!("suite_{number}"));
+        async move {
+            match url {
+                Ok(url) => open(service, &url).await.unwrap(),
+                Err(error) => panic!("{error:#}"),
+            }
+        }
+    }));
+    runtime.block_on(refuses(&server))?;
+    runtime.block_on(two_collectors(&server))
+}
+
+async fn refusal(server: &Server, url: &str) -> Result<String> {
+    match open(server.service(), url).await {
+        Ok(_) => anyhow::bail!("{url} was opened"),
+        Err(error) => Ok(error.to_string()),
+    }
+}
+
+/// What is of a later version, foreign or damaged is told, and left as it is.
+async fn refuses(server: &Server) -> Result<()> {
+    let later = server.database("later")?;
+    drop(open(server.service(), &later).await?);
+    // Opened twice, it is the same.
+    drop(open(server.service(), &later).await?);
+    let set = match server.service() {
+        Service::Postgres | Service::MariaDb => "UPDATE stain_schema SET version = 99",
+        Service::ClickHouse | Service::Chdb => "INSERT INTO stain_schema SELECT toInt64(99)",
+    };
+    server.run_in(Some("later"), set)?;
+    let said = refusal(server, &later).await?;
+    ensure!(said.contains("made by a later version of stain (schema 99"), "{said}");
+
+    let damaged = server.database("damaged")?;
+    drop(open(server.service(), &damaged).await?);
+    server.run_in(Some("damaged"), "DROP TABLE stain_streams")?;
+    let said = refusal(server, &damaged).await?;
+    ensure!(said.contains("its table stain_streams is missing"), "{said}");
+
+    let foreign = server.database("foreigner")?;
+    let create = match server.service() {
+        Service::Postgres | Service::MariaDb => "CREATE TABLE stain_parts (a INT)",
+        Service::ClickHouse | Service::Chdb => "CREATE TABLE stain_parts (a Int64) ENGINE = Memory",
+    };
+    server.run_in(Some("foreigner"), create)?;
+    let said = refusal(server, &foreign).await?;
+    ensure!(said.contains("it has a table stain_parts, but no schema version"), "{said}");
+
+    let nowhere = server.address("nowhere");
+    let (scheme, rest) = nowhere.split_once("://").unwrap_or_default();
+    let host = rest.rsplit('@').next().unwrap_or_default();
+    let said = refusal(server, &format!("{scheme}://somebody:hush@{host}")).await?;
+    ensure!(said.contains("cannot be used") && !said.contains("hush"), "{said}");
+    Ok(())
+}
+
+/// A journey of two stages.
+fn part(trace_id: u64) -> Part {
+    let start_ns = 1_700_000_000_000_000_000;
+    let entry = |code, ts_ns| Entry { code, name: None, task: 7, ts_ns, pid: 1, tid: 1 };
+    Part {
+        key: PartKey { job: "77".to_owned(), trace_id, sink_task: 7, branch: 0 },
+        table: None,
+        created_ms: 0,
+        received_ms: 1_700_000_000_000,
+        start_ns,
+        end_ns: start_ns + 1000,
+        outcome: "written".to_owned(),
+        host: String::new(),
+        stream: None,
+        precision: Precision::Nanos,
+        is_partial: false,
+        shared: 0,
+        flags: Vec::new(),
+        entries: vec![entry(1, start_ns), entry(6, start_ns + 1000)],
+        attributes: Vec::new(),
+        batches: Vec::new(),
+        record_times: Vec::new(),
+        payload: Vec::new(),
+    }
+}
+
+/// Two collectors write the same to one database at the same time: it is there once.
+async fn two_collectors(server: &Server) -> Result<()> {
+    let url = server.database("shared")?;
+    let parts: Vec<Part> = (0..400).map(part).collect();
+    let mut writers = Vec::new();
+    for _ in 0..2 {
+        let (store, parts) = (open(server.service(), &url).await?, parts.clone());
+        writers.push(tokio::spawn(async move {
+            let mut new = 0;
+            for some in parts.chunks(40) {
+                let batch = Batch { parts: some.to_vec(), ..Batch::default() };
+                new += store.write(&batch).await.unwrap().new;
+            }
+            new
+        }));
+    }
+    let mut new = 0;
+    for writer in writers {
+        new += writer.await?;
+    }
+    ensure!(new == 400, "{new} of 400 were new");
+    let store = open(server.service(), &url).await?;
+    let page = Page { limit: 10, offset: 0, after: None };
+    let total = store.traces(&Filter::default(), &page).await?.total;
+    ensure!(total == 400, "{total} of 400 are there");
+    Ok(())
+}
+
+#[test]
+fn on_a_real_postgres() -> Result<()> {
+    conforms(Service::Postgres, "collector_stores::on_a_real_postgres")
+}
+
+#[test]
+fn on_a_real_mariadb() -> Result<()> {
+    conforms(Service::MariaDb, "collector_stores::on_a_real_mariadb")
+}
+
+#[test]
+fn on_a_real_clickhouse() -> Result<()> {
+    conforms(Service::ClickHouse, "collector_stores::on_a_real_clickhouse")
+}
+
+#[test]
+fn on_a_real_chdb() -> Result<()> {
+    conforms(Service::Chdb, "collector_stores::on_a_real_chdb")
+}
