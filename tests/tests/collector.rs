@@ -170,7 +170,12 @@ fn every_trace_of_a_live_agent_arrives_once() -> Result<()> {
     let deadline = Instant::now() + LONG;
     // Three ways at a time: whichever comes first is new, and the other two are repeats.
     while collector.counter("st_trace_collector_stain_trace_repeated_total")? < 2 * traces {
-        ensure!(Instant::now() < deadline, "not all came: {}", attached.ended.stderr);
+        ensure!(
+            Instant::now() < deadline,
+            "{}\n{}",
+            attached.ended.stderr,
+            collector.ask("GET /metrics", b"")?
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
     ensure!(collector.counter("st_trace_collector_stain_trace_new_total")? == traces);

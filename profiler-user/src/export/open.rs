@@ -227,7 +227,8 @@ fn open_network(
         }
         Destination::Otlp(endpoint, settings, delivery) => {
             let service = settings.service.unwrap_or_default();
-            let resource = Resource { service, host: machine.host.clone(), pids: Vec::new() };
+            let resource =
+                Resource { service, host: machine.host.clone(), job: String::new(), pids: Vec::new() };
             let encoder = Box::new(OtlpEncoder::new(resource, settings.metrics));
             let headers = token(name, &endpoint)?;
             let transport: Box<dyn Transport> = if settings.grpc {

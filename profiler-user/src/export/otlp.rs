@@ -12,6 +12,7 @@ use super::courier::Attempt;
 use super::events::Posting;
 use super::network::{Encoder, Extra, Transport};
 use crate::feed::{Attached, FeedEvent, SessionInfo};
+use crate::sink::event::job_of;
 use crate::sink::metrics::Metrics;
 use crate::sink::otlp::{Resource, Spans, metrics};
 use crate::sink::packet::Packet;
@@ -49,6 +50,10 @@ impl OtlpEncoder {
 
 impl Encoder for OtlpEncoder {
     fn add(&mut self, trace: &Trace, info: &SessionInfo) -> bool {
+        if self.resource.job.is_empty() {
+            // The same as of the session's events: a collector that gets both has each trace once.
+            self.resource.job = job_of(&self.resource.host, &info.target);
+        }
         self.spans.add(trace, info);
         true
     }

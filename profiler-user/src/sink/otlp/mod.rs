@@ -23,6 +23,8 @@ pub struct Resource {
     pub service: String,
     /// `host.name`.
     pub host: String,
+    /// `stain.job_id`, in decimal digits; empty while it is not known.
+    pub job: String,
     /// `process.pid`s of the target, as far as known.
     pub pids: Vec<u32>,
 }
@@ -35,6 +37,9 @@ fn put_resource(message: &mut Message<'_>, resource: &Resource) {
     message.nested(1, |out| {
         put_text(out, 1, "service.name", &resource.service);
         put_text(out, 1, "host.name", &resource.host);
+        if !resource.job.is_empty() {
+            put_text(out, 1, "stain.job_id", &resource.job);
+        }
         if let [pid] = resource.pids.as_slice() {
             put_int(out, 1, "process.pid", i64::from(*pid));
         }

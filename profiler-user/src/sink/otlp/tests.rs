@@ -52,7 +52,12 @@ fn attributes(message: &Message, field: u32) -> BTreeMap<String, String> {
 fn spans(trace: &Trace, info: &SessionInfo) -> (Vec<Message>, BTreeMap<String, String>) {
     let (mut spans, mut out) = (Spans::default(), Vec::new());
     spans.add(trace, info);
-    let resource = Resource { service: "pipeline".to_owned(), host: "here".to_owned(), pids: vec![4242] };
+    let resource = Resource {
+        service: "pipeline".to_owned(),
+        host: "here".to_owned(),
+        job: "77".to_owned(),
+        pids: vec![4242],
+    };
     spans.finish(&resource, &mut out);
     assert_eq!(spans.bytes(), 0);
     let all = nested(&read(&out), 1).remove(0);
@@ -69,9 +74,9 @@ fn a_record_is_a_span_and_each_hop_a_child() {
         (
             resource["service.name"].as_str(),
             resource["process.pid"].as_str(),
-            resource["telemetry.sdk.name"].as_str()
+            resource["stain.job_id"].as_str()
         ),
-        ("pipeline", "4242", "stain")
+        ("pipeline", "4242", "77")
     );
     let root = span_id(42, BranchPath::ROOT, None).to_vec();
     let seen: Vec<_> = spans

@@ -20,7 +20,12 @@ const CALL: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 fn spans() -> Vec<u8> {
     let (mut spans, mut out) = (Spans::default(), Vec::new());
     spans.add(&trace("S0@100 Q+@110 W!@151", Outcome::Written), &info());
-    let resource = Resource { service: "pipeline".to_owned(), host: "here".to_owned(), pids: vec![] };
+    let resource = Resource {
+        service: "pipeline".to_owned(),
+        host: "here".to_owned(),
+        job: "77".to_owned(),
+        pids: vec![],
+    };
     spans.finish(&resource, &mut out);
     out
 }

@@ -55,7 +55,8 @@ impl Source {
         let attributes = resource.resource.as_ref().map_or(&[][..], |resource| &resource.attributes);
         let named = |key| text(attributes, key).and_then(|text| super::events::fit(text, "").ok());
         let host = named("host.name").unwrap_or_default();
-        let told = named("seatunnel.job_id")
+        let told = named("stain.job_id")
+            .or_else(|| named("seatunnel.job_id"))
             .or_else(|| number(attributes, "seatunnel.job_id").map(|job| job.to_string()))
             .filter(|job| !job.is_empty());
         // As our agent names the job of a target that has none.

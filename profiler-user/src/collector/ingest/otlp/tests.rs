@@ -8,7 +8,6 @@ use prost::Message as _;
 use super::{Decoded, decode, json};
 use crate::collector::model::{Part, Precision};
 use crate::feed::SessionInfo;
-use crate::sink::event::job_of;
 use crate::sink::otlp::{Resource, Spans, lines};
 use crate::sink::testing::{info, rich};
 use crate::trace::Trace;
@@ -17,7 +16,12 @@ use crate::trace::testing::trace;
 fn request(traces: &[&Trace], info: &SessionInfo) -> ExportTraceServiceRequest {
     let (mut spans, mut out) = (Spans::default(), Vec::new());
     traces.iter().for_each(|trace| spans.add(trace, info));
-    let resource = Resource { service: "pipeline".to_owned(), host: "here".to_owned(), pids: vec![4242] };
+    let resource = Resource {
+        service: "pipeline".to_owned(),
+        host: "here".to_owned(),
+        job: "77".to_owned(),
+        pids: vec![4242],
+    };
     spans.finish(&resource, &mut out);
     ExportTraceServiceRequest::decode(out.as_slice()).unwrap()
 }
@@ -55,10 +59,7 @@ fn a_record_comes_back_as_it_was() {
             (part.key.trace_id, part.key.branch, part.key.sink_task),
             (trace.id, 0, trace.last_task())
         );
-        assert_eq!(
-            (part.host.as_str(), &part.key.job, part.received_ms),
-            ("here", &job_of("here", "pipeline"), 7)
-        );
+        assert_eq!((part.host.as_str(), &part.key.job, part.received_ms), ("here", &"77".to_owned(), 7));
         assert_eq!(
             (part.precision, part.start_ns, part.shared),
             (Precision::Nanos, trace.wall_at(trace.start_ns), 0)
