@@ -56,7 +56,8 @@ pub(super) struct Threads {
     place: Place,
     writes: Option<mpsc::Sender<Task>>,
     reads: Option<mpsc::Sender<Read>>,
-    threads: Vec<JoinHandle<()>>,
+    writer: Option<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
     interrupts: Vec<Arc<InterruptHandle>>,
     /// Let go last.
     _lock: Option<File>,
@@ -77,13 +78,14 @@ impl Threads {
             place,
             writes: None,
             reads: None,
-            threads: Vec::new(),
+            writer: None,
+            readers: Vec::new(),
             interrupts: Vec::new(),
             _lock: lock,
         };
         let (writes, jobs) = mpsc::channel(QUEUE);
         all.writes = Some(writes);
-        all.spawn("stain-writer", move || write(&connection, jobs))?;
+        all.writer = Some(spawn("stain-writer", move || write(&connection, jobs))?);
         if matches!(all.place, Place::File(_)) {
             all.start_readers()?;
         }
@@ -99,18 +101,8 @@ impl Threads {
             let interrupt = Arc::new(connection.get_interrupt_handle());
             self.interrupts.push(Arc::clone(&interrupt));
             let jobs = Arc::clone(&jobs);
-            self.spawn("stain-reader", move || read(&connection, &interrupt, &jobs))?;
+            self.readers.push(spawn("stain-reader", move || read(&connection, &interrupt, &jobs))?);
         }
-        Ok(())
-    }
-
-    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
-        let thread = thread.map_err(|error| StoreError::Unavailable {
-            store: error::KIND,
-            reason: format!("no thread can be started: {error}"),
-        })?;
-        self.threads.push(thread);
         Ok(())
     }
 
@@ -168,6 +160,14 @@ impl Threads {
     }
 }
 
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map_err(|error| StoreError::Unavailable {
+        store: error::KIND,
+        reason: format!("no thread can be started: {error}"),
+    })
+}
+
 impl std::fmt::Debug for Threads {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Threads").field("place", &self.place).finish_non_exhaustive()
@@ -176,12 +176,16 @@ impl std::fmt::Debug for Threads {
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        self.writes = None;
         self.reads = None;
         self.interrupts.iter().for_each(|interrupt| interrupt.interrupt());
-        for thread in self.threads.drain(..) {
+        // The writer's connection is closed last: the last one writes the log back into the file, and those that read may not.
+        for reader in self.readers.drain(..) {
             // A thread that panicked has said so already.
-            drop(thread.join());
+            drop(reader.join());
+        }
+        self.writes = None;
+        if let Some(writer) = self.writer.take() {
+            drop(writer.join());
         }
     }
 }
