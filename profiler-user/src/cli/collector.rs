@@ -16,7 +16,7 @@ use super::{logger, output, signals};
 use crate::collector::http::Clock;
 use crate::collector::import::{Import, Imported};
 use crate::collector::run;
-use crate::collector::settings::{LISTEN, Limits, RETAIN_AGE, RETAIN_BYTES, ServerTls, Settings};
+use crate::collector::settings::{LISTEN, Limits, ServerTls, Settings};
 use crate::collector::store::open;
 use crate::export::secret::Secret;
 use crate::export::settings::parse_size;
@@ -259,7 +259,8 @@ fn data_folder() -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bound, Limits, RETAIN_AGE, RETAIN_BYTES, Settings, age, settings, size};
+    use super::{Bound, Limits, Settings, age, settings, size};
+    use crate::collector::settings::{RETAIN_AGE, RETAIN_BYTES};
     use clap::Parser;
 
     #[derive(Parser)]
