@@ -11,50 +11,6 @@ use super::export::ExportArgs;
 use crate::attach::Backend;
 use crate::spec::Level;
 
-/// What to attach to and where its stages are: from a file, from flags, or both. Flags win.
-#[derive(Args, Debug)]
-pub(super) struct SpecSource {
-    /// Spec file (TOML); `stain spec --sample` prints one.
-    #[arg(short, long, value_name = "FILE")]
-    pub(super) spec: Option<PathBuf>,
-    /// Process to attach to; several are separated by commas.
-    #[arg(short, long, value_name = "PID", value_delimiter = ',')]
-    pub(super) pid: Vec<u32>,
-    /// Attach to all processes of this name, also later ones.
-    #[arg(long, value_name = "NAME")]
-    pub(super) process: Option<String>,
-    /// Attach to all processes that run this executable, also later ones.
-    #[arg(long, value_name = "PATH")]
-    pub(super) exe: Option<PathBuf>,
-    /// Attach to all processes of the container whose id begins so, also later ones; with --process or --exe, to those of them.
-    #[arg(long, value_name = "ID")]
-    pub(super) container: Option<String>,
-    /// A stage: CODE[:NAME]=POINT(KEY)[@TASK], for example 'W!=libfoo.so.1:write_done(arg0)'. Replaces the stages of the file.
-    #[arg(long, value_name = "STAGE")]
-    pub(super) stage: Vec<String>,
-    /// Sample one record in N [default: 100000].
-    #[arg(long, value_name = "N")]
-    pub(super) rate: Option<u64>,
-    /// Begin at most N traces a second; 0: no bound [default: 50].
-    #[arg(long, value_name = "N")]
-    pub(super) budget: Option<u64>,
-    /// Count records by source `task` (thread) or by `process` [default: task].
-    #[arg(long, value_name = "task|process")]
-    pub(super) sequence: Option<String>,
-    /// Keep at most N stamps of one trace [default: 32].
-    #[arg(long, value_name = "N")]
-    pub(super) max_entries: Option<u64>,
-    /// Give a trace up after this time, for example 5m [default: 30s].
-    #[arg(long, value_name = "TIME")]
-    pub(super) ttl: Option<String>,
-    /// Follow at most N records at the same time [default: 4096].
-    #[arg(long, value_name = "N")]
-    pub(super) max_open_traces: Option<u64>,
-    /// Probe the stages of this level and of those before it.
-    #[arg(long, value_name = "info|debug|trace", default_value = "info", value_parser = str::parse::<Level>)]
-    pub(super) level: Level,
-}
-
 #[derive(Args, Debug)]
 pub(super) struct AttachArgs {
     #[command(flatten)]
