@@ -6,6 +6,7 @@
 pub mod browser;
 pub mod child;
 pub mod code;
+pub mod collector;
 pub mod container;
 pub mod control;
 pub mod disk;

@@ -1,14 +1,10 @@
 //! `stain collector` as users run it: its start and end, what it refuses, and a live agent whose traces all arrive, once, by every way there is.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use rustix::process::Signal;
-use stain_tests::child::{Ended, Guarded};
+use stain_tests::collector::Collector;
 use stain_tests::pipeline::Pipeline;
 use stain_tests::run::{LONG, SHORT, turn};
 use stain_tests::specs;
@@ -16,51 +12,6 @@ use stain_tests::stain::{self, Agent};
 use stain_tests::tally::privileged;
 use stain_tests::targets::Flavour;
 use tempfile::TempDir;
-
-/// A collector that listens.
-struct Collector {
-    process: Guarded,
-    address: String,
-}
-
-impl Collector {
-    /// Starts one on a port of the system's choice, with its store in `folder`.
-    fn start(folder: &Path, arguments: &[&str]) -> Result<Self> {
-        let store = format!("sqlite:{}", folder.join("traces.db").display());
-        let mut command = Command::new(stain::binary()?);
-        command.args(["collector", "--listen", "127.0.0.1:0", "--store", &store]).args(arguments);
-        let mut process = Guarded::spawn(&mut command)?;
-        let said = process.stderr().find(|line| line.starts_with("listening: "), SHORT)?;
-        let address = said.rsplit("//").next().context("no address")?.to_owned();
-        Ok(Self { process, address })
-    }
-
-    /// What it answers to a request, with its head.
-    fn ask(&self, head: &str, body: &[u8]) -> Result<String> {
-        let mut stream = TcpStream::connect(&self.address)?;
-        let length = body.len();
-        write!(
-            stream,
-            "{head} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
-        )?;
-        stream.write_all(body)?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    }
-
-    /// A counter of `/metrics`.
-    fn counter(&self, name: &str) -> Result<u64> {
-        let text = self.ask("GET /metrics", b"")?;
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        Ok(line.with_context(|| format!("no {name} in {text}"))?.parse()?)
-    }
-
-    fn stop(self) -> Result<Ended> {
-        self.process.signal(Signal::TERM)?;
-        self.process.wait(LONG)
-    }
-}
 
 const EVENT: &str = "[{\"eventType\":\"STAIN_TRACE\",\"jobId\":\"1\",\"traceId\":123,\"payload\":\"U1RUUgABAAAAAAAAAHsAAAAAAAAByAAA\"}]";
 
@@ -88,8 +39,7 @@ fn what_it_was_told_success_for_survives_a_kill() -> Result<()> {
     let folder = TempDir::new()?;
     let collector = Collector::start(folder.path(), &[])?;
     ensure!(collector.ask("POST /ingest", EVENT.as_bytes())?.contains("\"received\":1"));
-    collector.process.signal(Signal::KILL)?;
-    collector.process.wait(SHORT)?;
+    collector.end(Signal::KILL)?;
     let collector = Collector::start(folder.path(), &[])?;
     collector.ask("POST /ingest", EVENT.as_bytes())?;
     ensure!(collector.counter("st_trace_collector_stain_trace_repeated_total")? == 1);
@@ -148,7 +98,7 @@ fn every_trace_of_a_live_agent_arrives_once() -> Result<()> {
     let folder = TempDir::new()?;
     let path = |name: &str| folder.path().join(name).display().to_string();
     let collector = Collector::start(folder.path(), &[])?;
-    let address = &collector.address;
+    let address = collector.address();
     let spool = path("spool");
     let urls = [
         format!("http://{address}/ingest?payload=nano&batch=50&flush=30s&spool={spool}"),

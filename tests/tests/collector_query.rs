@@ -1,15 +1,9 @@
 //! Percentiles over the whole way: pipeline under load, agent, export, collector, query.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
-
 use anyhow::{Context as _, Result, ensure};
 use profiler_common::StageCode;
 use serde_json::Value;
-use stain_tests::child::Guarded;
+use stain_tests::collector::Collector;
 use stain_tests::pipeline::Pipeline;
 use stain_tests::run::{LONG, SHORT, turn};
 use stain_tests::specs;
@@ -20,56 +14,6 @@ use tempfile::TempDir;
 
 /// Percentiles of the agent are at most 0.8 % too large, those of the collector at most 0.8 % off either way.
 const APART: f64 = 0.0165;
-
-/// A collector with its store in a folder.
-struct Collector {
-    _process: Guarded,
-    address: String,
-}
-
-impl Collector {
-    fn start(folder: &Path) -> Result<Self> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let address = format!("127.0.0.1:{port}");
-        let store = format!("sqlite:{}", folder.join("traces.db").display());
-        let mut command = Command::new(stain::binary()?);
-        command.args(["collector", "--listen", &address, "--store", &store]);
-        let collector = Self { _process: Guarded::spawn(&mut command)?, address };
-        collector.until("/readyz", |answer| answer.0 == 200)?;
-        Ok(collector)
-    }
-
-    /// Status and body of a route.
-    fn get(&self, path: &str) -> Result<(u16, String)> {
-        let mut client = TcpStream::connect(&self.address)?;
-        client.set_read_timeout(Some(SHORT))?;
-        write!(client, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")?;
-        let mut text = String::new();
-        client.read_to_string(&mut text)?;
-        let (head, body) = text.split_once("\r\n\r\n").with_context(|| format!("half an answer: {text}"))?;
-        let status = head.split(' ').nth(1).context("no status")?.parse()?;
-        Ok((status, body.to_owned()))
-    }
-
-    fn json(&self, path: &str) -> Result<Value> {
-        let (status, body) = self.get(path)?;
-        ensure!(status == 200, "{path}: {status} {body}");
-        Ok(serde_json::from_str(&body)?)
-    }
-
-    /// Asks until the answer is as wanted.
-    fn until(&self, path: &str, wanted: impl Fn(&(u16, String)) -> bool) -> Result<(u16, String)> {
-        let deadline = Instant::now() + LONG;
-        loop {
-            let answer = self.get(path).unwrap_or((0, "no answer".to_owned()));
-            if wanted(&answer) {
-                return Ok(answer);
-            }
-            ensure!(Instant::now() < deadline, "{path} never answered as wanted: {answer:?}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-}
 
 fn number(value: &Value, name: &str) -> Result<f64> {
     value[name].as_f64().with_context(|| format!("no {name} in {value}"))
@@ -101,12 +45,12 @@ fn the_collector_tells_the_percentiles_of_the_agent() -> Result<()> {
     }
     let _turn = turn()?;
     let folder = TempDir::new()?;
-    let collector = Collector::start(folder.path())?;
+    let collector = Collector::start(folder.path(), &[])?;
     let mut pipeline = Pipeline::start(Flavour::C, &["--records", "60000"], folder.path())?;
     let spool = folder.path().join("spool");
     let url = format!(
         "http://{}/ingest?payload=nano&job=77&batch=100&flush=60s&spool={}",
-        collector.address,
+        collector.address(),
         spool.display()
     );
     let spec = specs::every(Flavour::C, 50).toml();

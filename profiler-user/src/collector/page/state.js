@@ -6,11 +6,13 @@ function readLook() {
   const asked = new URLSearchParams(location.hash.slice(1));
   for (const key of ["job", "group", "subject", "trace"]) if (asked.has(key)) look[key] = asked.get(key);
   if (+asked.get("span") > 0) look.span = +asked.get("span");
+  if (asked.get("live") === "no") $("live").checked = false;
   for (const [key, value] of asked) if (key.startsWith("f.") && value) look.filter[key.slice(2)] = value;
 }
 function writeLook() {
   const kept = new URLSearchParams();
   for (const key of ["job", "span", "group", "subject", "trace"]) if (look[key]) kept.set(key, look[key]);
+  if (!$("live").checked) kept.set("live", "no");
   for (const key in look.filter) if (look.filter[key]) kept.set(`f.${key}`, look.filter[key]);
   history.replaceState(null, "", `#${kept}`);
 }
