@@ -26,6 +26,9 @@ struct Counters(Mutex<BTreeMap<&'static str, u64>>);
 
 impl Counters {
     fn add(&self, label: &'static str, count: u64) {
+        if count == 0 {
+            return;
+        }
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *all.entry(label).or_default() += count;
     }

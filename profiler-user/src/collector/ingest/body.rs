@@ -15,6 +15,9 @@ use crate::collector::settings::Limits;
 /// Largest window of a compressed body, as a power of two: what its sender may make us reserve.
 const WINDOW_LOG: u32 = 23;
 
+/// How long, and for how many bytes, a body is taken that is refused.
+const HEARD_OUT: (Duration, usize) = (Duration::from_secs(2), 64 << 20);
+
 /// A body in plain form, and the memory that it takes.
 #[derive(Debug)]
 pub(super) struct Plain {
@@ -31,8 +34,12 @@ enum Coding {
 }
 
 /// Reads and decompresses. What is wrong is counted by its reason.
-pub(super) async fn read(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Plain, ApiError> {
-    let plain = all_of(shared, headers, body).await;
+pub(super) async fn read(shared: &Shared, headers: &HeaderMap, mut body: Body) -> Result<Plain, ApiError> {
+    let plain = all_of(shared, headers, &mut body).await;
+    let is_refused = plain.as_ref().is_err_and(|refused| refused.error.status != StatusCode::REQUEST_TIMEOUT);
+    if is_refused && !headers.contains_key(header::EXPECT) {
+        hear_out(body).await;
+    }
     plain.map_err(|refused| refused.counted(shared))
 }
 
@@ -57,6 +64,20 @@ struct Refused {
     error: ApiError,
 }
 
+/// Takes the rest of a body that is refused, for a moment: many a client does not see an answer that comes before it has sent everything.
+async fn hear_out(mut body: Body) {
+    let (time, most) = HEARD_OUT;
+    let rest = async {
+        let mut left = most;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            let Some(less) = left.checked_sub(length) else { return };
+            left = less;
+        }
+    };
+    let _ = tokio::time::timeout(time, rest).await;
+}
+
 impl Refused {
     fn counted(self, shared: &Shared) -> ApiError {
         shared.metrics.invalid(self.reason, 1);
@@ -68,7 +89,7 @@ fn unknown(message: &str) -> Refused {
     Refused { reason: "encoding", error: ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message) }
 }
 
-async fn all_of(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Plain, Refused> {
+async fn all_of(shared: &Shared, headers: &HeaderMap, body: &mut Body) -> Result<Plain, Refused> {
     let limits = &shared.settings.limits;
     let coding = coding(headers)?;
     if announced(headers).is_some_and(|length| length > limits.body as u64) {
@@ -105,7 +126,7 @@ async fn within<T>(time: Duration, reading: impl Future<Output = Result<T, Refus
     })
 }
 
-async fn collect(mut body: Body, limit: usize, hold: &mut Hold) -> Result<Vec<u8>, Refused> {
+async fn collect(body: &mut Body, limit: usize, hold: &mut Hold) -> Result<Vec<u8>, Refused> {
     let mut all = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refused {
