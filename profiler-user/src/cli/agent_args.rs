@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use profiler_common::limits::MAX_BUDGET;
 
-use super::args::{LogLevel, TextOrJson};
+use super::args::{LogLevel, SpecSource, TextOrJson};
 use super::export::ExportArgs;
 use crate::attach::Backend;
 use crate::spec::Level;
