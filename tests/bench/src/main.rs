@@ -8,6 +8,7 @@ mod allocations;
 mod assembly;
 mod attached;
 mod bpftrace;
+mod collector;
 mod demo;
 mod export;
 mod hit;
@@ -39,7 +40,7 @@ struct Bench {
 }
 
 /// In the order in which they run: from one instruction to whole programs.
-const BENCHES: [Bench; 11] = [
+const BENCHES: [Bench; 12] = [
     Bench { name: "hit", about: "one hit, by the instruction that carries the probe", run: hit::run },
     Bench { name: "site", about: "planned site, naive function entry, and bpftrace", run: site::run },
     Bench { name: "record", about: "a record through six stages, unsampled and sampled", run: record::run },
@@ -58,6 +59,11 @@ const BENCHES: [Bench; 11] = [
     },
     Bench { name: "assembly", about: "traces a second that one core assembles", run: assembly::run },
     Bench { name: "screen", about: "frames and memory of the terminal UI", run: screen::run },
+    Bench {
+        name: "collector",
+        about: "traces a second that the collector's store takes, and how fast it answers",
+        run: collector::run,
+    },
     Bench { name: "sttr", about: "payloads a second that one core encodes and decodes", run: sttr::run },
 ];
 

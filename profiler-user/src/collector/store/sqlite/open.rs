@@ -18,8 +18,9 @@ use super::schema::{APPLICATION_ID, MIGRATIONS, VERSION};
 const WRITER_CACHE_KIB: i64 = 32 << 10;
 /// Pages of a reader's cache, KiB.
 const READER_CACHE_KIB: i64 = 4 << 10;
-/// Pages of the log at which it is written back into the file: 64 MiB. Pages that changed often are then written back once.
-const CHECKPOINT_PAGES: i64 = 16 << 10;
+/// Pages of the log at which it is written back into the file: 256 MiB. Trace ids are spread over all numbers, so that each new one changes another page of
+/// the keys; the longer the log, the more of these changes are written back at once.
+const CHECKPOINT_PAGES: i64 = 64 << 10;
 
 /// Where a database is.
 #[derive(Clone, Debug)]

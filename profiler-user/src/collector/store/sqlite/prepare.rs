@@ -11,13 +11,16 @@ use crate::collector::model::{
     Attribute, AttributeValue, Entry, Membership, PacketSeen, Part, Precision, RawEvent, RecordTime,
 };
 
+/// Codes and names of a journey's stages, in its order.
+pub(super) type Stages = Vec<(u8, Option<String>)>;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Prepared {
     /// Texts that rows refer to by index.
     pub(super) names: Vec<String>,
     /// What the rows' stages are, as JSON, and the stages themselves.
-    pub(super) shapes: Vec<(String, Vec<(u8, Option<String>)>)>,
+    pub(super) shapes: Vec<(String, Stages)>,
     /// The rows' sets of tasks, as JSON, and the tasks.
     pub(super) crews: Vec<(String, Vec<i64>)>,
     /// The parts, in the order of pages, so that what is written beside each other is kept beside each other.
@@ -149,8 +152,8 @@ impl Prepared {
 struct Interner {
     names: Vec<String>,
     name_indices: HashMap<String, usize>,
-    shapes: Vec<(String, Vec<(u8, Option<String>)>)>,
-    shape_indices: HashMap<Vec<(u8, Option<String>)>, usize>,
+    shapes: Vec<(String, Stages)>,
+    shape_indices: HashMap<Stages, usize>,
     crews: Vec<(String, Vec<i64>)>,
     crew_indices: HashMap<Vec<i64>, usize>,
 }

@@ -155,6 +155,13 @@ impl Search {
 
     /// The places of a page's parts, and of one more if there is one.
     fn places(&self, connection: &Connection, page: &Page) -> rusqlite::Result<Vec<i64>> {
+        let (sql, values) = self.page(connection, page)?;
+        let mut statement = connection.prepare(&sql)?;
+        statement.query_map(params_from_iter(values), |row| row.get(0))?.collect()
+    }
+
+    /// The statement for them, and its values.
+    fn page(&self, connection: &Connection, page: &Page) -> rusqlite::Result<(String, Vec<Value>)> {
         let Self { tables, lead, .. } = self;
         let (mut stated, mut values) = (self.conditions.clone(), self.values.clone());
         let key = format!("{lead}.received_ms, {lead}.trace_id, {lead}.sink_task, {lead}.branch, {lead}.job");
@@ -165,13 +172,9 @@ impl Search {
             values.extend(place.map(Value::from));
         }
         let order = key.replace(',', " DESC,");
-        let sql = format!(
-            "SELECT t.place FROM {tables}{} ORDER BY {order} DESC LIMIT ? OFFSET ?",
-            conditions(&stated)
-        );
+        let stated = conditions(&stated);
         values.extend([Value::from(i64::from(page.limit) + 1), Value::from(i64::from(page.offset))]);
-        let mut statement = connection.prepare(&sql)?;
-        statement.query_map(params_from_iter(values), |row| row.get(0))?.collect()
+        Ok((format!("SELECT t.place FROM {tables}{stated} ORDER BY {order} DESC LIMIT ? OFFSET ?"), values))
     }
 }
 
@@ -198,4 +201,57 @@ pub(super) fn jobs(connection: &Connection) -> rusqlite::Result<Vec<JobRow>> {
     let mut jobs = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     jobs.sort_by(|a, b| b.last_ms.cmp(&a.last_ms).then_with(|| a.job.cmp(&b.job)));
     Ok(jobs)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::params_from_iter;
+
+    use super::Search;
+    use crate::collector::store::sqlite::SqliteStore;
+    use crate::collector::store::{Cursor, Filter, Page, Store, suite};
+
+    /// How SQLite goes about a page, one line a step.
+    fn plan(filter: &Filter, after: Option<Cursor>) -> String {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let store = SqliteStore::open_in_memory().await.unwrap();
+            store.write(&suite::hostile_batch()).await.unwrap();
+            let filter = filter.clone();
+            let page = Page { limit: 100, offset: 0, after };
+            let steps = store.threads.read(move |connection| {
+                let search = Search::of(connection, &filter)?.unwrap();
+                let (sql, values) = search.page(connection, &page)?;
+                let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+                let steps = statement.query_map(params_from_iter(values), |row| row.get::<_, String>(3))?;
+                steps.collect::<rusqlite::Result<Vec<_>>>()
+            });
+            steps.await.unwrap().join("\n")
+        })
+    }
+
+    #[test]
+    fn pages_are_read_in_their_order_and_never_sorted() {
+        let empty = || Some(String::new());
+        let attributes = vec![(String::new(), String::new())];
+        let none = Filter::default();
+        let filters = [
+            none.clone(),
+            Filter { from_ms: Some(5), to_ms: Some(9), ..none.clone() },
+            Filter { job: empty(), from_ms: Some(5), ..none.clone() },
+            Filter { host: empty(), stage: Some(1), min_duration_ns: Some(5), ..none.clone() },
+            Filter { job: empty(), task: Some(1), stage_name: empty(), ..none.clone() },
+            Filter { attributes, job: empty(), from_ms: Some(5), ..none },
+        ];
+        let cursor = Cursor { received_ms: 9, trace_id: 1, sink_task: 2, branch: 0, job: String::new() };
+        for filter in filters {
+            for after in [None, Some(cursor.clone())] {
+                let plan = plan(&filter, after.clone());
+                assert!(!plan.contains("TEMP B-TREE"), "{filter:?}:\n{plan}");
+                let lead = plan.lines().next().unwrap_or_default();
+                let is_narrow = after.is_some() || filter.from_ms.is_some();
+                assert!(!is_narrow || lead.starts_with("SEARCH"), "{filter:?}:\n{plan}");
+            }
+        }
+    }
 }

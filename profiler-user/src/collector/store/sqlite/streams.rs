@@ -1,5 +1,7 @@
 //! The states of agents' streams.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, params};
 
 use super::super::StreamRow;
@@ -8,18 +10,22 @@ use super::statements::Statements;
 use crate::collector::model::PacketSeen;
 use crate::collector::streams::StreamState;
 
-/// Takes packets into their streams' states.
+/// Takes packets into their streams' states: each state is read and written once, however many packets of it there are.
 pub(super) fn see(statements: &mut Statements<'_>, packets: &[PacketSeen]) -> rusqlite::Result<()> {
+    let mut packets_of = BTreeMap::<_, Vec<&PacketSeen>>::new();
     for packet in packets {
-        let key = params![packet.job, packet.stream.cast_signed()];
+        packets_of.entry((packet.job.as_str(), packet.stream)).or_default().push(packet);
+    }
+    for ((job, stream), packets) in packets_of {
         let sql = "SELECT state FROM stream WHERE job = ? AND stream = ?";
+        let key = params![job, stream.cast_signed()];
         let mut state = match statements.first(sql, key, |row| row.get::<_, String>(0))? {
             Some(text) => StreamState::from_text(&text).ok_or_else(|| damaged("a stream's state"))?,
             None => StreamState::default(),
         };
-        if state.see(packet) {
-            let (text, last_ms) = (state.to_text(), state.last_received_ms);
-            let row = params![packet.job, packet.stream.cast_signed(), text, last_ms];
+        let new = packets.into_iter().filter(|packet| state.see(packet)).count();
+        if new > 0 {
+            let row = params![job, stream.cast_signed(), state.to_text(), state.last_received_ms];
             statements.run("INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?)", row)?;
         }
     }

@@ -1,12 +1,18 @@
 //! The suite, and what only a file can show.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::SqliteStore;
-use crate::collector::store::{Store, suite};
+use rusqlite::Connection;
 
-fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+use super::SqliteStore;
+use super::schema::VERSION;
+use crate::collector::model::Dimension;
+use crate::collector::store::{Filter, Page, Retention, RollupFilter, Store, StoreError, suite};
+
+fn run<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
 }
 
 #[test]
@@ -24,4 +30,229 @@ fn conforms_in_memory() {
     run(suite::conforms(|| async {
         Arc::new(SqliteStore::open_in_memory().await.unwrap()) as Arc<dyn Store>
     }));
+}
+
+/// Parts, and durations in the rollups.
+async fn counts(store: &SqliteStore) -> (u64, u64) {
+    let page = Page { limit: 1, offset: 0, after: None };
+    let total = store.traces(&Filter::default(), &page).await.unwrap().total;
+    let all =
+        RollupFilter { job: None, from_ms: i64::MIN, to_ms: i64::MAX, by: Dimension::All, member: None };
+    let rollups = store.rollups(&all).await.unwrap();
+    (total, rollups.iter().map(|rollup| rollup.sketch.count()).sum())
+}
+
+/// A database with a hundred traces in it, closed.
+fn filled(folder: &Path) -> PathBuf {
+    let path = folder.join("traces.db");
+    run(async {
+        let store = SqliteStore::open(&path).await.unwrap();
+        store.write(&suite::plain(0..100)).await.unwrap();
+    });
+    path
+}
+
+#[test]
+fn what_was_written_is_there_after_opening_again() {
+    let folder = tempfile::tempdir().unwrap();
+    // A folder that is not there is made.
+    let path = filled(&folder.path().join("a/b"));
+    run(async {
+        let store = SqliteStore::open(&path).await.unwrap();
+        assert_eq!(counts(&store).await, (100, 600));
+        let (place, _) = store.after(None, 10).await.unwrap();
+        assert_eq!(store.write(&suite::plain(50..150)).await.unwrap().new, 50);
+        let (_, parts) = store.after(Some(place), 100).await.unwrap();
+        assert_eq!((place, parts.len()), (100, 50));
+    });
+}
+
+#[test]
+fn what_was_written_is_on_the_disk_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("traces.db"), folder.path().join("copy.db"));
+    run(async {
+        let store = SqliteStore::open(&path).await.unwrap();
+        store.write(&suite::plain(0..100)).await.unwrap();
+        // What a process leaves that is killed now.
+        fs::copy(&path, &copy).unwrap();
+        fs::copy(folder.path().join("traces.db-wal"), folder.path().join("copy.db-wal")).unwrap();
+        let copied = SqliteStore::open(&copy).await.unwrap();
+        assert_eq!(counts(&copied).await, (100, 600));
+        assert_eq!(copied.write(&suite::plain(0..100)).await.unwrap().repeated, 100);
+    });
+}
+
+/// Opening fails, and not a byte changes, and no file is left beside it but the one that says who has it.
+fn refused(path: &Path) -> StoreError {
+    let before = fs::read(path).unwrap();
+    let error = run(SqliteStore::open(path)).unwrap_err();
+    assert!(fs::read(path).unwrap() == before, "it was changed: {error}");
+    let beside = fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> = beside.collect();
+    names.sort();
+    assert_eq!(names, ["traces.db", "traces.db.lock"], "{error}");
+    error
+}
+
+#[test]
+fn a_later_version_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path());
+    let connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "user_version", VERSION + 3).unwrap();
+    drop(connection);
+    let error = refused(&path);
+    assert!(
+        matches!(error, StoreError::Newer { found, known: VERSION, .. } if found == VERSION + 3),
+        "{error}"
+    );
+}
+
+#[test]
+fn another_programs_database_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("traces.db");
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE bookmarks (url TEXT)").unwrap();
+    let error = refused(&path);
+    assert!(
+        matches!(&error, StoreError::Place { reason, .. } if reason.contains("another program")),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_damaged_file_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path());
+    let whole = fs::read(&path).unwrap();
+    let mut schema = whole.clone();
+    schema[100..4096].fill(0xa5);
+    let cases =
+        [b"id,name\n1,nginx\n".to_vec(), whole[..60].to_vec(), whole[..whole.len() / 2].to_vec(), schema];
+    for bytes in cases {
+        fs::write(&path, bytes).unwrap();
+        let error = refused(&path);
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+    }
+}
+
+#[test]
+fn two_collectors_do_not_share_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("traces.db");
+    run(async {
+        let first = SqliteStore::open(&path).await.unwrap();
+        let error = SqliteStore::open(&path).await.unwrap_err();
+        assert!(error.to_string().contains("another collector has it open"), "{error}");
+        drop(first);
+        SqliteStore::open(&path).await.unwrap();
+    });
+}
+
+#[test]
+fn a_place_that_cannot_be_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    for path in [folder.path().join("file/traces.db"), folder.path().to_owned()] {
+        let error = run(SqliteStore::open(&path)).unwrap_err();
+        assert!(matches!(error, StoreError::Place { .. }), "{error}");
+    }
+}
+
+/// The most pages that the database may have: what is beyond is a full disk to SQLite.
+async fn limit(store: &SqliteStore, more_pages: i64) {
+    let set = move |connection: &Connection| {
+        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        connection.pragma_update_and_check(None, "max_page_count", pages + more_pages, |_| Ok(()))
+    };
+    store.threads.write(move |writer| set(writer.connection)).await.unwrap();
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_half_written_and_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    run(async {
+        let store = SqliteStore::open(&folder.path().join("traces.db")).await.unwrap();
+        store.write(&suite::plain(0..100)).await.unwrap();
+        limit(&store, 10).await;
+        for _ in 0..2 {
+            let error = store.write(&suite::plain(0..2000)).await.unwrap_err();
+            assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+            assert_eq!(counts(&store).await, (100, 600));
+            store.ready().await.unwrap();
+        }
+        limit(&store, 100_000).await;
+        assert_eq!(store.write(&suite::plain(0..2000)).await.unwrap().new, 1900);
+        assert_eq!(counts(&store).await, (2000, 12_000));
+    });
+}
+
+#[test]
+fn a_file_that_is_too_large_becomes_smaller() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("traces.db");
+    run(async {
+        let store = SqliteStore::open(&path).await.unwrap();
+        for first in (0..6000).step_by(1000) {
+            store.write(&suite::plain(first..first + 1000)).await.unwrap();
+        }
+        let max = 1 << 20;
+        let removed =
+            store.retain(&Retention { max_bytes: Some(max), ..Retention::default() }).await.unwrap();
+        let (left, _) = counts(&store).await;
+        assert!(removed.parts > 0 && left > 0 && left + removed.parts == 6000, "{removed:?}, {left} left");
+        drop(store);
+        let length = fs::metadata(&path).unwrap().len();
+        assert!(length <= max, "{length} bytes");
+    });
+}
+
+#[test]
+fn a_question_ends_with_its_asker() {
+    let folder = tempfile::tempdir().unwrap();
+    run(async {
+        let store = SqliteStore::open(&folder.path().join("traces.db")).await.unwrap();
+        let long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 30000000) SELECT count(*) FROM n";
+        let (tell, mut told) = tokio::sync::mpsc::channel(8);
+        // One that is given up before its statement has begun goes on to its end: not all eight do.
+        for _ in 0..8 {
+            let tell = tell.clone();
+            let question = store.threads.read(move |connection| {
+                let answer = connection.query_row(long, [], |row| row.get::<_, i64>(0));
+                tell.blocking_send(answer.is_err()).unwrap();
+                Ok(())
+            });
+            // Nobody waits longer than this.
+            drop(tokio::time::timeout(std::time::Duration::from_millis(100), question).await);
+        }
+        drop(tell);
+        let mut were_ended = Vec::new();
+        while let Some(was_ended) = told.recv().await {
+            were_ended.push(was_ended);
+        }
+        assert!(were_ended.contains(&true), "{were_ended:?}");
+        assert_eq!(counts(&store).await, (0, 0));
+    });
+}
+
+#[test]
+fn the_contracts_tables_can_be_asked() {
+    run(async {
+        let store = SqliteStore::open_in_memory().await.unwrap();
+        store.write(&suite::plain(3..5)).await.unwrap();
+        let rows = store.threads.read(|connection| {
+            let sql = "SELECT job_id, table_id, start_ts_ms, entry_count, stage, task_id, ts_ns - start_ns FROM st_trace
+                JOIN st_trace_entry USING (trace_id, sink_task_id) WHERE trace_id = 4 AND entry_index = 2";
+            let raw: i64 = connection.query_row("SELECT count(*) FROM st_trace_event_raw", [], |row| row.get(0))?;
+            let row = connection.query_row(sql, [], |row| {
+                let texts: (String, String) = (row.get(0)?, row.get(1)?);
+                let numbers: [i64; 5] = [row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?];
+                Ok((texts, numbers))
+            })?;
+            Ok((raw, row))
+        });
+        let texts = ("77".to_owned(), "shop.orders".to_owned());
+        assert_eq!(rows.await.unwrap(), (0, (texts, [1_700_000_000_000, 6, 3, 12, 3000])));
+    });
 }

@@ -20,7 +20,7 @@ const READERS: usize = 3;
 /// Jobs that wait at most; whoever comes then waits outside.
 const QUEUE: usize = 64;
 
-type Read = Box<dyn FnOnce(&Connection) + Send>;
+type Read = Box<dyn FnOnce(&Connection, Option<&Arc<InterruptHandle>>) + Send>;
 type Write = Box<dyn for<'c> FnOnce(&mut Writer<'c>) + Send>;
 
 enum Task {
@@ -28,13 +28,37 @@ enum Task {
     Write(Write),
 }
 
+/// What ends the reading that an asker waits for: there while it goes on. An asker that goes away ends it, so that nobody's question keeps a thread busy
+/// (only between two statements it is missed: then it goes on to its end).
+#[derive(Clone, Default)]
+struct Asked(Arc<Mutex<Option<Arc<InterruptHandle>>>>);
+
+impl Asked {
+    fn set(&self, interrupt: Option<&Arc<InterruptHandle>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = interrupt.cloned();
+    }
+}
+
+/// The asker's side.
+struct Asking(Asked);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        // Under its lock the thread cannot go on to somebody else's question.
+        if let Some(interrupt) = &*self.0.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            interrupt.interrupt();
+        }
+    }
+}
+
 /// The threads of one store. Dropping it ends what is being read, waits for what is being written, and closes the database.
 pub(super) struct Threads {
     place: Place,
     writes: Option<mpsc::Sender<Task>>,
     reads: Option<mpsc::Sender<Read>>,
-    threads: Vec<JoinHandle<()>>,
-    interrupts: Vec<InterruptHandle>,
+    writer: Option<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
+    interrupts: Vec<Arc<InterruptHandle>>,
     /// Let go last.
     _lock: Option<File>,
 }
@@ -54,13 +78,14 @@ impl Threads {
             place,
             writes: None,
             reads: None,
-            threads: Vec::new(),
+            writer: None,
+            readers: Vec::new(),
             interrupts: Vec::new(),
             _lock: lock,
         };
         let (writes, jobs) = mpsc::channel(QUEUE);
         all.writes = Some(writes);
-        all.spawn("stain-writer", move || write(&connection, jobs))?;
+        all.writer = Some(spawn("stain-writer", move || write(&connection, jobs))?);
         if matches!(all.place, Place::File(_)) {
             all.start_readers()?;
         }
@@ -73,20 +98,11 @@ impl Threads {
         let jobs = Arc::new(Mutex::new(jobs));
         for _ in 0..READERS {
             let connection = open::reader(&self.place)?;
-            self.interrupts.push(connection.get_interrupt_handle());
+            let interrupt = Arc::new(connection.get_interrupt_handle());
+            self.interrupts.push(Arc::clone(&interrupt));
             let jobs = Arc::clone(&jobs);
-            self.spawn("stain-reader", move || read(&connection, &jobs))?;
+            self.readers.push(spawn("stain-reader", move || read(&connection, &interrupt, &jobs))?);
         }
-        Ok(())
-    }
-
-    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
-        let thread = thread.map_err(|error| StoreError::Unavailable {
-            store: error::KIND,
-            reason: format!("no thread can be started: {error}"),
-        })?;
-        self.threads.push(thread);
         Ok(())
     }
 
@@ -96,11 +112,16 @@ impl Threads {
         job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (tell, told) = oneshot::channel();
-        let job: Read = Box::new(move |connection| {
+        let asked = Asked::default();
+        let _asking = Asking(asked.clone());
+        let job: Read = Box::new(move |connection, interrupt| {
+            asked.set(interrupt);
             // Whoever asked may have gone while the job waited.
-            if !tell.is_closed() {
+            let answer = (!tell.is_closed()).then(|| job(connection));
+            asked.set(None);
+            if let Some(answer) = answer {
                 // Nobody may be left to be told.
-                drop(tell.send(job(connection)));
+                drop(tell.send(answer));
             }
         });
         let is_sent = match (&self.reads, &self.writes) {
@@ -139,6 +160,14 @@ impl Threads {
     }
 }
 
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map_err(|error| StoreError::Unavailable {
+        store: error::KIND,
+        reason: format!("no thread can be started: {error}"),
+    })
+}
+
 impl std::fmt::Debug for Threads {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Threads").field("place", &self.place).finish_non_exhaustive()
@@ -147,12 +176,16 @@ impl std::fmt::Debug for Threads {
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        self.writes = None;
         self.reads = None;
-        self.interrupts.iter().for_each(InterruptHandle::interrupt);
-        for thread in self.threads.drain(..) {
+        self.interrupts.iter().for_each(|interrupt| interrupt.interrupt());
+        // The writer's connection is closed last: the last one writes the log back into the file, and those that read may not.
+        for reader in self.readers.drain(..) {
             // A thread that panicked has said so already.
-            drop(thread.join());
+            drop(reader.join());
+        }
+        self.writes = None;
+        if let Some(writer) = self.writer.take() {
+            drop(writer.join());
         }
     }
 }
@@ -161,16 +194,16 @@ fn write(connection: &Connection, mut jobs: mpsc::Receiver<Task>) {
     let mut writer = Writer::new(connection);
     while let Some(task) = jobs.blocking_recv() {
         match task {
-            Task::Read(read) => read(connection),
+            Task::Read(read) => read(connection, None),
             Task::Write(write) => write(&mut writer),
         }
     }
 }
 
-fn read(connection: &Connection, jobs: &Mutex<mpsc::Receiver<Read>>) {
+fn read(connection: &Connection, interrupt: &Arc<InterruptHandle>, jobs: &Mutex<mpsc::Receiver<Read>>) {
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
         let Some(job) = job else { return };
-        job(connection);
+        job(connection, Some(interrupt));
     }
 }

@@ -24,7 +24,8 @@ const TEXTS: [&str; 12] = [
     "\u{FEFF}\u{FFFD}\u{10FFFF}",
 ];
 
-fn hostile(text: &str, trace_id: u64) -> Part {
+/// A part with this text wherever it has any.
+pub(super) fn hostile(text: &str, trace_id: u64) -> Part {
     let mut part = part(text, trace_id);
     part.table = Some(text.to_owned());
     text.clone_into(&mut part.outcome);

@@ -2,7 +2,7 @@
 //!
 //! Each check gets an empty store of its own. A payload is opaque here: a store gives back the entries that it was given, whatever the payload says.
 //! In debug builds only: integration tests call it with stores whose servers they started.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests: what fails is to stop them")]
+#![expect(clippy::unwrap_used, reason = "these are tests: what fails is to stop them")]
 
 mod asking;
 mod figures;
@@ -25,6 +25,19 @@ use crate::collector::model::Part;
 pub(super) fn parts(seed: u64, count: u64) -> Vec<Part> {
     let mut numbers = make::Numbers(seed);
     (0..count).map(|id| make::any(&mut numbers, id)).collect()
+}
+
+/// A batch of plain journeys of these trace ids, of job 77.
+#[cfg(test)]
+pub(super) fn plain(ids: std::ops::Range<u64>) -> super::Batch {
+    let parts: Vec<Part> = ids.map(|id| make::part("77", id)).collect();
+    make::batch(&parts)
+}
+
+/// A batch of one part whose texts are all empty.
+#[cfg(test)]
+pub(super) fn hostile_batch() -> super::Batch {
+    make::batch(&[hostile::hostile("", 1)])
 }
 
 /// All durations of a filter among parts, by bucket, hop and member.
