@@ -89,7 +89,12 @@ impl Sketch {
 
     /// One that was counted elsewhere with the same steps: counts by step, and the exact sum, minimum and maximum, ns.
     #[must_use]
-    pub fn from_cells(cells: impl IntoIterator<Item = (u16, u64)>, total_ns: i128, min_ns: i64, max_ns: i64) -> Self {
+    pub fn from_cells(
+        cells: impl IntoIterator<Item = (u16, u64)>,
+        total_ns: i128,
+        min_ns: i64,
+        max_ns: i64,
+    ) -> Self {
         let mut sketch = Self { total_ns, min_ns, max_ns, ..Self::default() };
         for (step, count) in cells {
             sketch.count += count;
