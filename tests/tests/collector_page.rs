@@ -9,7 +9,7 @@ use stain_tests::run::{LONG, SHORT, turn};
 use stain_tests::screen::{self, Screen};
 use stain_tests::stain::{self, Agent};
 use stain_tests::tally::privileged;
-use stain_tests::targets::{self, Flavour};
+use stain_tests::targets::Flavour;
 use stain_tests::{browser, specs};
 
 const RECORDS: &str = "60000";
@@ -67,7 +67,7 @@ fn the_page_shows_verdict_plots_traces_and_agents() -> Result<()> {
             "nothing in {plot}: {shown}"
         );
     }
-    let picture = targets::output_folder()?.join("collector-page.png");
+    let picture = folder.path().join("page.png");
     browser::picture(&address, (1240, 2200), &picture)?;
     ensure!(collector.stop()?.status.success());
     Ok(())
