@@ -294,8 +294,11 @@ impl Everywhere {
         );
         for url in &self.urls {
             let name = url.split('?').next().unwrap_or_default();
-            let is_its =
-                |line: &&str| line.starts_with(&format!("export: {name}: ")) && line.contains(" received");
+            let begins = format!("export: {name}");
+            let is_its = |line: &&str| {
+                let rest = line.strip_prefix(&*begins).unwrap_or_default();
+                rest.starts_with([':', '?']) && rest.contains(" received")
+            };
             let line = stderr.lines().find(is_its).with_context(|| format!("{name} in\n{stderr}"))?;
             ensure!(line.ends_with(&format!("{all} received = {all} sent")), "{line}");
         }

@@ -174,7 +174,8 @@ fn an_hour_to_dead_servers_takes_no_more_memory_than_a_minute() -> Result<()> {
     let counts = running.finish();
     for (name, counts) in counts.get(..4).context("four spools")? {
         is_exact(name, counts, &[DropReason::SpoolFull])?;
-        ensure!(counts.spooled > 1000, "{name}: {counts}");
+        // At least a batch.
+        ensure!(counts.spooled >= 500, "{name}: {counts}");
     }
     let (name, in_memory) = counts.get(4).context("one without")?;
     is_exact(name, in_memory, &[DropReason::MemoryFull, DropReason::Unsent])?;

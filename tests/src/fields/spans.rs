@@ -63,6 +63,15 @@ fn journey(branch: &str, fields: &Fields, causes: &Causes) -> Result<Journey> {
         ("stain.key", fields.key.cast_signed().to_string()),
         ("process.pid", fields.pid.to_string()),
     ]);
+    if let Some(first) = fields.entries.get(own) {
+        attributes.extend(pairs([
+            ("stain.from", first.name.clone()),
+            ("stain.from_code", first.code.clone()),
+            ("stain.task_id", first.task_id.to_string()),
+            ("thread.id", first.tid.to_string()),
+            ("cpu.logical_number", first.cpu.to_string()),
+        ]));
+    }
     for (name, count) in &fields.flags {
         let value = if name == "partial" { "true".to_owned() } else { count.to_string() };
         attributes.insert(format!("stain.flags.{name}"), value);
@@ -87,11 +96,12 @@ fn journey(branch: &str, fields: &Fields, causes: &Causes) -> Result<Journey> {
     if let Some(parent) = &parent {
         links.push(pairs([("stain.link", "branch_of".to_owned()), ("stain.branch", parent.clone())]));
     }
-    for (_, key, position, size) in &fields.batches {
+    for (entry, key, position, size) in &fields.batches {
         let mut link = pairs([
             ("stain.link", "batch".to_owned()),
             ("stain.batch.key", key.cast_signed().to_string()),
             ("stain.batch.position", position.to_string()),
+            ("stain.batch.time_unix_nano", at(*entry)?.unix_ns.to_string()),
         ]);
         link.extend(size.map(|size| ("stain.batch.size".to_owned(), size.to_string())));
         links.push(link);
@@ -100,7 +110,7 @@ fn journey(branch: &str, fields: &Fields, causes: &Causes) -> Result<Journey> {
     let last = fields.entries.last().map_or(fields.end_ns, |entry| entry.unix_ns);
     let windows = fields.entries.get(own..).unwrap_or_default().windows(2);
     let hops = windows.map(|two| match two {
-        [from, to] => hop(from, to, causes),
+        [from, to] => hop(from, to, fields.pid, causes),
         _ => anyhow::bail!("two are two"),
     });
     let unknown = ["expired", "target_exit", "thread_exit", "source_unseen"];
@@ -117,9 +127,10 @@ fn journey(branch: &str, fields: &Fields, causes: &Causes) -> Result<Journey> {
     Ok(journey.sorted())
 }
 
-fn hop(from: &Entry, to: &Entry, causes: &Causes) -> Result<((i64, i64), String, Attributes)> {
+/// `pid` is the record's process, which hops that end in another one tell apart.
+fn hop(from: &Entry, to: &Entry, pid: u64, causes: &Causes) -> Result<((i64, i64), String, Attributes)> {
     let cause = causes.get(&(from.code.clone(), to.code.clone())).context("a hop that no summary has")?;
-    let attributes = pairs([
+    let mut attributes = pairs([
         ("stain.from", from.name.clone()),
         ("stain.from_code", from.code.clone()),
         ("stain.to", to.name.clone()),
@@ -129,6 +140,9 @@ fn hop(from: &Entry, to: &Entry, causes: &Causes) -> Result<((i64, i64), String,
         ("thread.id", to.tid.to_string()),
         ("cpu.logical_number", to.cpu.to_string()),
     ]);
+    if to.pid != pid {
+        attributes.insert("process.pid".to_owned(), to.pid.to_string());
+    }
     Ok(((from.unix_ns, to.unix_ns), format!("{} -> {}", from.name, to.name), attributes))
 }
 

@@ -159,7 +159,7 @@ impl Server {
 
     fn last_words(&mut self) -> String {
         let moment = Duration::from_millis(200);
-        self.process.stderr().find(|_| false, moment).map_or_else(|error| error.to_string(), |line| line)
+        self.process.stderr().find(|_| false, moment).unwrap_or_else(|error| error.to_string())
     }
 }
 

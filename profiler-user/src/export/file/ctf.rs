@@ -11,7 +11,7 @@ use super::folder::{DATA, hold};
 use super::{Folder, Format};
 use crate::feed::{SessionInfo, Tick};
 use crate::sink::ctf::{INDEX_HEADER, Packets, metadata};
-use crate::sink::packet::{Losses, Stream};
+use crate::sink::packet::{Losses, Packet, Stream};
 use crate::trace::Trace;
 
 /// How often an idle stream says that nothing is missing.
@@ -23,6 +23,8 @@ pub(super) struct CtfFiles {
     host: String,
     info: Option<Arc<SessionInfo>>,
     packets: Packets,
+    /// Packets that are there.
+    written: u64,
     stream: Stream,
     open: Option<Open>,
     ticked: bool,
@@ -84,7 +86,7 @@ impl Open {
 impl CtfFiles {
     pub(super) fn new(folder: Folder, host: String) -> Self {
         let (packets, stream) = (Packets::default(), Stream::new(0));
-        Self { folder, host, info: None, packets, stream, open: None, ticked: false }
+        Self { folder, host, info: None, packets, stream, written: 0, open: None, ticked: false }
     }
 
     fn began_ns(&self) -> u64 {
@@ -101,20 +103,22 @@ impl CtfFiles {
         Ok(open)
     }
 
-    /// The open packet is empty then. One that could not be written has had its number: readers see that one is missing, and by the next one's total how
-    /// many traces went with it.
+    /// The open packet is empty then. One that could not be written has no number: of a gap in the numbers readers say that they do not know how much went with
+    /// it, while the next packet's total tells exactly.
     fn write_packet(&mut self, last: bool, dropped: u64) -> io::Result<()> {
         let open = match self.open.take() {
             Some(open) => Ok(open),
             None => self.create(),
         };
         let packet = self.stream.cut(last, Losses { before: dropped, ..Losses::default() });
+        let packet = Packet { packet: self.written, ..packet };
         let at = open.as_ref().map_or(0, |open| open.data_length);
         let (mut data, mut entry) = (Vec::new(), Vec::new());
         self.packets.finish(&packet, self.began_ns(), at, &mut data, &mut entry);
         let mut open = open?;
         let written = open.append(&data, &entry);
         self.open = Some(open);
+        self.written += u64::from(written.is_ok());
         written
     }
 }
