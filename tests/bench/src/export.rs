@@ -26,6 +26,8 @@ fn table(rate: u64, budget: u64) -> Result<Table> {
     let at = folder.path().display();
     let server = Faulty::start([])?;
     let to = server.address();
+    let calls = Faulty::start_grpc_at(SocketAddr::from(([127, 0, 0, 1], 0)), [])?;
+    let grpc = calls.address();
     let dead = dead_address()?;
     let kafka = MockCluster::new(1)?;
     kafka.create_topic("traces", 4, 1)?;
@@ -40,6 +42,7 @@ fn table(rate: u64, budget: u64) -> Result<Table> {
         ("http, events", Some(format!("http://{to}/ingest?spool={at}/a"))),
         ("http, events, without a spool", Some(format!("http://{to}/ingest?spool=none"))),
         ("otlp+http, spans and metrics", Some(format!("otlp+http://{to}?spool={at}/b"))),
+        ("otlp+grpc, spans and metrics", Some(format!("otlp+grpc://{grpc}?spool={at}/e"))),
         ("kafka, payloads", Some(format!("kafka://{brokers}/traces?value=sttr&spool={at}/d"))),
         ("prometheus", Some(format!("prometheus://{}", dead_address()?))),
         ("graphite", Some(format!("graphite://{}?interval=1s", carbon.local_addr()?))),
