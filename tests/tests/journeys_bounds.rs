@@ -283,7 +283,10 @@ key = "scope"
     let (whole, bare) = (["emit", "work", "note", "note", "output", "written"], ["emit", "work", "written"]);
     let count = |way: &[&str]| report.traces.iter().filter(|trace| names(trace) == way).count() as u64;
     assert_eq!((count(&whole), count(&bare)), (threads - BEYOND, BEYOND));
-    ensure!(told.contains("8192 threads had some, bounds that are fixed"), "the user was not told:\n{told}");
+    ensure!(
+        told.contains("8192 living threads have had some, bounds that are fixed"),
+        "the user was not told:\n{told}"
+    );
     Ok(())
 }
 

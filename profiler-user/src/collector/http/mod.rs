@@ -32,7 +32,6 @@ pub use shared::{Clock, Handles, Shared};
 use super::{ingest, page, query};
 
 /// All routes, with what goes around each of them.
-#[must_use]
 pub fn app(shared: &Arc<Shared>) -> Router {
     let state = || Arc::clone(shared);
     // Rooms that answer are merged here.

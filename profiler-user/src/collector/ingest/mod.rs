@@ -68,7 +68,7 @@ const fn reason_of(broken: &Broken) -> &'static str {
 /// When it is none.
 pub fn payload_part(payload: &[u8], job: &str, received_ms: i64) -> Result<Part, Invalid> {
     let said = part::Said { job: job.to_owned(), received_ms, ..part::Said::default() };
-    part::make(payload.to_vec(), said, &names::Names::default())
+    part::make(payload.to_vec(), &said, &names::Names::default())
 }
 
 async fn take_events(

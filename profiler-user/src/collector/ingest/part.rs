@@ -37,12 +37,12 @@ pub(super) struct Said {
 pub(super) const UNKNOWN: &str = "unknown";
 
 /// Makes a part.
-pub(super) fn make(payload: Vec<u8>, said: Said, names: &Names) -> Result<Part, Invalid> {
+pub(super) fn make(payload: Vec<u8>, said: &Said, names: &Names) -> Result<Part, Invalid> {
     let decoded = decode(&payload).map_err(|error| Invalid::Payload(error.to_string()))?;
     let id = u64::try_from(decoded.trace_id()).map_err(|_| Invalid::TraceId)?;
     let mut part = match decoded {
-        Payload::V1(view) => of_v1(&view, id, &said, names)?,
-        Payload::Nano(view) => of_nano(&view, id, &said, names)?,
+        Payload::V1(view) => of_v1(&view, id, said, names)?,
+        Payload::Nano(view) => of_nano(&view, id, said, names)?,
     };
     part.payload = payload;
     Ok(part)

@@ -220,5 +220,5 @@ fn trace(event: Event<'_>, received_ms: i64, names: &Names) -> Result<Part, Inva
         created_ms: optional(&event.created_time, "createdTime")?,
         received_ms,
     };
-    part::make(event.payload.payload()?, said, names)
+    part::make(event.payload.payload()?, &said, names)
 }

@@ -179,6 +179,6 @@ impl Builder {
             received_ms: source.received_ms,
             ..Said::default()
         };
-        part::make(payload, said, &names)
+        part::make(payload, &said, &names)
     }
 }

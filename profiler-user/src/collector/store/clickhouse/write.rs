@@ -67,9 +67,9 @@ async fn write_locked(shared: &Shared, turn: &Turn<'_>, batch: &Batch) -> Result
     Ok(Written { new: new.len() as u64, repeated })
 }
 
-async fn insert<T: Row + Serialize>(shared: &Shared, table: &str, rows: Vec<T>) -> Result<(), Fault>
+async fn insert<T>(shared: &Shared, table: &str, rows: Vec<T>) -> Result<(), Fault>
 where
-    T: for<'r> clickhouse::Row<Value<'r> = T>,
+    T: Serialize + for<'r> Row<Value<'r> = T>,
 {
     if rows.is_empty() {
         return Ok(());

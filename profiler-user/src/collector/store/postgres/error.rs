@@ -8,8 +8,8 @@ use tokio_postgres::error::SqlState;
 use super::super::relational::Fault;
 
 /// Which kind of fault it is.
-pub(super) fn fault(error: tokio_postgres::Error) -> Fault {
-    let reason = told(&error);
+pub(super) fn fault(error: &tokio_postgres::Error) -> Fault {
+    let reason = told(error);
     let Some(code) = error.code() else { return Fault::Failed(reason) };
     let conflicts = [
         &SqlState::T_R_SERIALIZATION_FAILURE,
@@ -34,8 +34,8 @@ pub(super) fn fault(error: tokio_postgres::Error) -> Fault {
 /// Why no connection was had.
 pub(super) fn of_pool(error: PoolError) -> Fault {
     match error {
-        PoolError::Backend(error) => fault(error),
-        PoolError::PostCreateHook(deadpool_postgres::HookError::Backend(error)) => fault(error),
+        PoolError::Backend(error) => fault(&error),
+        PoolError::PostCreateHook(deadpool_postgres::HookError::Backend(error)) => fault(&error),
         PoolError::Timeout(_) => {
             Fault::Failed("no connection was free, or none was made, in time".to_owned())
         }

@@ -81,7 +81,7 @@ impl Database for Postgres {
 
     async fn begin(&self) -> Result<Box<dyn Session>, Fault> {
         let client = self.pool.get().await.map_err(error::of_pool)?;
-        client.batch_execute("BEGIN").await.map_err(error::fault)?;
+        client.batch_execute("BEGIN").await.map_err(|error| error::fault(&error))?;
         Ok(Box::new(session::Connection::new(client)))
     }
 }

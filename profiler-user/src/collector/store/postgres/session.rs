@@ -19,9 +19,9 @@ impl Connection {
     }
 
     async fn query(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Fault> {
-        let statement = self.0.prepare_cached(sql).await.map_err(fault)?;
-        let rows = self.0.query(&statement, values).await.map_err(fault)?;
-        rows.iter().map(values::row).collect::<Result<_, _>>().map_err(fault)
+        let statement = self.0.prepare_cached(sql).await.map_err(|error| fault(&error))?;
+        let rows = self.0.query(&statement, values).await.map_err(|error| fault(&error))?;
+        rows.iter().map(values::row).collect::<Result<_, _>>().map_err(|error| fault(&error))
     }
 }
 
@@ -52,11 +52,11 @@ impl Session for Connection {
     }
 
     async fn batch(&mut self, sql: &str) -> Result<(), Fault> {
-        self.0.batch_execute(sql).await.map_err(fault)
+        self.0.batch_execute(sql).await.map_err(|error| fault(&error))
     }
 
     async fn commit(self: Box<Self>) -> Result<(), Fault> {
-        self.0.batch_execute("COMMIT").await.map_err(fault)
+        self.0.batch_execute("COMMIT").await.map_err(|error| fault(&error))
     }
 }
 
