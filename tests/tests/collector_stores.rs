@@ -20,6 +20,7 @@ async fn open(service: Service, url: &str) -> Result<Arc<dyn Store>, StoreError>
 }
 
 /// The whole suite, each check on an empty database; then the places that are refused.
+#[expect(clippy::panic, reason = "the suite takes stores, and a test without one has failed")]
 fn conforms(service: Service, test: &str) -> Result<()> {
     if !service.gate(test).open() {
         return Ok(());
@@ -32,10 +33,11 @@ fn conforms(service: Service, test: &str) -> Result<()> {
         number += 1;
         let url = server.database(&format!("suite_{number}"));
         async move {
-            match url {
-                Ok(url) => open(service, &url).await.unwrap(),
-                Err(error) => panic!("{error:#}"),
-            }
+            let store = match url {
+                Ok(url) => open(service, &url).await.map_err(anyhow::Error::from),
+                Err(error) => Err(error),
+            };
+            store.unwrap_or_else(|error| panic!("{error:#}"))
         }
     }));
     runtime.block_on(refuses(&server))?;
@@ -123,14 +125,14 @@ async fn two_collectors(server: &Server) -> Result<()> {
             let mut new = 0;
             for some in parts.chunks(40) {
                 let batch = Batch { parts: some.to_vec(), ..Batch::default() };
-                new += store.write(&batch).await.unwrap().new;
+                new += store.write(&batch).await?.new;
             }
-            new
+            Ok::<u64, StoreError>(new)
         }));
     }
     let mut new = 0;
     for writer in writers {
-        new += writer.await?;
+        new += writer.await??;
     }
     ensure!(new == 400, "{new} of 400 were new");
     let store = open(server.service(), &url).await?;
