@@ -7,7 +7,7 @@ use stain_tests::collector::Collector;
 use stain_tests::pipeline::Pipeline;
 use stain_tests::run::{LONG, SHORT, turn};
 use stain_tests::specs;
-use stain_tests::stain::{self, Agent};
+use stain_tests::stain::Agent;
 use stain_tests::tally::privileged;
 use stain_tests::targets::Flavour;
 use tempfile::TempDir;
