@@ -179,8 +179,8 @@ impl Session {
 /// Whether the agent's last word on a destination was this. Options may be behind its name.
 fn says(stderr: &str, name: &str, what: &str) -> bool {
     let rest = |line: &'_ str| line.strip_prefix("export: ")?.strip_prefix(name).map(str::to_owned);
-    let told = stderr.lines().filter_map(rest).filter(|rest| rest.starts_with([':', '?']));
-    told.last().is_some_and(|rest| rest.ends_with(&format!(": {what}")))
+    let mut told = stderr.lines().filter_map(rest).filter(|rest| rest.starts_with([':', '?']));
+    told.next_back().is_some_and(|rest| rest.ends_with(&format!(": {what}")))
 }
 
 /// Received by a sink, and of those kept on disk and in memory.
