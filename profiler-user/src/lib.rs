@@ -34,4 +34,5 @@ pub mod symbol;
 pub mod target;
 pub mod trace;
 pub mod tui;
+pub mod varint;
 pub mod verdict;

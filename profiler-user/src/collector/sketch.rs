@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::varint;
+
 /// Steps of one octave, as a power of two.
 pub const STEP_BITS: u32 = 6;
 
@@ -22,13 +24,7 @@ pub const fn step_of(ns: u64) -> u16 {
 /// The duration that stands for a step, ns: its middle, at most 0.8 % from any in it.
 #[must_use]
 pub const fn middle_ns(step: u16) -> u64 {
-    let octave = (step >> STEP_BITS) as u32;
-    if octave == 0 {
-        return step as u64;
-    }
-    let part = (step & ((1 << STEP_BITS) - 1)) as u64 | 1 << STEP_BITS;
-    let shift = octave - 1;
-    (part << shift) + ((1u64 << shift) >> 1)
+    least_ns(step) + (width_ns(step) >> 1)
 }
 
 /// The shortest duration of a step, ns.
@@ -45,11 +41,12 @@ pub const fn least_ns(step: u16) -> u64 {
 /// The longest duration of a step, ns.
 #[must_use]
 pub const fn most_ns(step: u16) -> u64 {
-    let octave = (step >> STEP_BITS) as u32;
-    if octave == 0 {
-        return step as u64;
-    }
-    least_ns(step) + ((1 << (octave - 1)) - 1)
+    least_ns(step) + (width_ns(step) - 1)
+}
+
+/// How many durations, ns, a step holds.
+const fn width_ns(step: u16) -> u64 {
+    1 << ((step >> STEP_BITS) as u32).saturating_sub(1)
 }
 
 /// See the module.
@@ -200,8 +197,8 @@ impl Sketch {
         out.extend_from_slice(&self.max_ns.to_be_bytes());
         let mut before = 0u16;
         for (step, count) in &self.cells {
-            put_varint(&mut out, u64::from(step.wrapping_sub(before)));
-            put_varint(&mut out, *count);
+            varint::put(&mut out, u64::from(step.wrapping_sub(before)));
+            varint::put(&mut out, *count);
             before = *step;
         }
         out
@@ -225,8 +222,8 @@ impl Sketch {
         };
         let mut step = 0u16;
         while !rest.is_empty() {
-            step = step.checked_add(u16::try_from(take_varint(&mut rest)?).ok()?)?;
-            let count = take_varint(&mut rest)?;
+            step = step.checked_add(u16::try_from(varint::take(&mut rest)?).ok()?)?;
+            let count = varint::take(&mut rest)?;
             sketch.count = sketch.count.checked_add(count)?;
             *sketch.cells.entry(step).or_default() += count;
         }
@@ -236,29 +233,6 @@ impl Sketch {
 
 /// The first byte of a stored sketch.
 const FORM: u8 = 1;
-
-/// Appends a number, seven bits a byte, the lowest first.
-pub(super) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-/// Takes a number off the front; `None` where it is cut short or too long.
-pub(super) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0u64;
-    for shift in (0..64).step_by(7) {
-        let (first, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= u64::from(first & 0x7f) << shift;
-        if first & 0x80 == 0 {
-            return Some(number);
-        }
-    }
-    None
-}
 
 #[cfg(test)]
 mod tests {

@@ -12,7 +12,7 @@ mod metrics;
 mod network;
 mod open;
 mod otlp;
-mod percent;
+pub(crate) mod percent;
 mod redact;
 pub mod secret;
 pub mod settings;

@@ -26,7 +26,7 @@ pub(super) fn of_path(path: &str) -> String {
 }
 
 /// Writes every byte as `%XX` but letters, digits and `-._~`.
-pub(super) fn of_text(text: &str) -> String {
+pub(crate) fn of_text(text: &str) -> String {
     encode(text, |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
 }
 

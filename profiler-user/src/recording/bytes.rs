@@ -1,5 +1,7 @@
 //! The primitives of the format: variable-length numbers, strings, and a reader of bytes that can only fail by saying so.
 
+use crate::varint;
+
 /// Appends primitives.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Put(pub(super) Vec<u8>);
@@ -15,12 +17,8 @@ impl Put {
     }
 
     /// Seven bits a byte, the lowest first; the top bit says that more follow.
-    pub(super) fn number(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.0.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value as u8);
+    pub(super) fn number(&mut self, value: u64) {
+        varint::put(&mut self.0, value);
     }
 
     /// A number with a sign: the sign is its lowest bit.

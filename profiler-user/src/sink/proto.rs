@@ -3,6 +3,8 @@
 //! A writer by hand, since messages are made from traces field by field at ten thousand traces a second: structs of owned strings in between
 //! would cost more than all else.
 
+use crate::varint;
+
 /// A message that is being written.
 #[derive(Debug)]
 pub struct Message<'a>(pub &'a mut Vec<u8>);
@@ -17,12 +19,8 @@ impl Message<'_> {
         self.varint(u64::from(field << 3 | wire));
     }
 
-    fn varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.0.push(value.to_le_bytes()[0] | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value.to_le_bytes()[0]);
+    fn varint(&mut self, value: u64) {
+        varint::put(self.0, value);
     }
 
     /// A uint32, uint64, int64 (as its bits), bool or enum. Zero is written too: it may be one of several alternatives.

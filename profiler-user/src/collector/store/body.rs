@@ -5,7 +5,7 @@
 use super::super::model::{
     Attribute, AttributeValue, Entry, Membership, Part, PartKey, Precision, RecordTime,
 };
-use super::super::sketch::{put_varint, take_varint};
+use crate::varint;
 
 /// The first byte.
 const FORM: u8 = 1;
@@ -18,10 +18,10 @@ pub(super) fn encode(part: &Part) -> Vec<u8> {
     put_signed(&mut out, part.created_ms);
     put_signed(&mut out, part.end_ns.wrapping_sub(part.start_ns));
     put_option(&mut out, part.stream);
-    put_varint(&mut out, u64::from(part.shared));
+    varint::put(&mut out, u64::from(part.shared));
     put_list(&mut out, &part.flags, |out, (name, count)| {
         put_text(out, name);
-        put_varint(out, u64::from(*count));
+        varint::put(out, u64::from(*count));
     });
     let mut before = part.start_ns;
     put_list(&mut out, &part.entries, |out, entry| {
@@ -32,19 +32,19 @@ pub(super) fn encode(part: &Part) -> Vec<u8> {
         }
         put_signed(out, entry.task);
         put_signed(out, entry.ts_ns.wrapping_sub(before));
-        put_varint(out, u64::from(entry.pid));
-        put_varint(out, u64::from(entry.tid));
+        varint::put(out, u64::from(entry.pid));
+        varint::put(out, u64::from(entry.tid));
         before = entry.ts_ns;
     });
     put_list(&mut out, &part.attributes, put_attribute);
     put_list(&mut out, &part.batches, |out, one| {
-        put_varint(out, u64::from(one.entry));
-        put_varint(out, one.key);
-        put_varint(out, u64::from(one.position));
+        varint::put(out, u64::from(one.entry));
+        varint::put(out, one.key);
+        varint::put(out, u64::from(one.position));
         put_option(out, one.size.map(u64::from));
     });
     put_list(&mut out, &part.record_times, |out, one| {
-        put_varint(out, u64::from(one.entry));
+        varint::put(out, u64::from(one.entry));
         put_signed(out, one.event_ns);
         put_signed(out, one.latency_ns);
     });
@@ -113,7 +113,7 @@ pub(super) fn decode(columns: Columns, bytes: &[u8]) -> Option<Part> {
     part.batches = take_list(rest, |rest| {
         Some(Membership {
             entry: take_small(rest)?,
-            key: take_varint(rest)?,
+            key: varint::take(rest)?,
             position: take_small(rest)?,
             size: match take_option(rest)? {
                 Some(size) => Some(size.try_into().ok()?),
@@ -146,12 +146,12 @@ fn take_entry(rest: &mut &[u8], before_ns: i64) -> Option<Entry> {
 }
 
 fn put_attribute(out: &mut Vec<u8>, one: &Attribute) {
-    put_varint(out, u64::from(one.entry));
+    varint::put(out, u64::from(one.entry));
     put_text(out, &one.name);
     match &one.value {
         AttributeValue::Unsigned(number) => {
             out.push(0);
-            put_varint(out, *number);
+            varint::put(out, *number);
         }
         AttributeValue::Signed(number) => {
             out.push(1);
@@ -169,7 +169,7 @@ fn take_attribute(rest: &mut &[u8]) -> Option<Attribute> {
         entry: take_small(rest)?,
         name: take_text(rest)?,
         value: match take_byte(rest)? {
-            0 => AttributeValue::Unsigned(take_varint(rest)?),
+            0 => AttributeValue::Unsigned(varint::take(rest)?),
             1 => AttributeValue::Signed(take_signed(rest)?),
             2 => AttributeValue::Text(take_text(rest)?),
             _ => return None,
@@ -178,7 +178,7 @@ fn take_attribute(rest: &mut &[u8]) -> Option<Attribute> {
 }
 
 fn put_list<T>(out: &mut Vec<u8>, all: &[T], mut put: impl FnMut(&mut Vec<u8>, &T)) {
-    put_varint(out, all.len() as u64);
+    varint::put(out, all.len() as u64);
     all.iter().for_each(|one| put(out, one));
 }
 
@@ -190,7 +190,7 @@ fn take_list<T>(rest: &mut &[u8], mut take: impl FnMut(&mut &[u8]) -> Option<T>)
 }
 
 pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
-    put_varint(out, text.len() as u64);
+    varint::put(out, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
 }
 
@@ -204,7 +204,7 @@ pub(super) fn take_text(rest: &mut &[u8]) -> Option<String> {
 fn put_option(out: &mut Vec<u8>, number: Option<u64>) {
     out.push(u8::from(number.is_some()));
     if let Some(number) = number {
-        put_varint(out, number);
+        varint::put(out, number);
     }
 }
 
@@ -212,21 +212,21 @@ fn put_option(out: &mut Vec<u8>, number: Option<u64>) {
 fn take_option(rest: &mut &[u8]) -> Option<Option<u64>> {
     match take_byte(rest)? {
         0 => Some(None),
-        _ => take_varint(rest).map(Some),
+        _ => varint::take(rest).map(Some),
     }
 }
 
 fn put_signed(out: &mut Vec<u8>, number: i64) {
-    put_varint(out, ((number << 1) ^ (number >> 63)).cast_unsigned());
+    varint::put(out, ((number << 1) ^ (number >> 63)).cast_unsigned());
 }
 
 fn take_signed(rest: &mut &[u8]) -> Option<i64> {
-    let folded = take_varint(rest)?;
+    let folded = varint::take(rest)?;
     Some((folded >> 1).cast_signed() ^ -(folded & 1).cast_signed())
 }
 
 fn take_small<T: TryFrom<u64>>(rest: &mut &[u8]) -> Option<T> {
-    take_varint(rest)?.try_into().ok()
+    varint::take(rest)?.try_into().ok()
 }
 
 pub(super) fn take_byte(rest: &mut &[u8]) -> Option<u8> {

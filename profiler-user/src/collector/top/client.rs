@@ -5,19 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper::header::{HOST, HeaderValue};
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
-use tokio_rustls::rustls::pki_types::ServerName;
 
+use crate::export::http::{HttpError, Request, open};
 use crate::export::secret::Secret;
 
 /// How long an answer may take, and how long a stream may say nothing at all: the collector sends something every few seconds.
@@ -117,18 +112,10 @@ impl Link {
     }
 
     async fn get(&self, path: &str, after: Option<&str>) -> Result<Response<Incoming>, LinkError> {
-        let connect = |source| LinkError::Connect { host: self.host.clone(), port: self.port, source };
-        let socket = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(connect)?;
-        let answer = match &self.tls {
-            None => self.send(socket, path, after).await?,
-            Some(config) => {
-                let name = ServerName::try_from(self.host.clone())
-                    .map_err(|error| connect(io::Error::other(error)))?;
-                let tls =
-                    TlsConnector::from(Arc::clone(config)).connect(name, socket).await.map_err(connect)?;
-                self.send(tls, path, after).await?
-            }
-        };
+        let path = format!("{}{path}", self.path);
+        let request = Request { path, headers: self.headers(after)?, body: Bytes::new() };
+        let answer = open((&self.host, self.port), self.tls.as_ref(), &request).await;
+        let answer = answer.map_err(|error| self.told(error))?;
         match answer.status() {
             StatusCode::OK => Ok(answer),
             StatusCode::UNAUTHORIZED => Err(LinkError::Token),
@@ -136,40 +123,30 @@ impl Link {
         }
     }
 
-    async fn send<S>(
-        &self,
-        socket: S,
-        path: &str,
-        after: Option<&str>,
-    ) -> Result<Response<Incoming>, LinkError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let broken = |error: &dyn std::fmt::Display| LinkError::Broken(error.to_string());
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(socket)).await.map_err(|error| broken(&error))?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                log::debug!("a connection to the collector ended: {error}");
-            }
-        });
-        let brackets = self.host.contains(':');
-        let host = if brackets {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        };
-        let mut request = Request::get(format!("{}{path}", self.path)).header(HOST, host);
+    fn headers(&self, after: Option<&str>) -> Result<HeaderMap, LinkError> {
+        let value =
+            |text: &str| HeaderValue::from_str(text).map_err(|error| LinkError::Broken(error.to_string()));
+        let mut headers = HeaderMap::new();
         if let Some(token) = &self.token {
-            let mut value = HeaderValue::from_str(token.reveal()).map_err(|error| broken(&error))?;
-            value.set_sensitive(true);
-            request = request.header("X-Seatunnel-Token", value);
+            let mut token = value(token.reveal())?;
+            token.set_sensitive(true);
+            headers.insert(HeaderName::from_static("x-seatunnel-token"), token);
         }
         if let Some(after) = after {
-            request = request.header("Last-Event-ID", after);
+            headers.insert(HeaderName::from_static("last-event-id"), value(after)?);
         }
-        let request = request.body(Empty::<Bytes>::new()).map_err(|error| broken(&error))?;
-        sender.send_request(request).await.map_err(|error| broken(&error))
+        Ok(headers)
+    }
+
+    fn told(&self, error: HttpError) -> LinkError {
+        match error {
+            HttpError::Connect(source) => {
+                LinkError::Connect { host: self.host.clone(), port: self.port, source }
+            }
+            HttpError::Broken(reason) => LinkError::Broken(reason),
+            HttpError::Timeout(timeout) => LinkError::Timeout(timeout),
+            HttpError::Ended => LinkError::Broken(error.to_string()),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::control::{Answer, Command};
+use crate::export::percent;
 use crate::feed::{Attached, Clock, Ended, FeedEvent, Hub, Notice, NoticeKind, Tick};
 use client::{Event, Events};
 use wire::{Item, Registry};
@@ -166,7 +167,8 @@ impl Top {
             let jobs: List<Job> = self.link.json("/api/v1/jobs").await?;
             self.job = jobs.items.into_iter().next().map(|job| job.job_id);
         }
-        let query = self.job.as_ref().map_or_else(String::new, |job| format!("?jobId={}", encoded(job)));
+        let query =
+            self.job.as_ref().map_or_else(String::new, |job| format!("?jobId={}", percent::of_text(job)));
         self.link.events(&format!("/api/v1/live{query}"), self.place.as_deref()).await
     }
 
@@ -236,12 +238,4 @@ async fn next(stream: &mut Option<Events>) -> Result<Option<Event>, LinkError> {
         Some(stream) => stream.next().await,
         None => std::future::pending().await,
     }
-}
-
-/// A text as part of a query.
-fn encoded(text: &str) -> String {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
-    text.bytes()
-        .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
 }

@@ -123,7 +123,6 @@ impl Client {
             tls: self.tls.as_ref(),
             method: Method::POST,
             request,
-            most: MAX_ANSWER,
         });
         let (timeout, deadline) = (self.timeout, self.deadline.clone());
         let (answer, connection) = runtime.block_on(async {
@@ -149,10 +148,22 @@ pub async fn get(
     timeout: Duration,
     most: usize,
 ) -> Result<Answer, HttpError> {
+    let asked = async { read(open((host, port), tls, request).await?, most).await };
+    tokio::time::timeout(timeout, asked).await.map_err(|_| HttpError::Timeout(timeout))?
+}
+
+/// The same, up to the answer's head: its body is still to come, however long it goes on.
+///
+/// # Errors
+/// When there is no answer.
+pub async fn open(
+    (host, port): (&str, u16),
+    tls: Option<&Arc<ClientConfig>>,
+    request: &Request,
+) -> Result<Response<Incoming>, HttpError> {
     let (protocol, method) = (Protocol::Http1, Method::GET);
-    let exchange = exchange(Parts { kept: None, host, port, protocol, tls, method, request, most });
-    let done = tokio::time::timeout(timeout, exchange).await.map_err(|_| HttpError::Timeout(timeout))?;
-    done.map(|(answer, _)| answer)
+    let parts = Parts { kept: None, host, port, protocol, tls, method, request };
+    ask(&mut connect(&parts).await?, &parts).await
 }
 
 /// Ends when the time that the session's end allows is over.
@@ -176,8 +187,6 @@ struct Parts<'a> {
     tls: Option<&'a Arc<ClientConfig>>,
     method: Method,
     request: &'a Request,
-    /// Bytes of the answer's body that are kept.
-    most: usize,
 }
 
 async fn exchange(mut parts: Parts<'_>) -> Result<(Answer, Sender), HttpError> {
@@ -233,8 +242,13 @@ fn broken(error: hyper::Error) -> HttpError {
 }
 
 async fn send(mut sender: Sender, parts: &Parts<'_>) -> Result<(Answer, Sender), HttpError> {
+    let response = ask(&mut sender, parts).await?;
+    Ok((read(response, MAX_ANSWER).await?, sender))
+}
+
+async fn ask(sender: &mut Sender, parts: &Parts<'_>) -> Result<Response<Incoming>, HttpError> {
     let request = build(parts)?;
-    let response = match &mut sender {
+    let response = match sender {
         Sender::Http1(http1) => {
             http1.ready().await.map_err(broken)?;
             http1.send_request(request).await
@@ -244,7 +258,7 @@ async fn send(mut sender: Sender, parts: &Parts<'_>) -> Result<(Answer, Sender),
             http2.send_request(request).await
         }
     };
-    Ok((read(response.map_err(broken)?, parts.most).await?, sender))
+    response.map_err(broken)
 }
 
 fn build(parts: &Parts<'_>) -> Result<hyper::Request<Full<Bytes>>, HttpError> {

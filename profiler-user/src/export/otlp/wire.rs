@@ -1,5 +1,7 @@
 //! Reads protocol buffers: the little of them that answers are made of. Pure, and never panics whatever the bytes are.
 
+use crate::varint;
+
 /// A field's value, as it is on the wire.
 pub(super) enum Wire<'a> {
     Number(u64),
@@ -21,12 +23,12 @@ impl<'a> Wire<'a> {
 /// The fields of a message, up to the first that makes no sense.
 pub(super) fn fields(mut bytes: &[u8]) -> impl Iterator<Item = (u64, Wire<'_>)> {
     std::iter::from_fn(move || {
-        let tag = varint(&mut bytes)?;
+        let tag = varint::take(&mut bytes)?;
         let value = match tag & 7 {
-            0 => Wire::Number(varint(&mut bytes)?),
+            0 => Wire::Number(varint::take(&mut bytes)?),
             1 => Wire::Bytes(split(&mut bytes, 8)?),
             2 => {
-                let length = usize::try_from(varint(&mut bytes)?).ok()?;
+                let length = usize::try_from(varint::take(&mut bytes)?).ok()?;
                 Wire::Bytes(split(&mut bytes, length)?)
             }
             5 => Wire::Bytes(split(&mut bytes, 4)?),
@@ -40,19 +42,6 @@ fn split<'a>(bytes: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
     let (first, rest) = bytes.split_at_checked(length)?;
     *bytes = rest;
     Some(first)
-}
-
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if *byte < 0x80 {
-            return Some(value);
-        }
-    }
-    None
 }
 
 /// The first field of that number that has bytes.

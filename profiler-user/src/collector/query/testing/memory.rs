@@ -7,6 +7,8 @@ use async_trait::async_trait;
 
 use crate::collector::model::{Dimension, HopKey, Part, PartKey, contributions};
 use crate::collector::sketch::Sketch;
+use crate::collector::store::rollups::bucket_ms;
+use crate::collector::store::suite::fits;
 use crate::collector::store::{
     BUCKET_MS, Batch, Cursor, Filter, JobRow, Page, Removed, Retention, Rollup, RollupFilter, Store,
     StoreError, StreamRow, TracePage, Written, members,
@@ -68,7 +70,7 @@ impl MemoryStore {
 
 impl Inner {
     fn count(&mut self, part: &Part) {
-        let bucket_ms = (part.end_ns / 1_000_000).div_euclid(BUCKET_MS) * BUCKET_MS;
+        let bucket_ms = bucket_ms(part.end_ns);
         for contribution in contributions(part) {
             for (dimension, member) in members(part, contribution.task) {
                 let Some(member) = member else { continue };
@@ -77,36 +79,6 @@ impl Inner {
             }
         }
     }
-}
-
-fn fits(part: &Part, filter: &Filter) -> bool {
-    let Filter {
-        job,
-        table,
-        from_ms,
-        to_ms,
-        stage,
-        stage_name,
-        outcome,
-        task,
-        host,
-        min_duration_ns,
-        attributes,
-    } = filter;
-    let has = |(name, value): &(String, String)| {
-        part.attributes.iter().any(|one| one.name == *name && one.value.to_string() == *value)
-    };
-    job.as_ref().is_none_or(|job| part.key.job == *job)
-        && (table.is_none() || part.table == *table)
-        && from_ms.is_none_or(|from| part.received_ms >= from)
-        && to_ms.is_none_or(|to| part.received_ms <= to)
-        && stage.is_none_or(|code| part.entries.iter().any(|entry| entry.code == code))
-        && (stage_name.is_none() || part.entries.iter().any(|entry| entry.name == *stage_name))
-        && outcome.as_ref().is_none_or(|outcome| part.outcome == *outcome)
-        && task.is_none_or(|task| part.entries.iter().any(|entry| entry.task == task))
-        && host.as_ref().is_none_or(|host| part.host == *host)
-        && min_duration_ns.is_none_or(|min| part.duration_ns() >= min)
-        && attributes.iter().all(has)
 }
 
 fn cursor(part: &Part) -> Cursor {

@@ -13,6 +13,9 @@ mod make;
 mod model;
 mod writing;
 
+#[cfg(test)]
+pub(crate) use model::fits;
+
 use std::pin::Pin;
 use std::sync::Arc;
 

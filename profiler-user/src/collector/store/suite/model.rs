@@ -17,7 +17,8 @@ pub(super) fn fitting<'p>(parts: &'p [Part], filter: &Filter) -> Vec<&'p Part> {
     found
 }
 
-fn fits(part: &Part, filter: &Filter) -> bool {
+/// Whether a part fits.
+pub(crate) fn fits(part: &Part, filter: &Filter) -> bool {
     let Filter {
         job,
         table,
