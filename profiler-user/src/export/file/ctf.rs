@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::folder::{DATA, hold};
 use super::{Folder, Format};
 use crate::feed::{SessionInfo, Tick};
-use crate::sink::ctf::{INDEX_HEADER, Packets, metadata};
+use crate::sink::ctf::{INDEX_HEADER, Packets, discarded, metadata};
 use crate::sink::packet::{Losses, Packet, Stream};
 use crate::trace::Trace;
 
@@ -25,6 +25,8 @@ pub(super) struct CtfFiles {
     packets: Packets,
     /// Packets that are there.
     written: u64,
+    /// What they say of events that were discarded.
+    told: u64,
     stream: Stream,
     open: Option<Open>,
     ticked: bool,
@@ -37,15 +39,20 @@ struct Open {
     folder: PathBuf,
     data_length: u64,
     index_length: u64,
+    /// Only its first packet is there, which says nothing.
+    is_empty: bool,
     opened: Instant,
     written: Instant,
 }
 
 impl Open {
-    /// Makes a folder with all that a reader wants, or none.
-    fn create(folder: &Path, metadata: &str) -> io::Result<Self> {
+    /// Makes a folder with all that a reader wants, its first packet and that one's entry among them, or none.
+    fn create(folder: &Path, metadata: &str, packet: &[u8], entry: &[u8]) -> io::Result<Self> {
         fs::create_dir(folder)?;
-        let filled = Self::fill(folder, metadata);
+        let filled = Self::fill(folder, metadata).and_then(|mut open| {
+            open.append(packet, entry)?;
+            Ok(Self { is_empty: true, ..open })
+        });
         if filled.is_err() {
             drop(fs::remove_dir_all(folder));
         }
@@ -61,7 +68,8 @@ impl Open {
         index.write_all_at(&INDEX_HEADER, 0)?;
         let (now, index_length) = (Instant::now(), INDEX_HEADER.len() as u64);
         let folder = folder.to_owned();
-        Ok(Self { data, index, folder, data_length: 0, index_length, opened: now, written: now })
+        let (data_length, is_empty) = (0, true);
+        Ok(Self { data, index, folder, data_length, index_length, is_empty, opened: now, written: now })
     }
 
     /// Appends a packet and its entry, which comes after it: an entry is never of a packet that is not there. Both or none: what a failure leaves
@@ -78,6 +86,7 @@ impl Open {
         }
         self.data_length += packet.len() as u64;
         self.index_length += entry.len() as u64;
+        self.is_empty = false;
         self.written = Instant::now();
         Ok(())
     }
@@ -86,19 +95,24 @@ impl Open {
 impl CtfFiles {
     pub(super) fn new(folder: Folder, host: String) -> Self {
         let (packets, stream) = (Packets::default(), Stream::new(0));
-        Self { folder, host, info: None, packets, stream, written: 0, open: None, ticked: false }
+        Self { folder, host, info: None, packets, stream, written: 0, told: 0, open: None, ticked: false }
     }
 
     fn began_ns(&self) -> u64 {
         self.info.as_ref().map_or(0, |info| info.began.wall_ns)
     }
 
-    fn create(&mut self) -> io::Result<Open> {
+    /// A folder begins with an empty packet: what the next one says of discarded events is then a difference, which readers tell exactly, even if nothing
+    /// could be written to this folder for a while.
+    fn create(&mut self, packet: &Packet) -> io::Result<Open> {
         let began_ns = self.began_ns();
         let metadata = self.info.as_ref().map(|info| metadata::text(info, &self.host, began_ns));
         let metadata = metadata.unwrap_or_default();
-        let (_, open) = self.folder.make(|folder| Open::create(folder, &metadata))?;
-        self.packets.restart();
+        let packet = Packet { packet: self.written, ..*packet };
+        let (mut data, mut entry) = (Vec::new(), Vec::new());
+        self.packets.open(&packet, self.told, began_ns, &mut data, &mut entry);
+        let (_, open) = self.folder.make(|folder| Open::create(folder, &metadata, &data, &entry))?;
+        self.written += 1;
         self.folder.clean();
         Ok(open)
     }
@@ -106,11 +120,11 @@ impl CtfFiles {
     /// The open packet is empty then. One that could not be written has no number: of a gap in the numbers readers say that they do not know how much went with
     /// it, while the next packet's total tells exactly.
     fn write_packet(&mut self, last: bool, dropped: u64) -> io::Result<()> {
+        let packet = self.stream.cut(last, Losses { before: dropped, ..Losses::default() });
         let open = match self.open.take() {
             Some(open) => Ok(open),
-            None => self.create(),
+            None => self.create(&packet),
         };
-        let packet = self.stream.cut(last, Losses { before: dropped, ..Losses::default() });
         let packet = Packet { packet: self.written, ..packet };
         let at = open.as_ref().map_or(0, |open| open.data_length);
         let (mut data, mut entry) = (Vec::new(), Vec::new());
@@ -118,7 +132,10 @@ impl CtfFiles {
         let mut open = open?;
         let written = open.append(&data, &entry);
         self.open = Some(open);
-        self.written += u64::from(written.is_ok());
+        if written.is_ok() {
+            self.written += 1;
+            self.told = discarded(&packet);
+        }
         written
     }
 }
@@ -160,7 +177,7 @@ impl Format for CtfFiles {
         }
         // The last packet says up to when nothing is missing.
         let last = if end && self.open.is_some() { self.write_packet(true, dropped) } else { Ok(()) };
-        if let Some(empty) = self.open.take().filter(|open| open.data_length == 0) {
+        if let Some(empty) = self.open.take().filter(|open| open.is_empty) {
             drop(fs::remove_dir_all(&empty.folder));
         }
         self.folder.clean();
@@ -184,8 +201,7 @@ mod tests {
     fn of_a_packet_that_cannot_be_written_nothing_stays() {
         let home = tempfile::TempDir::new().unwrap();
         let path = home.path().join("x.ctf");
-        let mut open = Open::create(&path, "/* CTF 1.8 */").unwrap();
-        open.append(b"packet", b"entry").unwrap();
+        let mut open = Open::create(&path, "/* CTF 1.8 */", b"packet", b"entry").unwrap();
         let header = INDEX_HEADER.len() as u64;
         assert_eq!(lengths(&path), (6, header + 5));
         // A disk that is full before the entry, and before the packet.
@@ -214,7 +230,7 @@ mod tests {
         std::fs::create_dir_all(&path).unwrap();
         path.push("y".repeat(4095 - 12 - 1 - path.as_os_str().len()));
         assert_eq!(
-            Open::create(&path, "x").err().map(|error| error.kind()),
+            Open::create(&path, "x", b"", b"").err().map(|error| error.kind()),
             Some(ErrorKind::InvalidFilename)
         );
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 0);

@@ -103,8 +103,8 @@ fn a_trace_in_the_common_trace_format_is_a_folder() {
     let directory = folder.path().join("stain-20231114T221320Z-99-0001.ctf");
     assert_eq!(names(&directory), ["ch0_0", "index", "metadata"]);
     let index = std::fs::read(directory.join("index/ch0_0.idx")).unwrap();
-    // One packet of traces, and the last one.
-    assert_eq!(index.len(), 16 + 2 * 72);
+    // The empty one, one packet of traces, and the last one.
+    assert_eq!(index.len(), 16 + 3 * 72);
 }
 
 #[test]

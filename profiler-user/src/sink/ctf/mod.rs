@@ -9,7 +9,7 @@ mod packet;
 #[cfg(test)]
 mod tests;
 
-pub use packet::{INDEX_HEADER, Packets};
+pub use packet::{INDEX_HEADER, Packets, discarded};
 
 /// `packet.header.magic`.
 const PACKET_MAGIC: u32 = 0xC1FC_1FC1;

@@ -24,6 +24,9 @@ pub struct Packets {
     fields: Vec<u8>,
     /// The time of the last event or packet: none after it is earlier.
     last_ns: u64,
+    /// What earlier files told of events that were discarded. Each file counts from 0: a reader is told how much more a packet says than the one before
+    /// it, and of a file's first packet it has nothing to take that from.
+    told: u64,
 }
 
 impl Packets {
@@ -52,17 +55,12 @@ impl Packets {
         index: &mut Vec<u8>,
     ) {
         self.events.sort_by_key(|event| event.end_ns);
-        let since = |wall_ns: u64| wall_ns.saturating_sub(began_ns);
-        let first = self.events.first().map_or(packet.complete_ns.cast_unsigned(), |event| event.end_ns);
-        let begin_ns = since(first).max(self.last_ns);
+        let begin_ns = self.begin_ns(packet, began_ns);
         self.last_ns = begin_ns;
         let start = data.len();
-        data.put_u32_le(PACKET_MAGIC);
-        data.put_u32_le(STREAM);
-        let context = data.len();
-        data.put_bytes(0, 48);
+        let context = put_header(data);
         for Event { end_ns, fields } in self.events.drain(..) {
-            self.last_ns = self.last_ns.max(since(end_ns));
+            self.last_ns = self.last_ns.max(end_ns.saturating_sub(began_ns));
             data.put_u32_le(0);
             data.put_u64_le(self.last_ns);
             data.put_slice(self.fields.get(fields).unwrap_or_default());
@@ -70,22 +68,65 @@ impl Packets {
         self.fields.clear();
         let bits = (data.len() - start) as u64 * 8;
         debug_assert!(bits >= PACKET_HEADER_BITS);
-        let discarded = packet.discarded_kernel.saturating_add(packet.discarded_agent);
-        let values = [begin_ns, self.last_ns, bits, bits, packet.packet, discarded];
-        if let Some(place) = data.get_mut(context..context + 48) {
-            place
-                .chunks_exact_mut(8)
-                .zip(values)
-                .for_each(|(place, value)| place.copy_from_slice(&value.to_le_bytes()));
-        }
-        let entry = [at, bits, bits, begin_ns, self.last_ns, discarded, u64::from(STREAM), 0, packet.packet];
-        entry.into_iter().for_each(|value| index.put_u64(value));
+        let times = [begin_ns, self.last_ns];
+        let told = [packet.packet, discarded(packet).saturating_sub(self.told)];
+        put_context(data.get_mut(context..).unwrap_or_default(), times, bits, told);
+        put_entry(index, at, times, bits, told);
     }
 
-    /// The packets to come are of a new file.
-    pub fn restart(&mut self) {
-        self.last_ns = 0;
+    /// A file's first packet: it is empty, as old as the open one, and says that nothing was discarded yet. It is of number `packet.packet`; the open
+    /// packet stays open. Of what was told in earlier files, up to `told` in all, this file says nothing.
+    pub fn open(
+        &mut self,
+        packet: &Packet,
+        told: u64,
+        began_ns: u64,
+        data: &mut Vec<u8>,
+        index: &mut Vec<u8>,
+    ) {
+        (self.last_ns, self.told) = (0, told);
+        self.last_ns = self.begin_ns(packet, began_ns);
+        let (times, numbers) = ([self.last_ns; 2], [packet.packet, 0]);
+        let context = put_header(data);
+        put_context(data.get_mut(context..).unwrap_or_default(), times, PACKET_HEADER_BITS, numbers);
+        put_entry(index, 0, times, PACKET_HEADER_BITS, numbers);
     }
+
+    /// When the open packet begins, on the clock of the file.
+    fn begin_ns(&self, packet: &Packet, began_ns: u64) -> u64 {
+        let first = self.events.iter().map(|event| event.end_ns).min();
+        first.unwrap_or(packet.complete_ns.cast_unsigned()).saturating_sub(began_ns).max(self.last_ns)
+    }
+}
+
+/// Events that were discarded so far, as far as a packet knows.
+#[must_use]
+pub fn discarded(packet: &Packet) -> u64 {
+    packet.discarded_kernel.saturating_add(packet.discarded_agent)
+}
+
+/// Appends a packet's header, and room for its context. Returns where that begins.
+fn put_header(data: &mut Vec<u8>) -> usize {
+    data.put_u32_le(PACKET_MAGIC);
+    data.put_u32_le(STREAM);
+    let context = data.len();
+    data.put_bytes(0, 48);
+    context
+}
+
+/// A packet's context: when it begins and ends, its bits, number, and what was discarded.
+fn put_context(place: &mut [u8], times: [u64; 2], bits: u64, told: [u64; 2]) {
+    let values = times.into_iter().chain([bits, bits]).chain(told);
+    for (place, value) in place.chunks_exact_mut(8).zip(values) {
+        place.copy_from_slice(&value.to_le_bytes());
+    }
+}
+
+/// A packet's entry in the index.
+fn put_entry(index: &mut Vec<u8>, at: u64, [begin_ns, end_ns]: [u64; 2], bits: u64, told: [u64; 2]) {
+    let [number, discarded] = told;
+    let entry = [at, bits, bits, begin_ns, end_ns, discarded, u64::from(STREAM), 0, number];
+    entry.into_iter().for_each(|value| index.put_u64(value));
 }
 
 fn put_fields(out: &mut Vec<u8>, trace: &Trace, info: &SessionInfo) {

@@ -62,6 +62,29 @@ fn packets_have_times_in_order_and_entries_that_fit() {
 }
 
 #[test]
+fn a_file_begins_with_an_empty_packet_and_counts_from_there() {
+    let mut packets = Packets::default();
+    let (mut data, mut index) = (Vec::new(), Vec::new());
+    packets.add(&trace("S0@100 W!@900", Outcome::Written), &info());
+    packets.add(&trace("S0@100 W!@300", Outcome::Written), &info());
+    let packet =
+        Packet { packet: 7, count: 2, discarded_kernel: 30, discarded_agent: 12, ..Packet::default() };
+    packets.open(&packet, 40, BEGAN, &mut data, &mut index);
+    let bits = PACKET_HEADER_BITS;
+    assert_eq!(context(&data), [300, 300, bits, bits, 7, 0]);
+    let at = data.len() as u64;
+    packets.finish(&Packet { packet: 8, ..packet }, BEGAN, at, &mut data, &mut index);
+    let [begin, end, .., number, discarded] = context(&data[at as usize..]);
+    assert_eq!((begin, end, number, discarded), (300, 900, 8, 2));
+    assert_eq!(index.len(), 2 * 72);
+    // An older file is nothing to the next.
+    packets.add(&trace("S0@100 W!@200", Outcome::Written), &info());
+    data.clear();
+    packets.open(&packet, 42, BEGAN, &mut data, &mut index);
+    assert_eq!(context(&data), [200, 200, bits, bits, 7, 0]);
+}
+
+#[test]
 fn an_event_has_the_layout_of_the_metadata() {
     let trace = rich();
     let mut packets = Packets::default();
