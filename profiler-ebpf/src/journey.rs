@@ -55,6 +55,9 @@ pub fn unknown(cookie: u64, frame: &Frame) -> u64 {
     if spec.flags & ProbeSpec::OPENS_SCOPE != 0 {
         scope::open(cookie, 0, frame);
     }
+    if spec.flags & ProbeSpec::CLOSES_SCOPE != 0 {
+        scope::close_unknown(cookie, frame);
+    }
     0
 }
 
@@ -67,6 +70,9 @@ fn keyed(cookie: u64, current: u64, frame: &Frame) -> u64 {
         Ok(value) => of_key(cookie, value, frame),
         Err(address) => {
             unreadable(cookie, spec, address, frame);
+            if spec.flags & ProbeSpec::CLOSES_SCOPE != 0 && unseen::may_hold_record(address) {
+                scope::close_unknown(cookie, frame);
+            }
             0
         }
     }

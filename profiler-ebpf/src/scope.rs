@@ -410,3 +410,23 @@ pub fn close(cookie: u64, handle: u64, frame: &Frame) -> u64 {
     }
     if found < MAX_SCOPES as u32 { close_from(stack, found) } else { 0 }
 }
+
+/// A stage closes a scope, and it cannot be told whether, or which: every scope that it may be about is hidden, and of none is it said that it stayed empty.
+#[inline(never)]
+pub fn close_unknown(cookie: u64, frame: &Frame) -> u64 {
+    let (Some(stack), Some(config)) = (stack(cookie, frame), CONFIG.get(0)) else { return 0 };
+    doubt(cookie, frame);
+    let open = open_scopes(stack);
+    let mut from = open;
+    for index in 0..MAX_SCOPES as u32 {
+        if index >= open {
+            break;
+        }
+        // SAFETY: a map value that this thread alone touches.
+        if unsafe { (*at(stack, index)).call } == 0 {
+            from = index ^ config.zero;
+            break;
+        }
+    }
+    if from < open { cut(stack, from) } else { 0 }
+}

@@ -42,7 +42,8 @@ pub(super) fn condition(step: &Step) -> Option<(&'static str, Verdict)> {
         ),
         Code::Fork => ("*(i32*)(*(u64*)({object})+32) >= 0", linked(status >= 0)),
         Code::Open => ("*(i32*)({object}+56) < 4", plain(status < 4)),
-        Code::Close => ("*(u32*)(arg0+4) != 6", plain(value != 6)),
+        // Of a row that may be any: the scope is the thread's.
+        Code::Close => ("*(i32*)(*(u64*)(arg1)+32) != 5", linked(status != 5)),
         Code::Done => ("*(u32*)(arg0+4) != 3", plain(value != 3)),
         Code::Add => ("*(i32*)({object}+56) > 0", plain(status > 0)),
         Code::Seal => ("*(u64*)({object}+24) != 2", plain(value != 2)),
@@ -56,5 +57,5 @@ pub(super) fn condition(step: &Step) -> Option<(&'static str, Verdict)> {
 /// Whether the condition of a stage reads what a flaw of the object makes unreadable.
 #[must_use]
 pub(super) fn is_linked(code: Code) -> bool {
-    matches!(code, Code::Put | Code::Alias | Code::Call | Code::Fork | Code::Write)
+    matches!(code, Code::Put | Code::Alias | Code::Call | Code::Fork | Code::Close | Code::Write)
 }

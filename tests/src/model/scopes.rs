@@ -181,4 +181,13 @@ impl Model {
             self.close_at(thread, index);
         }
     }
+
+    /// A stage may close a scope, and whether it does is not known: none that a stage opened goes on, and of none is it known that it stayed empty.
+    pub(super) fn close_unknown(&mut self, thread: u32) {
+        let frames = self.frames(thread);
+        frames.iter_mut().for_each(|frame| frame.keeps = true);
+        if let Some(first) = frames.iter().position(|frame| !frame.is_call) {
+            self.cut(thread, first);
+        }
+    }
 }

@@ -45,7 +45,7 @@ fn stage(code: Code) -> Option<(&'static str, Of, &'static str)> {
         Code::Node => ("node_take", Of::Node("arg1"), ""),
         Code::Fork => ("row_fork", Of::Row("arg1"), "branch = true\n"),
         Code::Open => ("scope_open", Of::Row("arg1"), "scope = \"open\"\n"),
-        Code::Close => ("scope_close", Of::Scope, "scope = \"close\"\n"),
+        Code::Close => ("row_close", Of::Scope, "scope = \"close\"\n"),
         Code::Call => ("call_row", Of::Row("arg1"), "scope = \"call\"\n"),
         Code::KeepCall => ("keep_call_row", Of::Row("arg1"), "scope = \"call\"\nempty = \"keep\"\n"),
         Code::Note => ("scope_note", Of::Scope, ""),

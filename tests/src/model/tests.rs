@@ -231,6 +231,21 @@ fn a_scope_that_an_unseen_output_may_have_left_is_no_filter() {
 }
 
 #[test]
+fn a_scope_that_may_have_been_closed_is_hidden_and_no_filter() {
+    let manner = Manner { conditions: true, flaws: true, ..Manner::default() };
+    let step = |code, object, flaws| Step { flaws, ..Step::new(0, code, object, 0) };
+    let way = |flaws| {
+        let steps = [(Emit, 0), (Call, 0), (Open, 0), (Close, flaws), (Note, 0), (Return, 0)];
+        let steps = steps.map(|(code, flaws)| step(code, 1, flaws));
+        play(manner, Bounds::wide(1), &steps).journeys.iter().map(in_words).collect::<Vec<_>>()
+    };
+    assert_eq!(way(0), ["0 emit call open close note: filtered"]);
+    // Nowhere there is no record: nothing is closed.
+    assert_eq!(way(flaw::OBJECT), ["0 emit call open note: filtered"]);
+    assert_eq!(way(flaw::OBJECT | flaw::FAR), ["0 emit call open note: in flight"]);
+}
+
+#[test]
 fn a_batch_whose_end_is_not_known_is_none_until_its_next() {
     let way = [
         (Emit, 1, 0, 0),

@@ -52,6 +52,8 @@ impl Model {
         }
         if step.code.opens() && step.has(flaw::FAR) {
             self.open(step.thread, None, step.code);
+        } else if step.code == Code::Close && step.has(flaw::FAR) {
+            self.close_unknown(step.thread);
         } else {
             self.passed_over(step);
         }

@@ -100,6 +100,12 @@ STAGE void batch_count(struct batch *batch, struct row *row) {
     KEEP(batch);
 }
 
+STAGE void row_close(struct seat *seat, struct row *row) {
+    tally(&seat->calls);
+    row->hops += 7;
+    KEEP(row);
+}
+
 STAGE void row_drop(struct seat *seat, struct row *row) {
     tally(&seat->calls);
     row->hops += 5;
@@ -291,7 +297,7 @@ static STAGE void stage(struct player *player, const struct step *step) {
     case NODE: node_take(seat, node); break;
     case FORK: row_fork(&rows[step->second], row); break;
     case OPEN: scope_open(seat, row); break;
-    case CLOSE: scope_close(seat); break;
+    case CLOSE: row_close(seat, row); break;
     case NOTE: scope_note(seat); break;
     case DONE: transform_done(seat); break;
     case ADD: batch_count(&batches[step->second], row); break;
