@@ -22,11 +22,15 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Starts one.
+    /// Starts one, with SQLite in a folder.
     pub fn start(folder: &Path, arguments: &[&str]) -> Result<Self> {
-        let store = format!("sqlite:{}", folder.join("traces.db").display());
+        Self::start_on(&format!("sqlite:{}", folder.join("traces.db").display()), arguments)
+    }
+
+    /// Starts one with a store.
+    pub fn start_on(store: &str, arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new(stain::binary()?);
-        command.args(["collector", "--listen", "127.0.0.1:0", "--store", &store]).args(arguments);
+        command.args(["collector", "--listen", "127.0.0.1:0", "--store", store]).args(arguments);
         let mut process = Guarded::spawn(&mut command)?;
         let said = process.stderr().find(|line| line.starts_with("listening: "), SHORT)?;
         let address = said.rsplit("//").next().context("no address")?.to_owned();
@@ -41,17 +45,31 @@ impl Collector {
 
     /// What it answers to a request, with its head.
     pub fn ask(&self, head: &str, body: &[u8]) -> Result<String> {
+        self.ask_with(head, &[], body)
+    }
+
+    /// The same with more headers.
+    pub fn ask_with(&self, head: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<String> {
         let mut stream = TcpStream::connect(&self.address)?;
         stream.set_read_timeout(Some(SHORT))?;
+        let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let length = body.len();
         write!(
             stream,
-            "{head} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+            "{head} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{more}content-length: {length}\r\n\r\n"
         )?;
         stream.write_all(body)?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)
+    }
+
+    /// Posts events, all of which it has to take.
+    pub fn take(&self, events: &Value) -> Result<()> {
+        let answer = self.ask("POST /ingest", events.to_string().as_bytes())?;
+        let told = format!("{{\"received\":{}}}", events.as_array().map_or(0, Vec::len));
+        ensure!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with(&told), "{events}: {answer}");
+        Ok(())
     }
 
     /// Status and body of a route.
@@ -87,6 +105,33 @@ impl Collector {
         let (_, text) = self.get("/metrics")?;
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         Ok(line.with_context(|| format!("no {name} in {text}"))?.parse()?)
+    }
+
+    /// Everything that is listed of a job, page by page.
+    pub fn all_of(&self, job: &str) -> Result<Vec<Value>> {
+        let mut all = Vec::new();
+        let mut more = String::new();
+        loop {
+            let mut page = self.json(&format!("/api/v1/traces?jobId={job}&limit=2000{more}"))?;
+            let next = page["next"].as_str().map(str::to_owned);
+            all.extend(page["items"].as_array_mut().context("no items")?.drain(..));
+            let Some(next) = next else {
+                ensure!(page["total"] == all.len(), "{} of {} listed", all.len(), page["total"]);
+                return Ok(all);
+            };
+            more = format!("&cursor={next}");
+        }
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> Result<bool> {
+        self.process.is_running()
     }
 
     /// Ends it as an operator does.

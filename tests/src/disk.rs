@@ -2,12 +2,17 @@
 //!
 //! Owns: a file system in memory of a given size, and its end with the test.
 
+use std::fs::{File, Permissions};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, ensure};
 use tempfile::TempDir;
+
+/// The file that takes the room.
+const FULL: &str = "full";
 
 /// A file system of its own, unmounted when dropped.
 #[derive(Debug)]
@@ -26,6 +31,8 @@ impl Disk {
     /// One of so many KiB.
     pub fn of_kib(kib: u64) -> Result<Self> {
         let folder = TempDir::new()?;
+        // Servers run as users of their own.
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
         let path = folder.path().join("disk");
         std::fs::create_dir(&path)?;
         run("mount", &["-t", "tmpfs", "-o", &format!("size={kib}k"), "stain-test"], &path)?;
@@ -40,9 +47,15 @@ impl Disk {
 
     /// From now on it is full.
     pub fn fill(&self) -> Result<()> {
-        let mut file = std::fs::File::create(self.path.join("full"))?;
-        while file.write_all(&[0; 4096]).is_ok() {}
+        let mut file = File::options().create(true).append(true).open(self.path.join(FULL))?;
+        let piece = vec![0; 256 << 10];
+        while file.write_all(&piece).is_ok() {}
         Ok(())
+    }
+
+    /// From now on what [`Disk::fill`] took is free.
+    pub fn free(&self) -> Result<()> {
+        Ok(std::fs::remove_file(self.path.join(FULL))?)
     }
 
     /// From now on it has so many KiB.

@@ -4,6 +4,7 @@
 //! its end, everything is taken.
 
 mod grpc;
+pub mod proxy;
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};

@@ -63,6 +63,14 @@ pub fn check(report: &Report) -> Vec<String> {
     wrong
 }
 
+/// Whether an agent's last word on a destination was this. Options may be behind its name.
+#[must_use]
+pub fn says(stderr: &str, name: &str, what: &str) -> bool {
+    let rest = |line: &'_ str| line.strip_prefix("export: ")?.strip_prefix(name).map(str::to_owned);
+    let mut told = stderr.lines().filter_map(rest).filter(|rest| rest.starts_with([':', '?']));
+    told.next_back().is_some_and(|rest| rest.ends_with(&format!(": {what}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

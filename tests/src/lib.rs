@@ -3,12 +3,14 @@
 //! Owns: the pipelines that are traced, their truth logs, the check of journeys against truth, and the running of
 //! both programs with time limits. Refuses: linking the agent. Everything is seen as a user sees it: arguments in, text out.
 
+pub mod agreed;
 pub mod browser;
 pub mod child;
 pub mod code;
 pub mod collector;
 pub mod container;
 pub mod control;
+pub mod dice;
 pub mod disk;
 pub mod expected;
 pub mod family;

@@ -56,8 +56,8 @@ fn a_token_is_asked_for_and_never_shown() -> Result<()> {
         Collector::start(folder.path(), &["--token-file", &path.display().to_string(), "--log", "trace"])?;
     ensure!(collector.ask("POST /ingest", EVENT.as_bytes())?.starts_with("HTTP/1.1 401 "));
     ensure!(collector.ask("GET /healthz", b"")?.starts_with("HTTP/1.1 200 "));
-    let right = "POST /ingest HTTP/1.1\r\nx-seatunnel-token: s3cret-token\r\nx-rest:";
-    ensure!(collector.ask(right, EVENT.as_bytes())?.contains("\"received\":1"));
+    let right = [("x-seatunnel-token", "s3cret-token")];
+    ensure!(collector.ask_with("POST /ingest", &right, EVENT.as_bytes())?.contains("\"received\":1"));
     let ended = collector.stop()?;
     ensure!(!ended.stderr.contains("s3cret-token"), "{}", ended.stderr);
     Ok(())

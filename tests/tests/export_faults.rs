@@ -14,6 +14,7 @@ use rdkafka::producer::DefaultProducerContext;
 use stain_tests::disk::Disk;
 use stain_tests::faulty::{Faulty, Reply};
 use stain_tests::fields::{self, events, files, read_all, wire};
+use stain_tests::ledger;
 use stain_tests::pipeline::Pipeline;
 use stain_tests::run::{LONG, SHORT, turn};
 use stain_tests::scraped::{self, free_port, sum};
@@ -169,18 +170,11 @@ impl Session {
         let stderr = &attached.ended.stderr;
         for name in names {
             let law = format!("0 received + {TRACES} recovered = {TRACES} sent");
-            ensure!(says(stderr, &name, &law), "no `{law}` of {name} in\n{stderr}");
+            ensure!(ledger::says(stderr, &name, &law), "no `{law}` of {name} in\n{stderr}");
         }
         ensure!(self.pipeline.finish(SHORT)?.status.success(), "the pipeline was harmed");
         Ok(())
     }
-}
-
-/// Whether the agent's last word on a destination was this. Options may be behind its name.
-fn says(stderr: &str, name: &str, what: &str) -> bool {
-    let rest = |line: &'_ str| line.strip_prefix("export: ")?.strip_prefix(name).map(str::to_owned);
-    let mut told = stderr.lines().filter_map(rest).filter(|rest| rest.starts_with([':', '?']));
-    told.next_back().is_some_and(|rest| rest.ends_with(&format!(": {what}")))
 }
 
 /// Received by a sink, and of those kept on disk and in memory.
@@ -264,7 +258,7 @@ fn full_disk(then: Then) -> Result<()> {
         Then::DiskHasRoom => format!("{TRACES} received = 0 sent + {TRACES} spooled"),
     };
     for name in session.servers.names() {
-        ensure!(says(&stderr, &name, &end), "no `{end}` of {name} in\n{stderr}");
+        ensure!(ledger::says(&stderr, &name, &end), "no `{end}` of {name} in\n{stderr}");
     }
     if matches!(then, Then::DiskHasRoom) {
         session.servers.mend()?;

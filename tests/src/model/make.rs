@@ -5,6 +5,7 @@
 
 use super::step::flaw;
 use super::{Code, Model, Step};
+use crate::dice::Dice;
 
 /// How often each kind of step comes; a thread ends now and then in all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,18 +58,11 @@ impl Mix {
     }
 }
 
-/// Numbers that look like chance and come again from the same seed.
-struct Dice(u64);
+trait Codes {
+    fn code(&mut self, mix: Mix) -> Code;
+}
 
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (x ^ (x >> 31)) % bound.max(1)
-    }
-
+impl Codes for Dice {
     fn code(&mut self, mix: Mix) -> Code {
         let total: u64 = Code::ALL.iter().map(|code| mix.weight(*code)).sum();
         let mut left = self.below(total);

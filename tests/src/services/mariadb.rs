@@ -17,9 +17,11 @@ pub(super) fn program() -> Option<PathBuf> {
 
 pub(super) fn start(program: &Path, folder: &Path, port: u16) -> Result<Guarded> {
     let data = format!("--datadir={}", folder.join("data").display());
-    let mut install = as_user("mysql", folder, Path::new("mariadb-install-db"))?;
-    install.args(["--no-defaults", &data, "--auth-root-authentication-method=normal", "--skip-test-db"]);
-    done(install.current_dir(folder))?;
+    if !folder.join("data").exists() {
+        let mut install = as_user("mysql", folder, Path::new("mariadb-install-db"))?;
+        install.args(["--no-defaults", &data, "--auth-root-authentication-method=normal", "--skip-test-db"]);
+        done(install.current_dir(folder))?;
+    }
     let mut command = as_user("mysql", folder, program)?;
     command.args(["--no-defaults", &data, "--bind-address=127.0.0.1", "--skip-log-bin"]);
     command.arg(format!("--port={port}")).arg(format!("--socket={}", folder.join("socket").display()));

@@ -46,8 +46,9 @@ pub struct Server {
     service: Service,
     process: Guarded,
     port: u16,
+    folder: PathBuf,
     // Removed after the process ended.
-    _folder: TempDir,
+    _own: Option<TempDir>,
 }
 
 impl Service {
@@ -81,18 +82,31 @@ impl Service {
 
     /// Starts one, empty.
     pub fn start(self) -> Result<Server> {
-        let program = self.program().with_context(|| format!("{} is not installed", self.name()))?;
         let folder = TempDir::new()?;
+        self.start_with(folder.path().to_owned(), Some(folder))
+    }
+
+    /// Starts one in a folder of the caller's, empty unless one was there before. The folder becomes that of the user whom the server runs as.
+    pub fn start_in(self, folder: &Path) -> Result<Server> {
+        self.start_with(folder.to_owned(), None)
+    }
+
+    fn start_with(self, folder: PathBuf, own: Option<TempDir>) -> Result<Server> {
         let port = free_port()?;
-        let process = match self {
-            Self::Postgres => postgres::start(&program, folder.path(), port),
-            Self::MariaDb => mariadb::start(&program, folder.path(), port),
-            Self::ClickHouse => clickhouse::start(&program, folder.path(), port),
-            Self::Chdb => chdb::start(&program, folder.path(), port),
-        };
-        let mut server = Server { service: self, process: process?, port, _folder: folder };
+        let process = self.launch(&folder, port)?;
+        let mut server = Server { service: self, process, port, folder, _own: own };
         server.until_it_answers()?;
         Ok(server)
+    }
+
+    fn launch(self, folder: &Path, port: u16) -> Result<Guarded> {
+        let program = self.program().with_context(|| format!("{} is not installed", self.name()))?;
+        match self {
+            Self::Postgres => postgres::start(&program, folder, port),
+            Self::MariaDb => mariadb::start(&program, folder, port),
+            Self::ClickHouse => clickhouse::start(&program, folder, port),
+            Self::Chdb => chdb::start(&program, folder, port),
+        }
     }
 }
 
@@ -113,6 +127,28 @@ impl Server {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// Kills it (SIGKILL), as the kernel does when there is no memory left.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.signal(Signal::KILL)?;
+        let deadline = Instant::now() + ENDS_WITHIN;
+        while self.process.is_running()? {
+            ensure!(Instant::now() < deadline, "{} does not die", self.service.name());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// Whether it runs, by its own account.
+    pub fn is_running(&mut self) -> Result<bool> {
+        self.process.is_running()
+    }
+
+    /// Starts it again with what it has, at the same address, after it ended.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.process = self.service.launch(&self.folder, self.port)?;
+        self.until_it_answers()
     }
 
     /// Makes an empty database of this name; gives the address by which the collector opens it.

@@ -19,11 +19,19 @@ pub(super) fn program() -> Option<PathBuf> {
 
 pub(super) fn start(program: &Path, folder: &Path, port: u16) -> Result<Guarded> {
     let data = folder.join("data");
+    if data.exists() {
+        return launch(program, folder, port);
+    }
     let mut initdb = as_user("postgres", folder, &program.with_file_name("initdb"))?;
     initdb.arg("-D").arg(&data).args(["-A", "trust", "-U", "test", "--no-sync", "-E", "UTF8", "--locale=C"]);
     done(initdb.current_dir(folder))?;
+    launch(program, folder, port)
+}
+
+fn launch(program: &Path, folder: &Path, port: u16) -> Result<Guarded> {
+    let data = folder.join("data");
     let mut command = as_user("postgres", folder, program)?;
-    command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
+    command.arg("-D").arg(data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
     command.args(["-c", "fsync=off", "-c", &format!("unix_socket_directories={}", folder.display())]);
     Guarded::spawn(command.current_dir(folder))
 }
