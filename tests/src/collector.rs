@@ -43,6 +43,12 @@ impl Collector {
         &self.address
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// What it answers to a request, with its head.
     pub fn ask(&self, head: &str, body: &[u8]) -> Result<String> {
         self.ask_with(head, &[], body)

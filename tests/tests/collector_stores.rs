@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use profiler_user::collector::model::{Entry, Part, PartKey, Precision};
 use profiler_user::collector::store::{
-    Batch, Filter, Page, Store, StoreError, clickhouse, mysql, postgres, suite,
+    Batch, Filter, Page, Retention, Store, StoreError, clickhouse, mysql, postgres, suite,
 };
 use stain_tests::run::turn;
 use stain_tests::services::{Server, Service};
@@ -41,7 +41,8 @@ fn conforms(service: Service, test: &str) -> Result<()> {
         }
     }));
     runtime.block_on(refuses(&server))?;
-    runtime.block_on(two_collectors(&server))
+    runtime.block_on(two_collectors(&server))?;
+    runtime.block_on(order(&server))
 }
 
 async fn refusal(server: &Server, url: &str) -> Result<String> {
@@ -139,6 +140,30 @@ async fn two_collectors(server: &Server) -> Result<()> {
     let page = Page { limit: 10, offset: 0, after: None };
     let total = store.traces(&Filter::default(), &page).await?.total;
     ensure!(total == 400, "{total} of 400 are there");
+    Ok(())
+}
+
+/// The live order goes on for whoever followed it, whichever collector writes, and when retention has removed all and the collectors were started anew.
+async fn order(server: &Server) -> Result<()> {
+    let url = server.database("ordered")?;
+    let (one, other) = (open(server.service(), &url).await?, open(server.service(), &url).await?);
+    let mut last = 0;
+    for (store, ids) in [(&one, 0..5), (&other, 5..10), (&one, 10..15)] {
+        store.write(&Batch { parts: ids.map(part).collect(), ..Batch::default() }).await?;
+        let (place, found) = other.after(Some(last), 100).await?;
+        ensure!(found.len() == 5 && place > last, "{} after {last}", found.len());
+        last = place;
+    }
+    let everything = Retention { before_ms: Some(1_700_000_000_001), ..Retention::default() };
+    ensure!(other.retain(&everything).await?.parts == 15, "not all went");
+    // One that knows what was given, and one that comes to an empty store.
+    let new = open(server.service(), &url).await?;
+    for (store, id) in [(&new, 20), (&one, 21), (&other, 22)] {
+        store.write(&Batch { parts: vec![part(id)], ..Batch::default() }).await?;
+        let (place, found) = new.after(Some(last), 100).await?;
+        ensure!(found.len() == 1 && place > last, "{} after {last}", found.len());
+        last = place;
+    }
     Ok(())
 }
 

@@ -3,8 +3,6 @@
 //! Owns: the scale, which every store shares (those that count in SQL use the same steps), merging, percentiles by nearest rank, and the bytes in which
 //! it is stored. Counts, sum, minimum and maximum are exact.
 
-use std::collections::BTreeMap;
-
 use crate::varint;
 
 /// Steps of one octave, as a power of two.
@@ -52,7 +50,8 @@ const fn width_ns(step: u16) -> u64 {
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sketch {
-    cells: BTreeMap<u16, u64>,
+    /// Steps that hold any, ascending, with their counts. A list: there are a few dozen, and adding up lists is what most of a query's time goes into.
+    cells: Vec<(u16, u64)>,
     count: u64,
     total_ns: i128,
     min_ns: i64,
@@ -79,7 +78,7 @@ pub struct Figures {
 impl Sketch {
     /// Adds a duration, ns. A negative one, of clocks that disagree, is counted as 0 in the percentiles.
     pub fn add(&mut self, ns: i64) {
-        *self.cells.entry(step_of(u64::try_from(ns).unwrap_or(0))).or_default() += 1;
+        self.put(step_of(u64::try_from(ns).unwrap_or(0)), 1);
         self.min_ns = if self.count == 0 { ns } else { self.min_ns.min(ns) };
         self.max_ns = if self.count == 0 { ns } else { self.max_ns.max(ns) };
         self.count += 1;
@@ -97,9 +96,24 @@ impl Sketch {
         let mut sketch = Self { total_ns, min_ns, max_ns, ..Self::default() };
         for (step, count) in cells {
             sketch.count += count;
-            *sketch.cells.entry(step).or_default() += count;
+            sketch.put(step, count);
         }
         sketch
+    }
+
+    /// Counts more of a step.
+    fn put(&mut self, step: u16, count: u64) {
+        // Stored ones come in their order.
+        if self.cells.last().is_none_or(|(last, _)| *last < step) {
+            self.cells.push((step, count));
+            return;
+        }
+        let place = self.cells.binary_search_by_key(&step, |(step, _)| *step);
+        match place.map(|at| self.cells.get_mut(at)) {
+            Ok(Some((_, held))) => *held += count,
+            Ok(None) => {}
+            Err(at) => self.cells.insert(at, (step, count)),
+        }
     }
 
     /// Takes another one in.
@@ -107,28 +121,44 @@ impl Sketch {
         if other.count == 0 {
             return;
         }
-        for (step, count) in &other.cells {
-            *self.cells.entry(*step).or_default() += count;
-        }
+        self.put_all(&other.cells);
         self.min_ns = if self.count == 0 { other.min_ns } else { self.min_ns.min(other.min_ns) };
         self.max_ns = if self.count == 0 { other.max_ns } else { self.max_ns.max(other.max_ns) };
         self.count += other.count;
         self.total_ns += other.total_ns;
     }
 
+    /// Counts more of many steps, which ascend.
+    fn put_all(&mut self, cells: &[(u16, u64)]) {
+        let (mut at, mut new) = (0, Vec::new());
+        for (step, count) in cells {
+            let rest = self.cells.get(at..).unwrap_or_default();
+            at += rest.partition_point(|(held, _)| held < step);
+            match self.cells.get_mut(at) {
+                Some((held, sum)) if held == step => *sum += count,
+                _ => new.push((*step, *count)),
+            }
+        }
+        if !new.is_empty() {
+            self.cells.append(&mut new);
+            // Two lists in their order, one behind the other: put together, not sorted anew.
+            self.cells.sort_by_key(|(step, _)| *step);
+        }
+    }
+
     /// Takes a duration out again that was added before: false, and no change, when no such one is there. Counts, sum and percentiles are as if it had never
     /// been added; where it was the longest or the shortest, that is from then on known to its step only (1.6 %).
     pub fn remove(&mut self, ns: i64) -> bool {
         let step = step_of(u64::try_from(ns).unwrap_or(0));
-        let Some(count) = self.cells.get_mut(&step) else { return false };
+        let Ok(at) = self.cells.binary_search_by_key(&step, |(step, _)| *step) else { return false };
+        let Some((_, count)) = self.cells.get_mut(at) else { return false };
         *count -= 1;
         if *count == 0 {
-            self.cells.remove(&step);
+            self.cells.remove(at);
         }
         self.count -= 1;
         self.total_ns -= i128::from(ns);
-        let (Some((first, _)), Some((last, _))) = (self.cells.first_key_value(), self.cells.last_key_value())
-        else {
+        let (Some((first, _)), Some((last, _))) = (self.cells.first(), self.cells.last()) else {
             *self = Self::default();
             return true;
         };
@@ -154,7 +184,7 @@ impl Sketch {
 
     /// The steps that hold any, ascending, with their counts.
     pub fn cells(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
-        self.cells.iter().map(|(step, count)| (*step, *count))
+        self.cells.iter().copied()
     }
 
     /// What it comes to; `None` without a duration.
@@ -225,7 +255,7 @@ impl Sketch {
             step = step.checked_add(u16::try_from(varint::take(&mut rest)?).ok()?)?;
             let count = varint::take(&mut rest)?;
             sketch.count = sketch.count.checked_add(count)?;
-            *sketch.cells.entry(step).or_default() += count;
+            sketch.put(step, count);
         }
         Some(sketch)
     }

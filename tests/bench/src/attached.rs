@@ -41,23 +41,33 @@ impl Attached {
 
     /// Processor time of all its threads so far, ns.
     pub(crate) fn cpu_ns(&self) -> Result<u64> {
-        let mut clock = 0;
-        // SAFETY: the call writes one clock id to the address it is given.
-        let error = unsafe { libc::clock_getcpuclockid(self.process.pid().cast_signed(), &mut clock) };
-        ensure!(error == 0, "the agent has ended");
-        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: the call writes one `timespec` to the address it is given.
-        if unsafe { libc::clock_gettime(clock, &mut time) } != 0 {
-            bail!("the agent's clock cannot be read: {}", std::io::Error::last_os_error());
-        }
-        Ok(time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs())
+        cpu_ns(self.process.pid())
     }
 
     /// Its largest resident memory so far, bytes.
     pub(crate) fn peak_bytes(&self) -> Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.pid()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-        let kib: u64 = line.split_whitespace().next().context("an empty VmHWM")?.parse()?;
-        Ok(kib << 10)
+        peak_bytes(self.process.pid())
     }
+}
+
+/// Processor time of all threads of a process so far, ns.
+pub(crate) fn cpu_ns(pid: u32) -> Result<u64> {
+    let mut clock = 0;
+    // SAFETY: the call writes one clock id to the address it is given.
+    let error = unsafe { libc::clock_getcpuclockid(pid.cast_signed(), &mut clock) };
+    ensure!(error == 0, "process {pid} has ended");
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the call writes one `timespec` to the address it is given.
+    if unsafe { libc::clock_gettime(clock, &mut time) } != 0 {
+        bail!("the clock of process {pid} cannot be read: {}", std::io::Error::last_os_error());
+    }
+    Ok(time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs())
+}
+
+/// The largest resident memory of a process so far, bytes.
+pub(crate) fn peak_bytes(pid: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    let kib: u64 = line.split_whitespace().next().context("an empty VmHWM")?.parse()?;
+    Ok(kib << 10)
 }

@@ -46,6 +46,7 @@ pub struct Server {
     service: Service,
     process: Guarded,
     port: u16,
+    is_durable: bool,
     folder: PathBuf,
     // Removed after the process ended.
     _own: Option<TempDir>,
@@ -80,29 +81,38 @@ impl Service {
         unprivileged(test).condition(self.program().is_some(), &lack)
     }
 
-    /// Starts one, empty.
+    /// Starts one, empty. It need not survive a loss of power, and is faster for it.
     pub fn start(self) -> Result<Server> {
+        self.start_own(false)
+    }
+
+    /// Starts one, empty, that has on the disk what it says it has.
+    pub fn start_durable(self) -> Result<Server> {
+        self.start_own(true)
+    }
+
+    fn start_own(self, is_durable: bool) -> Result<Server> {
         let folder = TempDir::new()?;
-        self.start_with(folder.path().to_owned(), Some(folder))
+        self.start_with(folder.path().to_owned(), Some(folder), is_durable)
     }
 
     /// Starts one in a folder of the caller's, empty unless one was there before. The folder becomes that of the user whom the server runs as.
     pub fn start_in(self, folder: &Path) -> Result<Server> {
-        self.start_with(folder.to_owned(), None)
+        self.start_with(folder.to_owned(), None, false)
     }
 
-    fn start_with(self, folder: PathBuf, own: Option<TempDir>) -> Result<Server> {
+    fn start_with(self, folder: PathBuf, own: Option<TempDir>, is_durable: bool) -> Result<Server> {
         let port = free_port()?;
-        let process = self.launch(&folder, port)?;
-        let mut server = Server { service: self, process, port, folder, _own: own };
+        let process = self.launch(&folder, port, is_durable)?;
+        let mut server = Server { service: self, process, port, is_durable, folder, _own: own };
         server.until_it_answers()?;
         Ok(server)
     }
 
-    fn launch(self, folder: &Path, port: u16) -> Result<Guarded> {
+    fn launch(self, folder: &Path, port: u16, is_durable: bool) -> Result<Guarded> {
         let program = self.program().with_context(|| format!("{} is not installed", self.name()))?;
         match self {
-            Self::Postgres => postgres::start(&program, folder, port),
+            Self::Postgres => postgres::start(&program, folder, port, is_durable),
             Self::MariaDb => mariadb::start(&program, folder, port),
             Self::ClickHouse => clickhouse::start(&program, folder, port),
             Self::Chdb => chdb::start(&program, folder, port),
@@ -147,7 +157,7 @@ impl Server {
 
     /// Starts it again with what it has, at the same address, after it ended.
     pub fn start_again(&mut self) -> Result<()> {
-        self.process = self.service.launch(&self.folder, self.port)?;
+        self.process = self.service.launch(&self.folder, self.port, self.is_durable)?;
         self.until_it_answers()
     }
 

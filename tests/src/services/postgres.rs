@@ -17,22 +17,23 @@ pub(super) fn program() -> Option<PathBuf> {
     programs.filter(|program| program.is_file()).max()
 }
 
-pub(super) fn start(program: &Path, folder: &Path, port: u16) -> Result<Guarded> {
+pub(super) fn start(program: &Path, folder: &Path, port: u16, is_durable: bool) -> Result<Guarded> {
     let data = folder.join("data");
     if data.exists() {
-        return launch(program, folder, port);
+        return launch(program, folder, port, is_durable);
     }
     let mut initdb = as_user("postgres", folder, &program.with_file_name("initdb"))?;
     initdb.arg("-D").arg(&data).args(["-A", "trust", "-U", "test", "--no-sync", "-E", "UTF8", "--locale=C"]);
     done(initdb.current_dir(folder))?;
-    launch(program, folder, port)
+    launch(program, folder, port, is_durable)
 }
 
-fn launch(program: &Path, folder: &Path, port: u16) -> Result<Guarded> {
+fn launch(program: &Path, folder: &Path, port: u16, is_durable: bool) -> Result<Guarded> {
     let data = folder.join("data");
     let mut command = as_user("postgres", folder, program)?;
-    command.arg("-D").arg(data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
-    command.args(["-c", "fsync=off", "-c", &format!("unix_socket_directories={}", folder.display())]);
+    command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
+    let fsync = if is_durable { "fsync=on" } else { "fsync=off" };
+    command.args(["-c", fsync, "-c", &format!("unix_socket_directories={}", folder.display())]);
     Guarded::spawn(command.current_dir(folder))
 }
 

@@ -1,11 +1,14 @@
-//! The way into the store: requests that come at the same time share one transaction, and each is answered after it.
+//! The way into the store: requests that come at the same time share one transaction, and each is answered after it. While the store writes one, the next is
+//! already gathered and made ready.
 //!
 //! Owns: the queue and its bound. Refuses: an answer of success before the store has what was sent.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::http::StatusCode;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
 use super::held::Hold;
 use crate::collector::http::{ApiError, Metrics};
@@ -13,6 +16,12 @@ use crate::collector::store::{Batch, Store, StoreError, Written};
 
 /// Rows of one transaction at most, roughly: what comes meanwhile shares the next one.
 const MAX_ROWS: usize = 20_000;
+
+/// Transactions at a time: one is written while the other is made ready. More would only be smaller ones.
+const AT_ONCE: usize = 2;
+
+/// Rows with which a transaction is made ready while another is written; fewer wait for more.
+const ENOUGH: usize = 1000;
 
 /// Why something was not written.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -45,13 +54,30 @@ struct Job {
     answer: oneshot::Sender<Result<(), WriteError>>,
 }
 
+/// What waits in the queue.
+#[derive(Debug, Default)]
+struct Waiting {
+    rows: AtomicUsize,
+    /// Told when they are [`ENOUGH`].
+    enough: Notify,
+}
+
 /// Puts batches into the queue.
 #[derive(Clone)]
-pub struct Writer(mpsc::Sender<Job>);
+pub struct Writer {
+    queue: mpsc::Sender<Job>,
+    waiting: Arc<Waiting>,
+}
 
 /// Takes batches out of the queue.
 pub struct Committer {
     queue: mpsc::Receiver<Job>,
+    waiting: Arc<Waiting>,
+    commits: Arc<Commits>,
+}
+
+/// What transactions need.
+struct Commits {
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     written: watch::Sender<u64>,
@@ -67,7 +93,9 @@ impl Writer {
         length: usize,
     ) -> (Self, Committer) {
         let (sender, queue) = mpsc::channel(length.max(1));
-        (Self(sender), Committer { queue, store, metrics, written })
+        let waiting = Arc::new(Waiting::default());
+        let writer = Self { queue: sender, waiting: Arc::clone(&waiting) };
+        (writer, Committer { queue, waiting, commits: Arc::new(Commits { store, metrics, written }) })
     }
 
     /// Returns once the store has the batch durably. `hold` is the memory that it takes.
@@ -75,14 +103,23 @@ impl Writer {
     /// # Errors
     /// When it has not; some of it may be there nevertheless, which does no harm when it is sent again.
     pub async fn write(&self, batch: Batch, hold: Hold) -> Result<(), WriteError> {
-        if rows(&batch) == 0 {
+        let count = rows(&batch);
+        if count == 0 {
             return Ok(());
         }
         let (answer, answered) = oneshot::channel();
-        self.0.try_send(Job { batch, hold, answer }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => WriteError::Full,
-            mpsc::error::TrySendError::Closed(_) => WriteError::Ends,
-        })?;
+        // Before it is there: whoever takes it out takes it off.
+        let waiting = self.waiting.rows.fetch_add(count, Ordering::Relaxed) + count;
+        if let Err(error) = self.queue.try_send(Job { batch, hold, answer }) {
+            self.waiting.rows.fetch_sub(count, Ordering::Relaxed);
+            return Err(match error {
+                mpsc::error::TrySendError::Full(_) => WriteError::Full,
+                mpsc::error::TrySendError::Closed(_) => WriteError::Ends,
+            });
+        }
+        if waiting >= ENOUGH {
+            self.waiting.enough.notify_one();
+        }
         answered.await.unwrap_or(Err(WriteError::Ends))
     }
 }
@@ -93,21 +130,51 @@ fn rows(batch: &Batch) -> usize {
 }
 
 impl Committer {
-    /// Writes until nobody can put anything into the queue any more.
+    /// Writes until nobody can put anything into the queue any more, and everything that was in it is answered.
     pub async fn run(mut self) {
-        while let Some(first) = self.queue.recv().await {
-            let mut count = rows(&first.batch);
-            let mut jobs = vec![first];
-            while count < MAX_ROWS
-                && let Ok(next) = self.queue.try_recv()
-            {
-                count += rows(&next.batch);
-                jobs.push(next);
+        let mut running = JoinSet::new();
+        loop {
+            self.until_free(&mut running).await;
+            let Some(first) = self.queue.recv().await else { break };
+            let jobs = self.gather(first);
+            let commits = Arc::clone(&self.commits);
+            running.spawn(async move { commits.commit(jobs).await });
+        }
+        while running.join_next().await.is_some() {}
+    }
+
+    /// Waits until the store has nothing to do, or until there is enough to be made ready meanwhile. Nothing is taken out of the queue before: it is what is
+    /// bounded.
+    async fn until_free(&self, running: &mut JoinSet<()>) {
+        loop {
+            while running.try_join_next().is_some() {}
+            let is_enough = running.len() < AT_ONCE && self.waiting.rows.load(Ordering::Relaxed) >= ENOUGH;
+            if running.is_empty() || is_enough {
+                return;
             }
-            self.commit(jobs).await;
+            tokio::select! {
+                _ = running.join_next() => {}
+                () = self.waiting.enough.notified(), if running.len() < AT_ONCE => {}
+            }
         }
     }
 
+    /// All that is there and can share a transaction with a job.
+    fn gather(&mut self, first: Job) -> Vec<Job> {
+        let mut count = rows(&first.batch);
+        let mut jobs = vec![first];
+        while count < MAX_ROWS
+            && let Ok(next) = self.queue.try_recv()
+        {
+            count += rows(&next.batch);
+            jobs.push(next);
+        }
+        self.waiting.rows.fetch_sub(count, Ordering::Relaxed);
+        jobs
+    }
+}
+
+impl Commits {
     async fn commit(&self, mut jobs: Vec<Job>) {
         if let [_] = jobs.as_slice() {
             return self.one_by_one(jobs).await;

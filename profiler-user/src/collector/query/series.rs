@@ -7,11 +7,11 @@ use super::range::Range;
 use crate::collector::http::ApiError;
 use crate::collector::model::{Dimension, HopKey};
 use crate::collector::sketch::Sketch;
-use crate::collector::store::{Rollup, RollupFilter};
+use crate::collector::store::{Rollup, RollupFilter, Width};
 
-/// What one step of reading covers, ms: all together there are few rollups, and by member there may be many.
-const STEP_MS: i64 = 6 * 3_600_000;
-const STEP_BY_MEMBER_MS: i64 = 600_000;
+/// Buckets that one step of reading covers: all together there are few rollups, and by member there may be many.
+const STEP: i64 = 2160;
+const STEP_BY_MEMBER: i64 = 60;
 
 /// Histograms in one answer.
 const MOST_SKETCHES: usize = 50_000;
@@ -41,11 +41,11 @@ pub(super) type AllSeries = BTreeMap<(HopKey, String), Series>;
 
 /// Reads what a question asks for.
 pub(super) async fn read(context: &Context, question: &Question) -> Result<AllSeries, ApiError> {
-    let Question { job, by, member, range, bucket_ms: _ } = question;
-    let step_ms = if *by == Dimension::All { STEP_MS } else { STEP_BY_MEMBER_MS };
+    let Question { job, by, member, .. } = question;
     let (mut all, mut sketches) = (AllSeries::new(), 0);
-    for (from_ms, to_ms) in range.steps(step_ms) {
-        let filter = RollupFilter { job: job.clone(), from_ms, to_ms, by: *by, member: member.clone() };
+    for (width, from_ms, to_ms) in steps(question) {
+        let filter =
+            RollupFilter { job: job.clone(), from_ms, to_ms, by: *by, member: member.clone(), width };
         for rollup in context.read("rollups", context.store.rollups(&filter)).await? {
             sketches += add(&mut all, &rollup, question);
         }
@@ -56,6 +56,26 @@ pub(super) async fn read(context: &Context, question: &Question) -> Result<AllSe
         }
     }
     Ok(all)
+}
+
+/// What is read, in steps: the widest buckets that lie whole in those that are wanted, and at both ends of the time the narrowest.
+fn steps(question: &Question) -> impl Iterator<Item = (Width, i64, i64)> {
+    let Question { by, range, bucket_ms, .. } = question;
+    let Range { from_ms, to_ms } = *range;
+    let fits = |width: &Width| bucket_ms.is_none_or(|wanted| wanted % width.ms() == 0);
+    let wide = Width::EACH.into_iter().rev().find(fits).unwrap_or_default();
+    let (first, end) = (wide.start_ms(from_ms + wide.ms() - 1), wide.start_ms(to_ms + 1));
+    let pieces = if wide == Width::default() || first >= end {
+        vec![(Width::default(), *range)]
+    } else {
+        let of = |width, from_ms, end| (width, Range { from_ms, to_ms: end - 1 });
+        vec![of(Width::default(), from_ms, first), of(wide, first, end), of(Width::default(), end, to_ms + 1)]
+    };
+    let buckets = if *by == Dimension::All { STEP } else { STEP_BY_MEMBER };
+    let pieces = pieces.into_iter().filter(|(_, piece)| piece.from_ms <= piece.to_ms);
+    pieces.flat_map(move |(width, piece)| {
+        piece.steps(buckets * width.ms()).map(move |(from_ms, to_ms)| (width, from_ms, to_ms))
+    })
 }
 
 /// Adds a rollup; how many histograms more there are then.
@@ -73,7 +93,7 @@ fn add(all: &mut AllSeries, rollup: &Rollup, question: &Question) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{AllSeries, Question, add, read};
+    use super::{AllSeries, Question, add, read, steps};
     use crate::collector::model::{Dimension, HopKey};
     use crate::collector::query::range::Range;
     use crate::collector::query::testing::{START_MS, later, part};
@@ -111,6 +131,28 @@ mod tests {
                 prop_assert_eq!(sketch.count(), ends.iter().filter(inside).count() as u64);
             }
             prop_assert_eq!(series.buckets.values().map(|sketch| sketch.count()).sum::<u64>(), series.total.count());
+        }
+    }
+
+    proptest! {
+        /// Each of the narrowest buckets that overlap the time is read once, alone or in a wider one, which lies in the time and in one of those that are wanted.
+        #[test]
+        fn every_bucket_is_read_once(from in 0i64..9_000, length in 0i64..9_000, odd in 0i64..3, wanted in proptest::option::of(1i64..9)) {
+            let range = Range { from_ms: from * 5_000 + odd, to_ms: from * 5_000 + odd + length * 5_000 };
+            let bucket_ms = wanted.map(|times| times * [10_000, 300_000, 3_600_000][(times % 3) as usize]);
+            let question = Question { job: None, by: Dimension::All, member: None, range, bucket_ms };
+            let steps: Vec<_> = steps(&question).collect();
+            for bucket in (0..(from + length + 5) * 5_000).step_by(10_000) {
+                let overlaps = bucket + 10_000 > range.from_ms && bucket <= range.to_ms;
+                let found: Vec<_> = steps.iter().filter(|(width, a, b)| {
+                    let start = width.start_ms(bucket);
+                    start + width.ms() > *a && start < *b
+                }).collect();
+                prop_assert_eq!(found.len(), usize::from(overlaps), "{} {:?}", bucket, steps);
+                if let Some(wanted) = bucket_ms {
+                    prop_assert!(found.iter().all(|(width, ..)| wanted % width.ms() == 0));
+                }
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Which traces and which rollups are asked for.
 
 use super::super::model::Dimension;
+use super::Width;
 
 /// Which parts. What is `None` or empty does not matter. Bounds are inclusive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,4 +69,6 @@ pub struct RollupFilter {
     pub by: Dimension,
     /// Only of this member.
     pub member: Option<String>,
+    /// How wide buckets are.
+    pub width: Width,
 }

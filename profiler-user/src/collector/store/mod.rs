@@ -6,6 +6,7 @@
 mod body;
 #[cfg(feature = "clickhouse")]
 pub mod clickhouse;
+mod digest;
 mod error;
 mod filter;
 #[cfg(feature = "mysql")]
@@ -35,15 +36,48 @@ pub use open::open;
 use super::model::{Dimension, HopKey, PacketSeen, Part, RawEvent};
 use super::sketch::Sketch;
 
-/// How long one bucket of rollups is, ms.
-pub const BUCKET_MS: i64 = 10_000;
+/// How long one bucket of rollups is, ms, where nothing else is asked for.
+pub const BUCKET_MS: i64 = Width::Seconds.ms();
+
+/// How wide buckets of rollups are: each duration is in one of each, so that an answer about weeks is added up from few.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Width {
+    /// Ten seconds.
+    #[default]
+    Seconds,
+    /// Five minutes.
+    Minutes,
+    /// An hour.
+    Hour,
+}
+
+impl Width {
+    /// All of them, each a multiple of those before.
+    pub const EACH: [Self; 3] = [Self::Seconds, Self::Minutes, Self::Hour];
+
+    /// How long a bucket is, ms.
+    #[must_use]
+    pub const fn ms(self) -> i64 {
+        match self {
+            Self::Seconds => 10_000,
+            Self::Minutes => 300_000,
+            Self::Hour => 3_600_000,
+        }
+    }
+
+    /// The start of the bucket in which a time is, both ms since the Unix epoch. Buckets count from the epoch on.
+    #[must_use]
+    pub const fn start_ms(self, ms: i64) -> i64 {
+        ms.saturating_sub(ms.rem_euclid(self.ms()))
+    }
+}
 
 /// What one write holds. All of it becomes durable, or none.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// Journeys. Those that are there already are left as they are.
     pub parts: Vec<Part>,
-    /// Events that are no traces.
+    /// Events that are no traces. Those that are there already, whenever they came, are left as they are.
     pub raw: Vec<RawEvent>,
     /// What streams said of themselves.
     pub packets: Vec<PacketSeen>,

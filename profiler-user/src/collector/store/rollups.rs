@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::super::model::{Contribution, Dimension, HopKey, Part, contributions, joint_changes};
 use super::super::sketch::Sketch;
-use super::{BUCKET_MS, members};
+use super::{Width, members};
 
 /// Members of one dimension that a job, bucket and hop keeps apart; those that come later are counted together, as [`OTHER`].
 pub const MAX_MEMBERS: usize = 256;
@@ -18,6 +18,8 @@ pub const OTHER: &str = "(other)";
 /// What one sketch is of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RollupKey {
+    /// How wide the bucket is.
+    pub width: Width,
     /// The job.
     pub job: String,
     /// The bucket's start, ms since the Unix epoch.
@@ -33,8 +35,7 @@ pub struct RollupKey {
 /// The bucket of a journey that ended then, ms since the Unix epoch.
 #[must_use]
 pub const fn bucket_ms(end_ns: i64) -> i64 {
-    let ms = end_ns.div_euclid(1_000_000);
-    ms - ms.rem_euclid(BUCKET_MS)
+    Width::Seconds.start_ms(end_ns.div_euclid(1_000_000))
 }
 
 /// What happens to the sketch of one key.
@@ -53,6 +54,12 @@ impl Change {
         for ns in &self.removed {
             sketch.remove(*ns);
         }
+    }
+
+    /// Does another one after it.
+    fn then(&mut self, other: &Self) {
+        self.added.merge(&other.added);
+        self.removed.extend(&other.removed);
     }
 
     fn is_empty(&self) -> bool {
@@ -143,7 +150,7 @@ fn keys<'p>(part: &'p Part, hop: &'p HopKey, task: i64) -> impl Iterator<Item = 
     let bucket_ms = bucket_ms(part.end_ns);
     members(part, task).into_iter().filter_map(move |(dimension, member)| {
         let (job, hop) = (part.key.job.clone(), hop.clone());
-        Some(RollupKey { job, bucket_ms, dimension, hop, member: member? })
+        Some(RollupKey { width: Width::Seconds, job, bucket_ms, dimension, hop, member: member? })
     })
 }
 
@@ -186,7 +193,7 @@ impl<'p> Gathered<'p> {
         }
     }
 
-    /// The changes, in the order of their keys: stores that lock rows lock them in the same order.
+    /// The changes of every width, in the order of their keys: stores that lock rows lock them in the same order.
     #[must_use]
     pub fn finish(self) -> BTreeMap<RollupKey, Change> {
         let Self { plan, sums, mut joined } = self;
@@ -194,8 +201,21 @@ impl<'p> Gathered<'p> {
             joined.entry(key.clone()).or_default().added.merge(&sum);
         }
         joined.retain(|_, change| !change.is_empty());
-        joined
+        widened(joined)
     }
+}
+
+/// Changes of the narrowest buckets, and with them those of the wider ones.
+fn widened(mut changes: BTreeMap<RollupKey, Change>) -> BTreeMap<RollupKey, Change> {
+    let mut wider = BTreeMap::<RollupKey, Change>::new();
+    for width in Width::EACH.into_iter().filter(|width| *width != Width::Seconds) {
+        for (key, change) in &changes {
+            let bucket_ms = width.start_ms(key.bucket_ms);
+            wider.entry(RollupKey { width, bucket_ms, ..key.clone() }).or_default().then(change);
+        }
+    }
+    changes.append(&mut wider);
+    changes
 }
 
 #[cfg(test)]
@@ -205,8 +225,8 @@ mod tests {
     use super::{Change, Gathered, Plan, RollupKey, bucket_ms};
     use crate::collector::model::{Dimension, HopKey, Part};
     use crate::collector::sketch::Sketch;
-    use crate::collector::store::RollupFilter;
     use crate::collector::store::suite::{durations, parts};
+    use crate::collector::store::{RollupFilter, Width};
 
     #[test]
     fn a_bucket_is_ten_seconds_from_the_epoch_on() {
@@ -229,7 +249,7 @@ mod tests {
     fn gathers_what_a_list_of_all_durations_gives() {
         let parts = parts(7, 300);
         let mut changes = gather(&parts, |_| true);
-        for by in Dimension::EACH {
+        for (by, width) in Dimension::EACH.into_iter().flat_map(|by| Width::EACH.map(|width| (by, width))) {
             for job in ["77", "78", "nightly"] {
                 let filter = RollupFilter {
                     job: Some(job.to_owned()),
@@ -237,11 +257,12 @@ mod tests {
                     to_ms: i64::MAX,
                     by,
                     member: None,
+                    width,
                 };
                 for ((bucket_ms, hop, member), list) in durations(&parts, &filter) {
                     let mut sketch = Sketch::default();
                     list.iter().for_each(|ns| sketch.add(*ns));
-                    let key = RollupKey { job: job.to_owned(), bucket_ms, dimension: by, hop, member };
+                    let key = RollupKey { width, job: job.to_owned(), bucket_ms, dimension: by, hop, member };
                     assert_eq!(
                         changes.remove(&key),
                         Some(Change { added: sketch, removed: vec![] }),
@@ -279,7 +300,8 @@ mod tests {
         gathered.join(&[journey[0].clone(), journey[2].clone()], &journey[1]);
         let changes = gathered.finish();
         let of_all = |(key, change): (RollupKey, Change)| {
-            (key.dimension == Dimension::All && key.hop != HopKey::EndToEnd).then_some(change)
+            let is_counted = key.dimension == Dimension::All && key.hop != HopKey::EndToEnd;
+            (is_counted && key.width == Width::Seconds).then_some(change)
         };
         let (mut added, mut removed) = (Sketch::default(), Vec::new());
         for change in changes.into_iter().filter_map(of_all) {

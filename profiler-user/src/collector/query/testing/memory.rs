@@ -10,8 +10,8 @@ use crate::collector::sketch::Sketch;
 use crate::collector::store::rollups::bucket_ms;
 use crate::collector::store::suite::fits;
 use crate::collector::store::{
-    BUCKET_MS, Batch, Cursor, Filter, JobRow, Page, Removed, Retention, Rollup, RollupFilter, Store,
-    StoreError, StreamRow, TracePage, Written, members,
+    Batch, Cursor, Filter, JobRow, Page, Removed, Retention, Rollup, RollupFilter, Store, StoreError,
+    StreamRow, TracePage, Written, members,
 };
 use crate::collector::streams::StreamState;
 
@@ -131,17 +131,18 @@ impl Store for MemoryStore {
     }
 
     async fn rollups(&self, filter: &RollupFilter) -> Result<Vec<Rollup>, StoreError> {
-        let RollupFilter { job, from_ms, to_ms, by, member } = filter;
+        let RollupFilter { job, from_ms, to_ms, by, member, width } = filter;
         self.get(|inner| {
             let mut merged: BTreeMap<(i64, HopKey, String), Sketch> = BTreeMap::new();
             for ((bucket_ms, hop, dimension, of, of_job), sketch) in &inner.rollups {
+                let bucket_ms = width.start_ms(*bucket_ms);
                 let fits = dimension == by
-                    && bucket_ms + BUCKET_MS > *from_ms
-                    && bucket_ms < to_ms
+                    && bucket_ms + width.ms() > *from_ms
+                    && bucket_ms < *to_ms
                     && job.as_ref().is_none_or(|job| job == of_job)
                     && member.as_ref().is_none_or(|member| member == of);
                 if fits {
-                    merged.entry((*bucket_ms, hop.clone(), of.clone())).or_default().merge(sketch);
+                    merged.entry((bucket_ms, hop.clone(), of.clone())).or_default().merge(sketch);
                 }
             }
             let rollup = |((bucket_ms, hop, member), sketch)| Rollup { bucket_ms, hop, member, sketch };

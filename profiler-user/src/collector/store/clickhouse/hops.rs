@@ -145,7 +145,7 @@ struct StepRow {
     max_ns: i64,
 }
 
-const COUNTED: &str = "bucket_ms, is_whole, from_code, from_name, to_code, to_name";
+const COUNTED: &str = "is_whole, from_code, from_name, to_code, to_name";
 
 /// See [`crate::collector::store::Store::rollups`].
 pub(super) async fn rollups(shared: &Shared, filter: &RollupFilter) -> Result<Vec<Rollup>, Fault> {
@@ -155,16 +155,22 @@ pub(super) async fn rollups(shared: &Shared, filter: &RollupFilter) -> Result<Ve
         Dimension::Host => ("host", "host != ''"),
         Dimension::Table => ("assumeNotNull(table_id)", "isNotNull(table_id)"),
     };
+    let (width, less) = (filter.width.ms(), filter.width.ms() - BUCKET_MS);
+    // Division is towards zero.
+    let start = format!("intDiv(bucket_ms - if(bucket_ms < 0, {less}, 0), {width}) * {width}");
     let mut all = Where::default();
     all.and("is_there = 1", []);
     all.and(is_member, []);
-    all.and("bucket_ms > ?", [filter.from_ms.saturating_sub(BUCKET_MS).into()]);
-    all.and("bucket_ms < ?", [filter.to_ms.into()]);
+    // Of the wider buckets all that is in them.
+    let first_ms = filter.width.start_ms(filter.from_ms);
+    let end_ms = filter.width.start_ms(filter.to_ms.saturating_sub(1)).saturating_add(width);
+    all.and("bucket_ms >= ?", [first_ms.into()]);
+    all.and("bucket_ms < ?", [end_ms.into()]);
     all.and_if("job = ?", filter.job.as_deref());
     let sql = format!(
-        "SELECT {COUNTED}, {member} AS member, step, count() AS c, sum(intDiv(ns, toInt64(4294967296))) AS high, \
+        "SELECT {start} AS start, {COUNTED}, {member} AS member, step, count() AS c, sum(intDiv(ns, toInt64(4294967296))) AS high, \
          sum(ns % toInt64(4294967296)) AS low, min(ns) AS least, max(ns) AS most FROM stain_hops FINAL{} \
-         GROUP BY {COUNTED}, member, step ORDER BY {COUNTED}, member, step",
+         GROUP BY start, {COUNTED}, member, step ORDER BY start, {COUNTED}, member, step",
         all.sql
     );
     let mut sketches = BTreeMap::<(i64, HopKey, String), Sketch>::new();

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::Shared;
 use super::error::Fault;
 use super::rows::{COLUMNS, FoundRow};
-use super::write::List;
+use super::write::{List, last_place};
 use crate::collector::model::Part;
 use crate::collector::store::sql::{ORDER, Value, Where, cursor};
 use crate::collector::store::{Filter, JobRow, Page, StreamRow, TracePage};
@@ -70,8 +70,7 @@ pub(super) async fn after(
     limit: u32,
 ) -> Result<(u64, Vec<(u64, Part)>), Fault> {
     let Some(place) = place else {
-        let newest: u64 = shared.client.query("SELECT max(place) FROM stain_parts").fetch_one().await?;
-        return Ok((newest, Vec::new()));
+        return Ok((last_place(shared, 0).await?, Vec::new()));
     };
     let sql =
         format!("SELECT {COLUMNS}, payload FROM stain_parts WHERE place > ? ORDER BY place LIMIT {limit}");

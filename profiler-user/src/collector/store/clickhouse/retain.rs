@@ -1,17 +1,18 @@
 //! Removes what is too old or too much.
 //!
-//! Owns: that whole partitions go at once, and that rows of others go by a change of the table, which is waited for. The newest place stays known by a collector
-//! that runs; after all parts went and all collectors were started anew, places begin again.
+//! Owns: that whole partitions go at once, that rows of others go by a change of the table, which is waited for, and that the order of places goes on behind what
+//! went.
 
 use std::time::{Duration, Instant};
 
 use clickhouse::Row;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Shared;
 use super::error::{Fault, unavailable};
 use super::lock::Turn;
 use super::schema::DAY_MS;
+use super::write::{insert, last_place};
 use crate::collector::store::{BUCKET_MS, Removed, Retention};
 
 /// How long a change of a table is waited for.
@@ -46,16 +47,34 @@ async fn remove_parts(shared: &Shared, before_ms: i64, removed: &mut Removed) ->
     let parts = count(shared, "stain_parts FINAL", &condition).await?;
     let raw = count(shared, "stain_raw", &condition).await?;
     if parts > 0 {
-        for (day, places) in whole_partitions(shared, before_ms).await? {
-            let sql = format!("ALTER TABLE stain_parts DROP PARTITION ({day}, {places})");
-            shared.client.query(&sql).execute().await?;
-        }
-        let left = count(shared, "stain_parts", &condition).await?;
-        delete(shared, "stain_parts", &condition, left).await?;
+        // In a turn: no part is given a place, and removed, between the two.
+        let turn = Turn::take(shared).await?;
+        let result = begin_to_remove(shared, before_ms, &condition).await;
+        turn.end().await?;
+        result?;
+        until_done(shared, "stain_parts").await?;
     }
     delete(shared, "stain_raw", &condition, raw).await?;
     removed.parts += parts;
     removed.raw += raw;
+    Ok(())
+}
+
+/// Notes the last place, and then removes.
+async fn begin_to_remove(shared: &Shared, before_ms: i64, condition: &str) -> Result<(), Fault> {
+    #[derive(Row, Serialize)]
+    struct Given {
+        place: u64,
+    }
+    let place = last_place(shared, 0).await?;
+    insert(shared, "stain_places", vec![Given { place }]).await?;
+    for (day, places) in whole_partitions(shared, before_ms).await? {
+        let sql = format!("ALTER TABLE stain_parts DROP PARTITION ({day}, {places})");
+        shared.client.query(&sql).execute().await?;
+    }
+    if count(shared, "stain_parts", condition).await? > 0 {
+        shared.client.query(&format!("ALTER TABLE stain_parts DELETE WHERE {condition}")).execute().await?;
+    }
     Ok(())
 }
 
@@ -90,6 +109,11 @@ async fn delete(shared: &Shared, table: &str, condition: &str, rows: u64) -> Res
         shared.client.query(&format!("ALTER TABLE {table} DELETE WHERE {condition}")).execute().await;
     turn.end().await?;
     result?;
+    until_done(shared, table).await
+}
+
+/// Waits until the rows are gone.
+async fn until_done(shared: &Shared, table: &str) -> Result<(), Fault> {
     let deadline = Instant::now() + CHANGES_WITHIN;
     let sql = "SELECT count() FROM system.mutations WHERE database = currentDatabase() AND table = ? AND is_done = 0";
     while shared.client.query(sql).bind(table).fetch_one::<u64>().await? > 0 {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Fault;
 use crate::collector::model::{Part, PartKey, RawEvent};
+use crate::collector::store::digest::digest;
 use crate::collector::store::{body, terms};
 
 /// What a row takes besides its texts and bytes.
@@ -100,13 +101,18 @@ pub(super) struct RawRow {
     received_ms: i64,
     size: u64,
     body: String,
+    pub(super) digest_high: u64,
+    pub(super) digest_low: u64,
 }
 
 impl From<&RawEvent> for RawRow {
     fn from(event: &RawEvent) -> Self {
+        let digest = u128::from_be_bytes(digest(event));
         let RawEvent { event_type, job, created_ms, received_ms, body } = event.clone();
         let size = body.len() as u64 + ROW_BYTES;
-        Self { event_type, job, created_ms, received_ms, size, body }
+        // Both halves of it.
+        let (digest_high, digest_low) = ((digest >> 64) as u64, digest as u64);
+        Self { event_type, job, created_ms, received_ms, size, body, digest_high, digest_low }
     }
 }
 

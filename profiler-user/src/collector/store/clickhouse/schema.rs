@@ -6,7 +6,7 @@ use super::lock::Turn;
 use crate::collector::store::StoreError;
 
 /// The version of the tables below. A change of them is a further one, with the statements that lead to it.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Milliseconds of a partition by time: old days go at once.
 pub(super) const DAY_MS: i64 = 86_400_000;
@@ -14,7 +14,7 @@ pub(super) const DAY_MS: i64 = 86_400_000;
 pub(super) const PLACES: u64 = 1 << 22;
 
 /// Rows of one key take each other's place: of a part the earliest is kept, of all others the latest.
-const TABLES: [(&str, &str); 4] = [
+const TABLES: [(&str, &str); 5] = [
     (
         "stain_parts",
         "(trace_id UInt64, job String, sink_task Int64, branch Int64, place UInt64, rank UInt64, table_id Nullable(String), \
@@ -38,10 +38,15 @@ const TABLES: [(&str, &str); 4] = [
     ),
     (
         "stain_raw",
-        "(event_type String, job Nullable(String), created_ms Int64, received_ms Int64, size UInt64, body String) \
+        "(event_type String, job Nullable(String), created_ms Int64, received_ms Int64, size UInt64, body String, \
+          digest_high UInt64, digest_low UInt64) \
          ENGINE = MergeTree() PARTITION BY intDiv(received_ms, 86400000) ORDER BY received_ms",
     ),
+    PLACES_GIVEN,
 ];
+
+/// Places that were given at least, written before parts are removed: the order goes on where it was when none is left.
+const PLACES_GIVEN: (&str, &str) = ("stain_places", "(place UInt64) ENGINE = MergeTree() ORDER BY place");
 
 /// Makes the tables where there are none, and refuses what is not of this version.
 pub(super) async fn ensure(shared: &Shared) -> Result<(), Fault> {
@@ -65,6 +70,7 @@ async fn ensure_locked(shared: &Shared) -> Result<(), Fault> {
         Some(found) if found > VERSION => {
             return Err(Fault::Store(StoreError::Newer { place, found, known: VERSION }));
         }
+        Some(1) => return upgrade(shared).await,
         // Being made: whoever began did not come to the end.
         Some(0) => return create(shared).await,
         Some(found) => format!("there is no schema {found}"),
@@ -84,6 +90,23 @@ async fn create(shared: &Shared) -> Result<(), Fault> {
     for (name, rest) in TABLES {
         run(&format!("DROP TABLE IF EXISTS {name}")).await?;
         run(&format!("CREATE TABLE {name} {rest}")).await?;
+    }
+    run(&format!("INSERT INTO stain_schema SELECT toInt64({VERSION})")).await?;
+    Ok(())
+}
+
+/// From version 1 to 2: the places that were given, and what events that are no traces are known by. Those that are there have none, and are not compared
+/// with what comes. Whoever began and did not come to the end is followed by another one.
+async fn upgrade(shared: &Shared) -> Result<(), Fault> {
+    let run = async |sql: &str| shared.client.query(sql).execute().await;
+    let (name, rest) = PLACES_GIVEN;
+    run(&format!("CREATE TABLE IF NOT EXISTS {name} {rest}")).await?;
+    let sql = "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 'stain_raw'";
+    let found: Vec<String> = shared.client.query(sql).fetch_all().await?;
+    for column in ["digest_high", "digest_low"] {
+        if !found.iter().any(|one| one == column) {
+            run(&format!("ALTER TABLE stain_raw ADD COLUMN {column} UInt64")).await?;
+        }
     }
     run(&format!("INSERT INTO stain_schema SELECT toInt64({VERSION})")).await?;
     Ok(())

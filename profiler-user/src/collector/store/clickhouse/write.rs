@@ -62,12 +62,25 @@ async fn write_locked(shared: &Shared, turn: &Turn<'_>, batch: &Batch) -> Result
         shared.place.fetch_max(first + new.len() as u64 - 1, Ordering::Relaxed);
     }
     see_packets(shared, batch).await?;
-    insert(shared, "stain_raw", batch.raw.iter().map(RawRow::from).collect()).await?;
+    insert(shared, "stain_raw", new_raw(shared, batch).await?).await?;
     let repeated = (batch.parts.len() - new.len()) as u64;
     Ok(Written { new: new.len() as u64, repeated })
 }
 
-async fn insert<T>(shared: &Shared, table: &str, rows: Vec<T>) -> Result<(), Fault>
+/// The events that are no traces and not there yet, each once.
+async fn new_raw(shared: &Shared, batch: &Batch) -> Result<Vec<RawRow>, Fault> {
+    let rows: Vec<RawRow> = batch.raw.iter().map(RawRow::from).collect();
+    let lows: Vec<u64> = rows.iter().map(|row| row.digest_low).collect();
+    let mut known = HashSet::new();
+    for lows in lows.chunks(IDS) {
+        let sql = "SELECT digest_high, digest_low FROM stain_raw WHERE digest_low IN ?";
+        let found: Vec<(u64, u64)> = shared.client.query(sql).bind(List(lows)).fetch_all().await?;
+        known.extend(found);
+    }
+    Ok(rows.into_iter().filter(|row| known.insert((row.digest_high, row.digest_low))).collect())
+}
+
+pub(super) async fn insert<T>(shared: &Shared, table: &str, rows: Vec<T>) -> Result<(), Fault>
 where
     T: Serialize + for<'r> Row<Value<'r> = T>,
 {
@@ -137,12 +150,16 @@ async fn siblings(
     Ok(siblings)
 }
 
+/// The last place that was given, of those from one on.
+pub(super) async fn last_place(shared: &Shared, known: u64) -> Result<u64, Fault> {
+    let sql = "SELECT max(place) FROM (SELECT max(place) AS place FROM stain_parts WHERE place >= ? UNION ALL SELECT max(place) AS place FROM stain_places)";
+    Ok(shared.client.query(sql).bind(known).fetch_one().await?)
+}
+
 /// The first of so many places that follow all that were given. A batch's are in one partition, so that they are seen together.
 async fn first_place(shared: &Shared, count: u64) -> Result<u64, Fault> {
     let known = shared.place.load(Ordering::Relaxed);
-    let sql = "SELECT max(place) FROM stain_parts WHERE place >= ?";
-    let last: u64 = shared.client.query(sql).bind(known).fetch_one().await?;
-    let first = last.max(known) + 1;
+    let first = last_place(shared, known).await?.max(known) + 1;
     let end_of_partition = first.next_multiple_of(PLACES);
     Ok(if first + count > end_of_partition { end_of_partition } else { first })
 }

@@ -4,6 +4,7 @@
 //! of one hop are a range too.
 
 use super::super::super::model::{Dimension, HopKey, StageName};
+use super::super::Width;
 use super::super::body::{put_text, take_byte, take_text};
 use super::super::rollups::RollupKey;
 
@@ -38,7 +39,7 @@ pub(super) fn group(key: &RollupKey) -> Vec<u8> {
     out
 }
 
-/// Reads [`id`]; `None` where it is damaged.
+/// Reads [`id`]; `None` where it is damaged. It does not tell the width: each has a table of its own.
 pub(super) fn key(id: &[u8]) -> Option<RollupKey> {
     let (bucket, mut rest) = id.split_first_chunk::<8>()?;
     let rest = &mut rest;
@@ -50,7 +51,8 @@ pub(super) fn key(id: &[u8]) -> Option<RollupKey> {
         _ => HopKey::Hop { from: take_stage(rest)?, to: take_stage(rest)? },
     };
     let member = take_text(rest)?;
-    rest.is_empty().then_some(RollupKey { job, bucket_ms, dimension, hop, member })
+    let width = Width::Seconds;
+    rest.is_empty().then_some(RollupKey { width, job, bucket_ms, dimension, hop, member })
 }
 
 fn take_stage(rest: &mut &[u8]) -> Option<StageName> {
@@ -74,7 +76,7 @@ mod tests {
             };
             let of = |bucket_ms| {
                 let (job, member, hop) = (job.clone(), member.clone(), hop.clone());
-                RollupKey { bucket_ms, dimension: Dimension::Host, job, member, hop }
+                RollupKey { width: Width::Seconds, bucket_ms, dimension: Dimension::Host, job, member, hop }
             };
             let (left, right) = (of(buckets.0), of(buckets.1));
             prop_assert_eq!(key(&id(&left)), Some(left.clone()));

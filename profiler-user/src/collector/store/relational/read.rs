@@ -8,11 +8,11 @@ use super::super::super::model::{Part, PartKey};
 use super::super::super::sketch::Sketch;
 use super::super::rollups::RollupKey;
 use super::super::sql::{ORDER, Value, Where, cursor};
-use super::super::{BUCKET_MS, Filter, JobRow, Page, Rollup, RollupFilter, StreamRow, TracePage, body};
-use super::ids;
+use super::super::{Filter, JobRow, Page, Rollup, RollupFilter, StreamRow, TracePage, body};
 use super::rollups::sketch;
 use super::session::{Fault, Row, Session};
 use super::write::one;
+use super::{ids, schema};
 
 /// The columns of a part that [`part`] reads, less its payload.
 const COLUMNS: &str =
@@ -101,13 +101,13 @@ pub(super) async fn parts_at(session: &mut dyn Session, places: &[Value]) -> Res
 pub(super) async fn rollups(session: &mut dyn Session, filter: &RollupFilter) -> Result<Vec<Rollup>, Fault> {
     let mut all = Where::default();
     // The first bucket of which a part is after the start.
-    let first = filter.from_ms.saturating_sub(BUCKET_MS).saturating_add(1);
+    let first = filter.from_ms.saturating_sub(filter.width.ms()).saturating_add(1);
     all.and("id >= ?", [ids::first_id(first).into()]);
     all.and("id < ?", [ids::first_id(filter.to_ms).into()]);
     all.and("dimension = ?", [filter.by.name().into()]);
     all.and_if("job = ?", filter.job.as_deref());
     all.and_if("member = ?", filter.member.as_deref());
-    let sql = format!("SELECT id, sketch FROM stain_rollups{}", all.sql);
+    let sql = format!("SELECT id, sketch FROM {}{}", schema::rollups(filter.width).name, all.sql);
     let mut sums = BTreeMap::new();
     for mut row in session.rows(&sql, &all.values).await? {
         let key = ids::key(&row.bytes()?).ok_or(Fault::Damage("the id of a rollup cannot be read"))?;

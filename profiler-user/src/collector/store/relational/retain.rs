@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::super::sql::Value;
-use super::super::{BUCKET_MS, Removed, Retention};
-use super::ids;
+use super::super::{Removed, Retention, Width};
 use super::session::{Database, Fault, Session};
 use super::write::{Counter, one};
+use super::{ids, schema};
 
 /// Rows of one step.
 const STEP: usize = 1000;
@@ -24,11 +24,9 @@ pub(super) async fn retain(database: &dyn Database, retention: &Retention) -> Re
         while step(database, &mut removed, &Limit::Bytes(bytes)).await? {}
     }
     if let Some(before) = rollups_before_ms {
-        loop {
-            let rollups = rollups(database, before).await?;
-            removed.rollups += rollups;
-            if rollups < STEP as u64 {
-                break;
+        for width in Width::EACH {
+            while let rollups @ 1.. = rollups(database, width, before).await? {
+                removed.rollups += rollups;
             }
         }
     }
@@ -139,16 +137,17 @@ async fn streams(database: &dyn Database, before_ms: i64) -> Result<u64, Fault> 
 }
 
 /// One step; gives how many went.
-async fn rollups(database: &dyn Database, before_ms: i64) -> Result<u64, Fault> {
+async fn rollups(database: &dyn Database, width: Width, before_ms: i64) -> Result<u64, Fault> {
     let mut session = database.begin().await?;
     let writer = session.as_mut();
     Counter::lock(writer).await?;
     // Buckets that end before it.
-    let first_kept = ids::first_id(before_ms.saturating_sub(BUCKET_MS));
-    let sql = "SELECT id FROM stain_rollups WHERE id < ? ORDER BY id LIMIT ?";
-    let rows = writer.rows(sql, &[first_kept.into(), Value::Int(STEP as i64)]).await?;
+    let first_kept = ids::first_id(before_ms.saturating_sub(width.ms()));
+    let table = schema::rollups(width).name;
+    let sql = format!("SELECT id FROM {table} WHERE id < ? ORDER BY id LIMIT ?");
+    let rows = writer.rows(&sql, &[first_kept.into(), Value::Int(STEP as i64)]).await?;
     let ids = rows.into_iter().map(|mut row| row.bytes().map(Value::Bytes)).collect::<Result<Vec<_>, _>>()?;
-    writer.among("DELETE FROM stain_rollups", "id", &ids).await?;
+    writer.among(&format!("DELETE FROM {table}"), "id", &ids).await?;
     session.commit().await?;
     Ok(ids.len() as u64)
 }

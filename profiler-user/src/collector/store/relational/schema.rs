@@ -3,12 +3,13 @@
 //! Owns: the tables, the statements that make them, and the check of what is found. Refuses: to touch tables of a later version, or tables of the same names
 //! that it did not make.
 
-use super::super::StoreError;
 use super::super::sql::Value;
+use super::super::{StoreError, Width};
+use super::rollups::widen;
 use super::session::{Database, Dialect, Fault, Session};
 
 /// The version of the tables below. A change of them is a further one, with the statements that lead to it.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,13 +109,14 @@ pub(super) const RAW: Table = Table {
         ("received_ms", Kind::Int),
         ("size", Kind::Int),
         ("body", Kind::Text),
+        ("digest", Kind::Id),
     ],
     key: 1,
-    indexes: &[("", "received_ms")],
+    indexes: &[("", "received_ms"), ("", "digest")],
 };
 
 /// Durations by bucket, job, dimension, member and hop: all of these are in the id (see [`super::ids`]); some are columns besides.
-pub(super) const ROLLUPS: Table = Table {
+const ROLLUPS: Table = Table {
     name: "stain_rollups",
     columns: &[
         ("id", Kind::Id),
@@ -127,6 +129,21 @@ pub(super) const ROLLUPS: Table = Table {
     key: 1,
     indexes: &[],
 };
+
+/// The same of five minutes.
+const ROLLUPS_MINUTES: Table = Table { name: "stain_rollups_minutes", ..ROLLUPS };
+
+/// The same of an hour.
+const ROLLUPS_HOUR: Table = Table { name: "stain_rollups_hour", ..ROLLUPS };
+
+/// The table of rollups of a width.
+pub(super) const fn rollups(width: Width) -> &'static Table {
+    match width {
+        Width::Seconds => &ROLLUPS,
+        Width::Minutes => &ROLLUPS_MINUTES,
+        Width::Hour => &ROLLUPS_HOUR,
+    }
+}
 
 /// What streams said of themselves.
 pub(super) const STREAMS: Table = Table {
@@ -161,7 +178,8 @@ const SCHEMA: Table = Table {
     indexes: &[],
 };
 
-const TABLES: [&Table; 7] = [&SCHEMA, &PARTS, &RAW, &ROLLUPS, &STREAMS, &JOBS, &COUNTER];
+const TABLES: [&Table; 9] =
+    [&SCHEMA, &PARTS, &RAW, &ROLLUPS, &ROLLUPS_MINUTES, &ROLLUPS_HOUR, &STREAMS, &JOBS, &COUNTER];
 
 /// What stands for a version while tables are being made: a server that cannot take back such statements may have been left in the middle of it.
 const BEING_MADE: i64 = 0;
@@ -189,6 +207,12 @@ async fn ensure_locked(session: &mut dyn Session, dialect: &Dialect, place: &str
             None => return Ok(()),
         },
         Some(BEING_MADE) => return create(session, dialect).await,
+        Some(1) => {
+            add_digests(session, dialect).await?;
+            add_widths(session, dialect).await?;
+            let sql = "UPDATE stain_schema SET version = ? WHERE id = 1";
+            return session.rows(sql, &[VERSION.into()]).await.map(drop);
+        }
         Some(found) if found > VERSION => {
             return Err(Fault::Store(StoreError::Newer { place, found, known: VERSION }));
         }
@@ -216,6 +240,34 @@ async fn create(session: &mut dyn Session, dialect: &Dialect) -> Result<(), Faul
     }
     session.batch("INSERT INTO stain_counter (id, place, bytes) VALUES (1, 0, 0)").await?;
     session.rows("UPDATE stain_schema SET version = ? WHERE id = 1", &[VERSION.into()]).await.map(drop)
+}
+
+/// From version 1 to 2: what events that are no traces are known by. Those that are there have none, and are not compared with what comes.
+async fn add_digests(session: &mut dyn Session, dialect: &Dialect) -> Result<(), Fault> {
+    let sql = format!(
+        "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = {} AND table_name = 'stain_raw' AND column_name = 'digest'",
+        dialect.schema
+    );
+    let count = session.rows(&sql, &[]).await?.into_iter().next().map(|mut row| row.int()).transpose()?;
+    // A server that cannot take back such statements may have been left behind the first one.
+    if count == Some(0) {
+        session
+            .batch(&format!("ALTER TABLE stain_raw ADD COLUMN digest {} NOT NULL DEFAULT ''", dialect.id))
+            .await?;
+        session.batch("CREATE INDEX stain_raw_1 ON stain_raw (digest)").await?;
+    }
+    Ok(())
+}
+
+/// From version 1 to 2: the wider rollups, made of the narrowest.
+async fn add_widths(session: &mut dyn Session, dialect: &Dialect) -> Result<(), Fault> {
+    for width in Width::EACH.into_iter().filter(|width| *width != Width::Seconds) {
+        let table = rollups(width);
+        session.batch(&format!("DROP TABLE IF EXISTS {}", table.name)).await?;
+        session.batch(&table.create(dialect)).await?;
+        widen(session, width).await?;
+    }
+    Ok(())
 }
 
 /// Those of our tables' names that are there.

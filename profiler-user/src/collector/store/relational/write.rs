@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::super::super::model::{Part, PartKey, RawEvent};
 use super::super::super::streams::StreamState;
+use super::super::digest::digest;
 use super::super::rollups::{Change, Gathered, Plan, RollupKey};
 use super::super::sql::Value;
 use super::super::{Batch, Written, body, terms};
@@ -63,7 +64,8 @@ pub(super) async fn write(mut session: Box<dyn Session>, batch: &Batch) -> Resul
     let (new, siblings) = new_parts(writer, &batch.parts).await?;
     let rows: Vec<_> = new.iter().map(|(_, part)| part_row(&mut counter, part)).collect();
     writer.put(&PARTS, &rows, Put::New).await?;
-    let rows: Vec<_> = batch.raw.iter().map(|event| raw_row(&mut counter, event)).collect();
+    let raw = new_raw(writer, &batch.raw).await?;
+    let rows: Vec<_> = raw.into_iter().map(|(event, digest)| raw_row(&mut counter, event, digest)).collect();
     writer.put(&RAW, &rows, Put::New).await?;
     count_jobs(writer, &new).await?;
     rollups::add(writer, gathered(&plan, &new, siblings)).await?;
@@ -158,7 +160,22 @@ fn part_row(counter: &mut Counter, part: &Part) -> Vec<Value> {
     ]
 }
 
-fn raw_row(counter: &mut Counter, event: &RawEvent) -> Vec<Value> {
+/// The events that are not there yet, each once, and what they are known by.
+async fn new_raw<'a>(
+    session: &mut dyn Session,
+    raw: &'a [RawEvent],
+) -> Result<Vec<(&'a RawEvent, Value)>, Fault> {
+    let digests: Vec<Vec<u8>> = raw.iter().map(|event| digest(event).to_vec()).collect();
+    let keys: Vec<Value> = digests.iter().cloned().map(Value::Bytes).collect();
+    let mut known = HashSet::new();
+    for mut row in session.among("SELECT digest FROM stain_raw", "digest", &keys).await? {
+        known.insert(row.bytes()?);
+    }
+    let new = raw.iter().zip(digests).filter(|(_, digest)| known.insert(digest.clone()));
+    Ok(new.map(|(event, digest)| (event, Value::Bytes(digest))).collect())
+}
+
+fn raw_row(counter: &mut Counter, event: &RawEvent, digest: Value) -> Vec<Value> {
     vec![
         counter.next_place(),
         event.event_type.as_str().into(),
@@ -167,6 +184,7 @@ fn raw_row(counter: &mut Counter, event: &RawEvent) -> Vec<Value> {
         event.received_ms.into(),
         counter.add(event.body.len()),
         event.body.as_str().into(),
+        digest,
     ]
 }
 

@@ -4,6 +4,8 @@
 //! same file, and to touch a file that is not its own, is damaged, or is of a later version.
 
 mod error;
+mod filter;
+mod keys;
 mod open;
 mod prepare;
 mod query;
@@ -13,6 +15,7 @@ mod rollup;
 mod schema;
 mod statements;
 mod streams;
+mod texts;
 mod threads;
 mod write;
 

@@ -11,16 +11,18 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::super::StoreError;
-use super::error;
-use super::schema::{APPLICATION_ID, MIGRATIONS, VERSION};
+use super::schema::{APPLICATION_ID, MIGRATIONS, VERSION, WITH_RUNS};
+use super::{error, keys, rollup};
 
 /// Pages of the writer's cache, KiB.
 const WRITER_CACHE_KIB: i64 = 32 << 10;
 /// Pages of a reader's cache, KiB.
 const READER_CACHE_KIB: i64 = 4 << 10;
-/// Pages of the log at which it is written back into the file: 256 MiB. Trace ids are spread over all numbers, so that each new one changes another page of
-/// the keys; the longer the log, the more of these changes are written back at once.
-const CHECKPOINT_PAGES: i64 = 64 << 10;
+/// Bytes of the log at which it is written back into the file, and to which it is cut where it became longer meanwhile. Trace ids are spread over all numbers,
+/// so that each new one changes another page of the keys; the longer the log, the more of these changes are written back at once.
+pub(super) const LOG_BYTES: i64 = 256 << 20;
+/// Bytes of a page.
+const PAGE_BYTES: i64 = 4096;
 
 /// Where a database is.
 #[derive(Clone, Debug)]
@@ -162,8 +164,7 @@ fn connect(place: &Place, more: OpenFlags, cache_kib: i64) -> rusqlite::Result<C
 
 /// The tables are there and can be read. The whole file is not: that takes minutes, and what is damaged elsewhere is told when it is met.
 fn holds_together(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let tables =
-        ["part", "part_page", "part_key", "attribute", "raw", "rollup", "stream", "name", "hop", "counter"];
+    let tables = ["part", "part_page", "attribute", "raw", "rollup", "stream", "name", "hop", "counter"];
     for table in tables {
         let read = connection.query_row(
             &format!("SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT 1)"),
@@ -178,6 +179,13 @@ fn holds_together(connection: &Connection, path: &Path) -> Result<(), StoreError
     Ok(())
 }
 
+/// What the second schema has in another form than the first.
+fn make_runs(connection: &Connection) -> rusqlite::Result<()> {
+    rollup::widen(connection)?;
+    keys::convert(connection)?;
+    connection.execute_batch("DROP TABLE part_key")
+}
+
 fn prepare(connection: &Connection, found: i64) -> rusqlite::Result<()> {
     if found == 0 {
         // Only before the first table: pages that are free can then be given back to the disk.
@@ -186,11 +194,13 @@ fn prepare(connection: &Connection, found: i64) -> rusqlite::Result<()> {
     // Answers with the mode that it got: `memory` stays what it is.
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", LOG_BYTES / PAGE_BYTES, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
     for (version, step) in (1i64..).zip(MIGRATIONS).skip(usize::try_from(found).unwrap_or(0)) {
         connection.execute_batch("BEGIN IMMEDIATE")?;
         let done = connection
             .execute_batch(step)
+            .and_then(|()| if version == WITH_RUNS { make_runs(connection) } else { Ok(()) })
             .and_then(|()| connection.pragma_update(None, "application_id", APPLICATION_ID))
             .and_then(|()| connection.pragma_update(None, "user_version", version))
             .and_then(|()| connection.execute_batch("COMMIT"));

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use super::super::Batch;
+use super::super::digest::{Digest, digest};
 use super::super::rollups::Plan;
 use crate::collector::model::{
     Attribute, AttributeValue, Entry, Membership, PacketSeen, Part, Precision, RawEvent, RecordTime,
@@ -26,7 +27,8 @@ pub(super) struct Prepared {
     /// The parts, in the order of pages, so that what is written beside each other is kept beside each other.
     pub(super) rows: Vec<Row>,
     pub(super) plan: Plan,
-    pub(super) raw: Vec<RawEvent>,
+    /// Events that are no traces, and what they are known by.
+    pub(super) raw: Vec<(RawEvent, Digest)>,
     pub(super) packets: Vec<PacketSeen>,
 }
 
@@ -143,8 +145,8 @@ impl Prepared {
             parts.iter().enumerate().map(|(index, part)| interner.row(index, part)).collect();
         rows.sort_by_key(|row| (row.received_ms, row.trace_id, row.sink_task, row.branch, row.index));
         let Interner { names, shapes, crews, .. } = interner;
-        let (raw, packets) = (raw.clone(), packets.clone());
-        Self { names, shapes, crews, rows, plan: Plan::of(parts), raw, packets }
+        let raw = raw.iter().map(|event| (event.clone(), digest(event))).collect();
+        Self { names, shapes, crews, rows, plan: Plan::of(parts), raw, packets: packets.clone() }
     }
 }
 

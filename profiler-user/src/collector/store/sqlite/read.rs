@@ -3,6 +3,7 @@
 use rusqlite::{Connection, Row, Statement};
 
 use super::error::damaged;
+use super::keys;
 use super::prepare::More;
 use crate::collector::model::{Entry, Part, PartKey, Precision};
 
@@ -39,11 +40,11 @@ pub(super) fn trace(
     job: Option<&str>,
     trace_id: u64,
 ) -> rusqlite::Result<Vec<Part>> {
-    let sql = "SELECT place FROM part_key WHERE trace_id = ?1 AND (?2 IS NULL OR job = (SELECT id FROM name WHERE text = ?2))";
-    let key = rusqlite::params![trace_id.cast_signed(), job];
-    let mut statement = connection.prepare(sql)?;
-    let places: Vec<i64> = statement.query_map(key, |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let transaction = connection.unchecked_transaction()?;
+    let places = keys::places_of(connection, trace_id.cast_signed())?;
     let mut parts = parts(connection, places)?;
+    transaction.commit()?;
+    parts.retain(|part| part.key.trace_id == trace_id && job.is_none_or(|job| part.key.job == job));
     parts.sort_by(|a, b| (a.key.branch, a.start_ns, &a.key).cmp(&(b.key.branch, b.start_ns, &b.key)));
     Ok(parts)
 }

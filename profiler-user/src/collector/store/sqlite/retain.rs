@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use rusqlite::params;
 
-use super::super::{BUCKET_MS, Removed, Retention};
+use super::super::{Removed, Retention, Width};
 use super::error::damaged;
+use super::open::LOG_BYTES;
 use super::prepare::More;
+use super::rollup::first_number;
 use super::write::Writer;
 
 /// Rows of one kind that one step removes at most: a few milliseconds.
@@ -31,19 +33,19 @@ impl Writer<'_> {
                 removed = writer.older(before_ms)?;
             }
             if let Some(before_ms) = rollups_before_ms {
-                removed.rollups = writer.rollups(before_ms.saturating_sub(BUCKET_MS))?;
+                removed.rollups = writer.rollups(before_ms)?;
             }
             if let Some(max) = max_bytes.filter(|_| removed == Removed::default())
-                && writer.bytes("page_count")?.saturating_sub(writer.bytes("freelist_count")?) > max
+                && writer.bytes("page_count")?.saturating_sub(writer.bytes("freelist_count")?) > pages_of(max)
             {
                 removed = writer.oldest()?;
             }
             Ok(removed)
         })?;
-        if removed != Removed::default() {
-            return Ok(Some(removed));
-        }
-        Ok(self.give_back(max_bytes)?.then_some(removed))
+        let has_more = removed != Removed::default()
+            || (*retention != Retention::default() && self.transaction(|writer| writer.sweep(STEP))? > 0)
+            || self.give_back(max_bytes)?;
+        Ok(has_more.then_some(removed))
     }
 
     fn older(&mut self, before_ms: i64) -> rusqlite::Result<Removed> {
@@ -63,8 +65,10 @@ impl Writer<'_> {
         if parts + raw > 0 {
             return Ok(Removed { parts, raw, ..Removed::default() });
         }
-        let oldest = self.statements.first("SELECT min(bucket_ms) FROM rollup", [], |row| row.get(0))?;
-        let rollups = oldest.flatten().map_or(Ok(0), |bucket_ms| self.rollups(bucket_ms))?;
+        let sql =
+            "SELECT min(bucket_ms + CASE dimension / 4 WHEN 0 THEN ? WHEN 1 THEN ? ELSE ? END) FROM rollup";
+        let oldest = self.statements.first(sql, Width::EACH.map(Width::ms), |row| row.get(0))?;
+        let rollups = oldest.flatten().map_or(Ok(0), |before_ms| self.rollups(before_ms))?;
         Ok(Removed { rollups, ..Removed::default() })
     }
 
@@ -99,7 +103,7 @@ impl Writer<'_> {
             let more: More =
                 serde_json::from_str(&text).map_err(|_| damaged("what a part has besides its stamps"))?;
             for (name, value) in more.attributes() {
-                let name = self.name(name)?;
+                let name = self.name(name, i64::MIN)?;
                 let sql = "DELETE FROM attribute WHERE name = ? AND value = ? AND received_ms = ? AND trace_id = ? AND sink_task = ?
                     AND branch = ? AND job = ?";
                 self.statements
@@ -107,8 +111,6 @@ impl Writer<'_> {
             }
         }
         self.statements.run("DELETE FROM part WHERE place = ?", [place])?;
-        let sql = "DELETE FROM part_key WHERE trace_id = ? AND job = ? AND branch = ? AND sink_task = ?";
-        self.statements.run(sql, [trace_id, job, branch, sink_task])?;
         let sql = "DELETE FROM part_page WHERE received_ms = ? AND trace_id = ? AND sink_task = ? AND branch = ? AND job = ?";
         self.statements.run(sql, [received_ms, trace_id, sink_task, branch, job]).map(drop)
     }
@@ -118,11 +120,16 @@ impl Writer<'_> {
         Ok(self.statements.run(sql, [before_ms, STEP])? as u64)
     }
 
-    /// Removes rollups of buckets up to one.
-    fn rollups(&mut self, last_ms: i64) -> rusqlite::Result<u64> {
+    /// Removes rollups of buckets that ended by then.
+    fn rollups(&mut self, before_ms: i64) -> rusqlite::Result<u64> {
         let sql = "DELETE FROM rollup WHERE (job, dimension, bucket_ms, hop, member) IN (SELECT job, dimension, bucket_ms, hop, member FROM rollup
-            WHERE job IN (SELECT name FROM job) AND dimension IN (0, 1, 2, 3) AND bucket_ms <= ? LIMIT ?)";
-        Ok(self.statements.run(sql, [last_ms, STEP])? as u64)
+            WHERE job IN (SELECT name FROM job) AND dimension IN (?1, ?1 + 1, ?1 + 2, ?1 + 3) AND bucket_ms <= ?2 LIMIT ?3)";
+        let mut removed = 0;
+        for width in Width::EACH {
+            let last_ms = before_ms.saturating_sub(width.ms());
+            removed += self.statements.run(sql, [first_number(width), last_ms, STEP])? as u64;
+        }
+        Ok(removed)
     }
 
     /// Bytes of as many pages as a pragma counts.
@@ -131,14 +138,29 @@ impl Writer<'_> {
         Ok(u64::try_from(number(pragma)?.saturating_mul(number("page_size")?)).unwrap_or_default())
     }
 
-    /// Makes the file smaller by free pages, where it is larger than it may be: true when there is more to do.
+    /// Makes the files smaller where they are larger than they may be, by free pages and the log: true when there is more to do.
     fn give_back(&mut self, max_bytes: Option<u64>) -> rusqlite::Result<bool> {
         let Some(max) = max_bytes else { return Ok(false) };
-        if self.bytes("page_count")? <= max || self.bytes("freelist_count")? == 0 {
-            return Ok(false);
-        }
         let before = self.bytes("page_count")?;
-        self.connection.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
-        Ok(self.bytes("page_count")? < before)
+        if before > pages_of(max) && self.bytes("freelist_count")? > 0 {
+            self.connection.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+            return Ok(self.bytes("page_count")? < before);
+        }
+        if before.saturating_add(self.log_bytes()) > max {
+            // Where somebody reads, it does what it can, and the rest the next time.
+            self.statements.first("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
+        Ok(false)
     }
+
+    /// How large the log is just now.
+    fn log_bytes(&self) -> u64 {
+        let Some(path) = self.connection.path().filter(|path| !path.is_empty()) else { return 0 };
+        std::fs::metadata(format!("{path}-wal")).map_or(0, |about| about.len())
+    }
+}
+
+/// What the pages of the database may take of all bytes: the rest is the log's.
+fn pages_of(max_bytes: u64) -> u64 {
+    max_bytes - (max_bytes / 4).min(LOG_BYTES.unsigned_abs())
 }

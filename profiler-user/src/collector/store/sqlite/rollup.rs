@@ -6,14 +6,17 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
 use super::super::rollups::{Change, MAX_MEMBERS, OTHER, RollupKey};
-use super::super::{BUCKET_MS, Rollup, RollupFilter};
+use super::super::{Rollup, RollupFilter, Width};
 use super::error::damaged;
 use super::write::Writer;
 use crate::collector::model::{Dimension, HopKey, StageName};
 use crate::collector::sketch::Sketch;
 
-/// Numbers of hops that are remembered.
-pub(super) type Hops = HashMap<HopKey, i64>;
+/// Numbers of hops that are remembered, and the last bucket of which each may be, ms since the Unix epoch.
+pub(super) type Hops = HashMap<HopKey, (i64, i64)>;
+
+/// How far that bucket is moved on at a time, ms: see [`super::texts`].
+const AHEAD_MS: i64 = 3_600_000;
 
 /// Hops that are remembered at most; then all are forgotten and found again when they are met.
 const REMEMBERED: usize = 1 << 14;
@@ -21,12 +24,23 @@ const REMEMBERED: usize = 1 << 14;
 /// The number of the time from end to end: it has no row.
 const END_TO_END: i64 = 0;
 
-const fn number(dimension: Dimension) -> i64 {
-    match dimension {
+/// The number of a dimension and a width, in the column `dimension`.
+const fn number(dimension: Dimension, width: Width) -> i64 {
+    let dimension = match dimension {
         Dimension::All => 0,
         Dimension::Task => 1,
         Dimension::Host => 2,
         Dimension::Table => 3,
+    };
+    dimension + first_number(width)
+}
+
+/// The number of the first dimension of a width; those of the others follow.
+pub(super) const fn first_number(width: Width) -> i64 {
+    match width {
+        Width::Seconds => 0,
+        Width::Minutes => 4,
+        Width::Hour => 8,
     }
 }
 
@@ -40,8 +54,9 @@ impl Writer<'_> {
             self.hops.clear();
         }
         for (key, change) in changes {
-            let RollupKey { job, bucket_ms, dimension, hop, member } = key;
-            let place = [self.name(&job)?, number(dimension), bucket_ms, self.hop(hop)?];
+            let RollupKey { width, job, bucket_ms, dimension, hop, member } = key;
+            let (job, hop) = (self.name(&job, i64::MIN)?, self.hop(hop, bucket_ms)?);
+            let place = [job, number(dimension, width), bucket_ms, hop];
             let (member, mut sketch) = self.sketch(place, member)?;
             change.apply(&mut sketch);
             self.keep(place, &member, &sketch)?;
@@ -90,24 +105,64 @@ impl Writer<'_> {
         self.statements.run("INSERT OR REPLACE INTO rollup VALUES (?, ?, ?, ?, ?, ?)", row).map(drop)
     }
 
-    fn hop(&mut self, hop: HopKey) -> rusqlite::Result<i64> {
+    fn hop(&mut self, hop: HopKey, bucket_ms: i64) -> rusqlite::Result<i64> {
         let HopKey::Hop { from, to } = &hop else { return Ok(END_TO_END) };
-        if let Some(number) = self.hops.get(&hop) {
-            return Ok(*number);
-        }
-        let sql = "SELECT id FROM hop WHERE from_code = ? AND from_name = ? AND to_code = ? AND to_name = ?";
         let key = params![from.code, from.name, to.code, to.name];
-        let number = match self.statements.first(sql, key, |row| row.get(0))? {
-            Some(number) => number,
+        let found = match self.hops.get(&hop) {
+            Some(known) => Some(*known),
             None => {
-                let sql = "INSERT INTO hop (from_code, from_name, to_code, to_name) VALUES (?, ?, ?, ?)";
-                self.statements.run(sql, key)?;
-                self.connection.last_insert_rowid()
+                let sql = "SELECT id, until_ms FROM hop WHERE from_code = ? AND from_name = ? AND to_code = ? AND to_name = ?";
+                self.statements.first(sql, key, |row| Ok((row.get(0)?, row.get(1)?)))?
             }
         };
-        self.hops.insert(hop, number);
-        Ok(number)
+        let ahead_ms = bucket_ms.saturating_add(AHEAD_MS);
+        let known = match found {
+            Some((number, until_ms)) if until_ms >= bucket_ms => (number, until_ms),
+            Some((number, _)) => {
+                self.statements.run("UPDATE hop SET until_ms = ?2 WHERE id = ?1", [number, ahead_ms])?;
+                (number, ahead_ms)
+            }
+            None => {
+                let sql = "INSERT INTO hop (from_code, from_name, to_code, to_name, until_ms) VALUES (?, ?, ?, ?, ?)";
+                self.statements.run(sql, params![from.code, from.name, to.code, to.name, ahead_ms])?;
+                (self.connection.last_insert_rowid(), ahead_ms)
+            }
+        };
+        self.hops.insert(hop, known);
+        Ok(known.0)
     }
+}
+
+/// Makes the wider buckets of the narrowest ones, of a database that has only these.
+pub(super) fn widen(connection: &Connection) -> rusqlite::Result<()> {
+    let mut read = connection.prepare(
+        "SELECT job, dimension, bucket_ms, hop, member, sketch FROM rollup WHERE dimension < 4 ORDER BY job, dimension, bucket_ms, hop, member",
+    )?;
+    let mut write = connection.prepare("INSERT INTO rollup VALUES (?, ?, ?, ?, ?, ?)")?;
+    for width in Width::EACH.into_iter().filter(|width| *width != Width::Seconds) {
+        let mut rows = read.query([])?;
+        // Of one bucket at a time: by hop and member.
+        let (mut at, mut sums) = ([0; 3], BTreeMap::<(i64, String), Sketch>::new());
+        let mut put = |at: [i64; 3], sums: &mut BTreeMap<(i64, String), Sketch>| -> rusqlite::Result<()> {
+            for ((hop, member), sketch) in std::mem::take(sums) {
+                let [job, dimension, bucket_ms] = at;
+                write.execute(params![job, dimension, bucket_ms, hop, member, sketch.to_bytes()])?;
+            }
+            Ok(())
+        };
+        while let Some(row) = rows.next()? {
+            let dimension = first_number(width) + row.get::<_, i64>(1)?;
+            let next = [row.get(0)?, dimension, width.start_ms(row.get(2)?)];
+            if next != at {
+                put(at, &mut sums)?;
+                at = next;
+            }
+            let sketch = decode(row.get_ref(5)?.as_blob()?)?;
+            sums.entry((row.get(3)?, row.get(4)?)).or_default().merge(&sketch);
+        }
+        put(at, &mut sums)?;
+    }
+    Ok(())
 }
 
 fn decode(bytes: &[u8]) -> rusqlite::Result<Sketch> {
@@ -116,9 +171,10 @@ fn decode(bytes: &[u8]) -> rusqlite::Result<Sketch> {
 
 /// The rollups of a filter, in the order of bucket, hop and member.
 pub(super) fn list(connection: &Connection, filter: &RollupFilter) -> rusqlite::Result<Vec<Rollup>> {
-    let RollupFilter { job, from_ms, to_ms, by, member } = filter;
+    let RollupFilter { job, from_ms, to_ms, by, member, width } = filter;
     let mut sql = "SELECT bucket_ms, hop, member, sketch FROM rollup WHERE dimension = ? AND bucket_ms > ? AND bucket_ms < ?".to_owned();
-    let mut values = vec![number(*by).into(), from_ms.saturating_sub(BUCKET_MS).into(), (*to_ms).into()];
+    let after_ms = from_ms.saturating_sub(width.ms());
+    let mut values = vec![number(*by, *width).into(), after_ms.into(), (*to_ms).into()];
     match job {
         Some(job) => {
             sql.push_str(" AND job = (SELECT id FROM name WHERE text = ?)");

@@ -1,10 +1,10 @@
 //! The tables, and how a database of an earlier version becomes one of this.
 //!
-//! A trace costs one row in each of three tables and one index, whatever its stages:
+//! A trace costs one row in each of two tables and one index, whatever its stages, and 22 bytes:
 //!
 //! - `part` holds all of it, by its *place*: the order in which parts became visible.
 //! - `part_page` holds what filters and pages need and nothing else, in the order of pages: what a filter has no index for is a scan of short rows.
-//! - `part_key` tells what is there already, and finds a trace.
+//! - `key_page` tells what is there already, and finds a trace: see [`super::keys`].
 //!
 //! Texts that repeat (jobs, tables, hosts, outcomes), the stages of a journey in their order (`shape`) and its set of tasks (`crew`) are kept once and referred to by number, so
 //! that a filter by stage or task needs no row for each stamp. Attributes have rows of their own, since they are looked for by value.
@@ -19,7 +19,34 @@ pub(super) const APPLICATION_ID: i64 = 0x5354_4149;
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// The step from each schema to the next, from an empty database on. Published steps are never changed.
-pub(super) const MIGRATIONS: [&str; 1] = [FIRST];
+pub(super) const MIGRATIONS: [&str; 2] = [FIRST, SECOND];
+
+/// The step to the schema that has keys in runs and rollups of every width, which are made of what there is before the rest of it.
+pub(super) const WITH_RUNS: i64 = 2;
+
+/// Keys are in runs, raw events are known by what is in them, so that a repeat is told, and what is referred to by number tells up to when it is, so that it
+/// can be removed.
+const SECOND: &str = "
+CREATE TABLE key_run (id INTEGER PRIMARY KEY, level INTEGER NOT NULL, keys INTEGER NOT NULL, last_place INTEGER NOT NULL);
+CREATE TABLE key_page (run INTEGER, first BLOB, number INTEGER, keys BLOB NOT NULL, PRIMARY KEY (run, first, number)) WITHOUT ROWID;
+
+ALTER TABLE raw ADD COLUMN digest BLOB;
+CREATE UNIQUE INDEX raw_by_digest ON raw (digest);
+
+ALTER TABLE name ADD COLUMN until_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE shape ADD COLUMN until_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE crew ADD COLUMN until_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE hop ADD COLUMN until_ms INTEGER NOT NULL DEFAULT 0;
+UPDATE name SET until_ms = 1000 * unixepoch();
+UPDATE shape SET until_ms = 1000 * unixepoch();
+UPDATE crew SET until_ms = 1000 * unixepoch();
+UPDATE hop SET until_ms = 1000 * unixepoch();
+CREATE INDEX name_by_time ON name (until_ms);
+CREATE INDEX shape_by_time ON shape (until_ms);
+CREATE INDEX crew_by_time ON crew (until_ms);
+CREATE INDEX shape_code_by_shape ON shape_code (shape);
+CREATE INDEX shape_name_by_shape ON shape_name (shape);
+";
 
 const FIRST: &str = "
 CREATE TABLE counter (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;

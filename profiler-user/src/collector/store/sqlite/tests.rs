@@ -7,9 +7,9 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::SqliteStore;
-use super::schema::VERSION;
+use super::schema::{APPLICATION_ID, MIGRATIONS, VERSION};
 use crate::collector::model::Dimension;
-use crate::collector::store::{Filter, Page, Retention, RollupFilter, Store, StoreError, suite};
+use crate::collector::store::{Filter, Page, Retention, Store, StoreError, suite};
 
 fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
@@ -36,9 +36,7 @@ fn conforms_in_memory() {
 async fn counts(store: &SqliteStore) -> (u64, u64) {
     let page = Page { limit: 1, offset: 0, after: None };
     let total = store.traces(&Filter::default(), &page).await.unwrap().total;
-    let all =
-        RollupFilter { job: None, from_ms: i64::MIN, to_ms: i64::MAX, by: Dimension::All, member: None };
-    let rollups = store.rollups(&all).await.unwrap();
+    let rollups = store.rollups(&suite::everything(Dimension::All)).await.unwrap();
     (total, rollups.iter().map(|rollup| rollup.sketch.count()).sum())
 }
 
@@ -202,9 +200,81 @@ fn a_file_that_is_too_large_becomes_smaller() {
             store.retain(&Retention { max_bytes: Some(max), ..Retention::default() }).await.unwrap();
         let (left, _) = counts(&store).await;
         assert!(removed.parts > 0 && left > 0 && left + removed.parts == 6000, "{removed:?}, {left} left");
-        drop(store);
-        let length = fs::metadata(&path).unwrap().len();
+        // While it is open, too, with its log.
+        let log = folder.path().join("traces.db-wal");
+        let length = fs::metadata(&path).unwrap().len() + fs::metadata(log).unwrap().len();
         assert!(length <= max, "{length} bytes");
+    });
+}
+
+#[test]
+fn what_nothing_refers_to_goes() {
+    run(async {
+        let store = SqliteStore::open_in_memory().await.unwrap();
+        let counts = || async {
+            let tables = ["name", "shape", "shape_code", "shape_name", "crew", "crew_task", "hop", "job"];
+            let read = store.threads.read(move |connection| {
+                let count = |table: &str| {
+                    connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
+                };
+                tables.into_iter().map(count).collect::<rusqlite::Result<Vec<i64>>>()
+            });
+            read.await.unwrap()
+        };
+        let hour = 3_600_000;
+        let batch = |round: i64| {
+            let mut batch = suite::plain(0..2);
+            for (index, part) in (0..).zip(&mut batch.parts) {
+                // Of both, names of their own but for the table, which both have.
+                part.key.job = format!("{round}-{index}");
+                part.host.clone_from(&part.key.job);
+                part.entries.iter_mut().for_each(|entry| {
+                    entry.name = Some(format!("{} {round}", entry.code));
+                    entry.task += 100 * round;
+                });
+                (part.received_ms, part.end_ns) = (round * hour * 100, round * hour * 100 * 1_000_000);
+            }
+            batch
+        };
+        store.write(&batch(1)).await.unwrap();
+        let once = counts().await;
+        store.write(&batch(2)).await.unwrap();
+        let before =
+            |ms: i64| Retention { before_ms: Some(ms), rollups_before_ms: Some(ms), ..Retention::default() };
+        // Old, but not by an hour: it may be referred to yet.
+        store.retain(&Retention { before_ms: Some(hour), ..Retention::default() }).await.unwrap();
+        assert_eq!(counts().await.len(), once.len());
+        let removed = store.retain(&before(150 * hour)).await.unwrap();
+        assert!(removed.parts == 2 && removed.rollups > 0, "{removed:?}");
+        assert_eq!(counts().await, once);
+        // What went may come again, and is found.
+        store.write(&batch(1)).await.unwrap();
+        let task = Filter { task: Some(110), ..Filter::default() };
+        let stage = Filter { stage_name: Some("3 1".to_owned()), ..Filter::default() };
+        for filter in [task, stage] {
+            let page = Page { limit: 10, offset: 0, after: None };
+            assert_eq!(store.traces(&filter, &page).await.unwrap().total, 2);
+        }
+        store.retain(&before(i64::MAX)).await.unwrap();
+        assert_eq!(counts().await, vec![0; once.len()]);
+    });
+}
+
+#[test]
+fn a_database_of_the_first_version_becomes_one_of_this() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("traces.db");
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch(MIGRATIONS[0]).unwrap();
+    connection.execute_batch("INSERT INTO raw VALUES (1, 'A', NULL, 0, 5, '{}'), (2, 'A', NULL, 0, 5, '{}'); INSERT INTO name VALUES (1, 'x')").unwrap();
+    connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    drop(connection);
+    run(async {
+        let store = SqliteStore::open(&path).await.unwrap();
+        store.write(&suite::plain(0..10)).await.unwrap();
+        let removed = store.retain(&Retention { before_ms: Some(6), ..Retention::default() }).await.unwrap();
+        assert_eq!((removed.raw, counts(&store).await.0), (2, 10));
     });
 }
 

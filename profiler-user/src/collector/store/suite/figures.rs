@@ -8,7 +8,7 @@ use super::model::durations;
 use super::writing::everything;
 use crate::collector::model::{Dimension, HopKey, Part};
 use crate::collector::store::rollups::{MAX_MEMBERS, OTHER};
-use crate::collector::store::{BUCKET_MS, Rollup, RollupFilter, Store};
+use crate::collector::store::{BUCKET_MS, Rollup, RollupFilter, Store, Width};
 
 /// The store gives what the list gives: counts, sums and maxima exactly, percentiles within 1 %.
 async fn agrees(store: &dyn Store, parts: &[Part], filter: &RollupFilter) {
@@ -39,7 +39,9 @@ fn figures(rollup: &Rollup, mut durations: Vec<i64>) {
 
 async fn agree_all(store: &dyn Store, parts: &[Part]) {
     for by in Dimension::EACH {
-        agrees(store, parts, &everything(by)).await;
+        for width in Width::EACH {
+            agrees(store, parts, &RollupFilter { width, ..everything(by) }).await;
+        }
         let job = Some("77".to_owned());
         agrees(store, parts, &RollupFilter { job, ..everything(by) }).await;
     }
@@ -61,6 +63,12 @@ pub(super) async fn rollups(store: Arc<dyn Store>) {
         (5, 4),
     ] {
         agrees(&*store, &parts, &RollupFilter { from_ms, to_ms, ..everything(Dimension::All) }).await;
+    }
+    // Wider ones: those that begin before the one and end after the other.
+    let start_ms = Width::Minutes.start_ms(START_MS);
+    for (from_ms, to_ms) in [(start_ms, start_ms + 1), (start_ms - 1, start_ms), (START_MS, START_MS + 9)] {
+        let width = Width::Minutes;
+        agrees(&*store, &parts, &RollupFilter { from_ms, to_ms, width, ..everything(Dimension::All) }).await;
     }
     for (by, member) in [
         (Dimension::Task, "4302"),

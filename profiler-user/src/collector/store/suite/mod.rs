@@ -15,6 +15,8 @@ mod writing;
 
 #[cfg(test)]
 pub(crate) use model::fits;
+#[cfg(test)]
+pub(super) use writing::everything;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -52,13 +54,14 @@ pub(super) fn durations(parts: &[Part], filter: &super::RollupFilter) -> model::
 type Check = fn(Arc<dyn Store>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The checks with their names.
-pub const CHECKS: [(&str, Check); 20] = [
+pub const CHECKS: [(&str, Check); 22] = [
     ("a part comes back as it was", |store| Box::pin(writing::comes_back(store))),
     ("a repeat changes nothing", |store| Box::pin(writing::repeats(store))),
     ("each of the key's four fields tells parts apart", |store| Box::pin(writing::keys(store))),
     ("two writers of the same parts write them once", |store| Box::pin(writing::concurrent(store))),
     ("a batch is seen whole or not at all", |store| Box::pin(writing::whole(store))),
     ("nothing in a batch is fine", |store| Box::pin(writing::empty(store))),
+    ("events that are no traces are kept once", |store| Box::pin(writing::raw(store))),
     ("every filter finds what fits, with its total", |store| Box::pin(asking::filters(store))),
     ("filters by attribute", |store| Box::pin(asking::attributes(store))),
     ("pages neither skip nor repeat while others write", |store| Box::pin(asking::pages(store))),
@@ -73,6 +76,7 @@ pub const CHECKS: [(&str, Check); 20] = [
     ("streams of agents", |store| Box::pin(live::streams(store))),
     ("the live order misses nothing and repeats nothing", |store| Box::pin(live::after(store))),
     ("retention by age and by size", |store| Box::pin(keeping::retention(store))),
+    ("the live order goes on when nothing is left", |store| Box::pin(keeping::emptied(store))),
 ];
 
 /// Runs them all, each on a store that `empty` makes.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::collector::model::{Contribution, HopKey, Part, contributions, joints};
 use crate::collector::store::rollups::bucket_ms;
-use crate::collector::store::{BUCKET_MS, Filter, RollupFilter, members};
+use crate::collector::store::{Filter, RollupFilter, members};
 
 /// The parts that fit, in the order of pages. Jobs are told apart only where all else is equal, which no check makes.
 pub(super) fn fitting<'p>(parts: &'p [Part], filter: &Filter) -> Vec<&'p Part> {
@@ -54,8 +54,8 @@ pub(in crate::collector::store) type Durations = BTreeMap<(i64, HopKey, String),
 pub(super) fn durations(parts: &[Part], filter: &RollupFilter) -> Durations {
     let mut all = BTreeMap::<_, Vec<i64>>::new();
     let mut count = |part: &Part, one: Contribution| {
-        let bucket = bucket_ms(part.end_ns);
-        let is_in = bucket + BUCKET_MS > filter.from_ms && bucket < filter.to_ms;
+        let bucket = filter.width.start_ms(bucket_ms(part.end_ns));
+        let is_in = bucket + filter.width.ms() > filter.from_ms && bucket < filter.to_ms;
         if !is_in || filter.job.as_ref().is_some_and(|job| part.key.job != *job) {
             return;
         }

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::make::{Numbers, any, batch, page, part};
 use crate::collector::model::{Dimension, Part, RawEvent};
-use crate::collector::store::{Batch, Filter, RollupFilter, Store, Written};
+use crate::collector::store::{Batch, Filter, Retention, RollupFilter, Store, Width, Written};
 
 /// All rollups of all jobs together.
-pub(super) const fn everything(by: Dimension) -> RollupFilter {
-    RollupFilter { job: None, from_ms: i64::MIN, to_ms: i64::MAX, by, member: None }
+pub(in crate::collector::store) const fn everything(by: Dimension) -> RollupFilter {
+    RollupFilter { job: None, from_ms: i64::MIN, to_ms: i64::MAX, by, member: None, width: Width::Seconds }
 }
 
 pub(super) async fn comes_back(store: Arc<dyn Store>) {
@@ -116,4 +116,31 @@ pub(super) async fn empty(store: Arc<dyn Store>) {
     let written = store.write(&Batch { raw, ..Batch::default() }).await.unwrap();
     assert_eq!(written, Written::default());
     assert!(store.jobs().await.unwrap().is_empty(), "events that are no traces make no job");
+}
+
+pub(super) async fn raw(store: Arc<dyn Store>) {
+    let event = |number: i64, received_ms| RawEvent {
+        event_type: "JOB_STATUS".to_owned(),
+        job: (number % 2 == 0).then(|| "77".to_owned()),
+        created_ms: number / 4,
+        received_ms,
+        body: format!("{{\"state\":{}}}", number % 4),
+    };
+    let batch = |numbers: std::ops::Range<i64>, received_ms| Batch {
+        raw: numbers.map(|number| event(number, received_ms)).collect(),
+        ..Batch::default()
+    };
+    let mut twice = batch(0..12, 1000);
+    twice.raw.extend(batch(4..8, 1000).raw);
+    store.write(&twice).await.unwrap();
+    // An answer was lost on its way: all of it comes again, later, and something new with it.
+    store.write(&batch(0..20, 2000)).await.unwrap();
+    let went = async |before_ms| {
+        let all = Retention { before_ms: Some(before_ms), ..Retention::default() };
+        store.retain(&all).await.unwrap().raw
+    };
+    assert_eq!((went(2000).await, went(3000).await), (12, 8));
+    // What went may come again.
+    store.write(&batch(0..5, 4000)).await.unwrap();
+    assert_eq!(went(5000).await, 5);
 }
