@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -32,8 +32,10 @@ impl Collector {
         let mut command = Command::new(stain::binary()?);
         command.args(["collector", "--listen", "127.0.0.1:0", "--store", store]).args(arguments);
         let mut process = Guarded::spawn(&mut command)?;
-        let said = process.stderr().find(|line| line.starts_with("listening: "), SHORT)?;
-        let address = said.rsplit("//").next().context("no address")?.to_owned();
+        // Before this the log may have lines, in either form.
+        let said = process.stderr().find(|line| line.contains("listening: "), SHORT)?;
+        let behind = said.rsplit("//").next().context("no address")?;
+        let address = behind.split('"').next().unwrap_or(behind).to_owned();
         Ok(Self { process, address })
     }
 
@@ -138,6 +140,26 @@ impl Collector {
     /// Whether it still runs.
     pub fn is_running(&mut self) -> Result<bool> {
         self.process.is_running()
+    }
+
+    /// Waits until a counter of `/metrics` has a value.
+    pub fn until_counter(&self, name: &str, wanted: impl Fn(u64) -> bool) -> Result<u64> {
+        let deadline = Instant::now() + LONG;
+        loop {
+            let value = self.counter(name).unwrap_or(0);
+            if wanted(value) {
+                return Ok(value);
+            }
+            if Instant::now() >= deadline {
+                bail!("{name} stays at {value}: {}", self.get("/metrics")?.1);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// How many traces there are in all.
+    pub fn total(&self) -> Result<u64> {
+        self.json("/api/v1/traces?limit=1")?["total"].as_u64().context("no total")
     }
 
     /// Ends it as an operator does.

@@ -9,6 +9,7 @@ pub mod child;
 pub mod code;
 pub mod collector;
 pub mod container;
+pub mod contract;
 pub mod control;
 pub mod dice;
 pub mod disk;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
+use serde_json::Value;
 use stain_tests::collector::Collector;
 use stain_tests::pipeline::Pipeline;
 use stain_tests::run::{LONG, SHORT, turn};
@@ -63,6 +64,36 @@ fn a_token_is_asked_for_and_never_shown() -> Result<()> {
     Ok(())
 }
 
+/// Every line of a log is one object of JSON, also that of a mistake.
+fn objects(stderr: &str) -> Result<Vec<Value>> {
+    let all: Vec<Value> = stderr.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    for line in &all {
+        let is_text = |name: &str| line[name].as_str().is_some_and(|text| !text.is_empty());
+        ensure!(is_text("time") && is_text("level") && is_text("message"), "{line}");
+    }
+    Ok(all)
+}
+
+#[test]
+fn the_log_can_be_read_by_programs() -> Result<()> {
+    let folder = TempDir::new()?;
+    let collector = Collector::start(folder.path(), &["--log-format", "json", "--log", "debug"])?;
+    ensure!(collector.ask("GET /healthz", b"")?.ends_with("\r\n\r\nok"));
+    let address = collector.address().to_owned();
+    let lines = objects(&collector.stop()?.stderr)?;
+    let start = lines.iter().find(|line| line["fields"]["action"] == "start");
+    ensure!(
+        start.is_some_and(|line| line["fields"]["address"] == address.as_str() && line["level"] == "info"),
+        "{lines:?}"
+    );
+    ensure!(lines.last().is_some_and(|line| line["message"] == "action=end"), "{lines:?}");
+    let arguments = ["collector", "--log-format", "json", "--listen", "0.0.0.0:0"];
+    let ended = stain::run(&arguments, SHORT)?;
+    let lines = objects(&ended.stderr)?;
+    ensure!(!ended.status.success() && lines.len() == 1 && lines[0]["level"] == "error", "{lines:?}");
+    Ok(())
+}
+
 #[test]
 fn what_cannot_work_is_told_before_anything_begins() -> Result<()> {
     let folder = TempDir::new()?;
@@ -75,6 +106,10 @@ fn what_cannot_work_is_told_before_anything_begins() -> Result<()> {
         (&["--tls-cert", "/no/such/file", "--tls-key", "/no/such/file"], "the certificate"),
         (&["--cors", "*"], "is no origin"),
         (&["--engine", "engine"], "is no address of an engine"),
+        (&["--from", "http://me:pa55@h/t"], "--from reads from Kafka only"),
+        (&["--from", "kafka://h"], "name the topic"),
+        (&["--from", "kafka://h/t", "--from", "kafka://h/t"], "given twice"),
+        (&["--log-format", "xml"], "--log-format"),
         (&["--max-held", "1MiB"], "--max-held"),
         (&["--retain-age", "0s"], "nothing would be kept"),
         (&["--store", "oracle://x"], "oracle"),

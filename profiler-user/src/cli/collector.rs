@@ -11,10 +11,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{ArgAction, Args, Subcommand, value_parser};
 
-use super::args::LogLevel;
+use super::args::{LogLevel, TextOrJson};
 use super::{logger, output, signals};
 use crate::collector::http::Clock;
 use crate::collector::import::{Import, Imported};
+use crate::collector::kafka::Source;
 use crate::collector::run;
 use crate::collector::settings::{LISTEN, Limits, ServerTls, Settings};
 use crate::collector::store::open;
@@ -58,18 +59,27 @@ pub(super) struct CollectorArgs {
     /// Ask the engine at this URL what its tasks are called.
     #[arg(long, value_name = "URL")]
     engine: Option<String>,
+    /// Read this topic of Kafka too: kafka://BROKER[:9092][,BROKER..]/TOPIC?group=NAME; may be given several times.
+    #[arg(long, value_name = "URL", action = ArgAction::Append)]
+    from: Vec<String>,
     #[command(flatten)]
     limits: LimitArgs,
     /// What to say on standard error.
     #[arg(long, value_name = "LEVEL", value_enum, default_value = "info")]
     log: LogLevel,
+    /// How to say it: lines for people, or objects of JSON.
+    #[arg(long, value_name = "FORM", value_enum, default_value = "text")]
+    log_format: TextOrJson,
 }
 
 #[derive(Args, Debug)]
 struct StoreArgs {
-    /// Where traces are kept: sqlite:PATH, postgres://.., mysql://.., clickhouse+http://.. [default: SQLite in the user's data folder].
-    #[arg(long, value_name = "URL")]
+    /// Where traces are kept: sqlite:PATH, postgres://.., mysql://.., clickhouse+http://.. or clickhouse+https://.. [default: SQLite in the user's data folder].
+    #[arg(long, value_name = "URL", conflicts_with = "store_env")]
     store: Option<String>,
+    /// Variable of the environment with that URL, where it holds a password.
+    #[arg(long, value_name = "NAME")]
+    store_env: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -152,13 +162,24 @@ pub(super) fn run(args: &CollectorArgs) -> anyhow::Result<ExitCode> {
     if let Some(Chore::Import(args)) = &args.chore {
         return import(args);
     }
+    logger::init_as(Some(args.log.level()), args.log_format);
+    match collect(args) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            logger::say(log::Level::Error, &output::in_one_line(&error));
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn collect(args: &CollectorArgs) -> anyhow::Result<()> {
     let settings = settings(args)?;
     let store = place(&args.place)?;
-    logger::init(Some(args.log.level()));
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
-    let began = |address: SocketAddr| output::note(&format!("listening: {scheme}://{address}"));
-    run::run(settings, &store, began, signals::restore)?;
-    Ok(ExitCode::SUCCESS)
+    let began = |address: SocketAddr| {
+        logger::say(log::Level::Info, &format!("listening: {scheme}://{address}"));
+    };
+    Ok(run::run(settings, &store, began, signals::restore)?)
 }
 
 fn import(args: &ImportArgs) -> anyhow::Result<ExitCode> {
@@ -213,6 +234,7 @@ fn settings(args: &CollectorArgs) -> anyhow::Result<Settings> {
         retain_age: args.retain_age.0,
         retain_bytes: args.retain_size.0,
         engine: args.engine.clone(),
+        sources: Source::parse_all(&args.from)?,
         limits,
     };
     settings.check(args.public)?;
@@ -229,6 +251,11 @@ fn address(text: &str) -> anyhow::Result<SocketAddr> {
 fn place(args: &StoreArgs) -> anyhow::Result<String> {
     if let Some(url) = &args.store {
         return Ok(url.clone());
+    }
+    if let Some(name) = &args.store_env {
+        return std::env::var(name).with_context(|| {
+            format!("the environment variable {name}, which is to hold the address of the store, is not set")
+        });
     }
     let folder = data_folder()
         .context("there is no folder for the store: HOME is not set; name one by --store sqlite:PATH")?;

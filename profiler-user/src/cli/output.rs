@@ -49,13 +49,18 @@ pub(super) fn let_go() {
 
 /// An error with its causes in one line; many an error has told its cause in its own words.
 pub(super) fn error(error: &anyhow::Error) {
+    note(&format!("error: {}", in_one_line(error)));
+}
+
+/// See [`error`].
+pub(super) fn in_one_line(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {
             text = format!("{text}: {cause}");
         }
     }
-    note(&format!("error: {text}"));
+    text
 }
 
 /// Opens the file that results go to, so that a mistake shows before anything is attached. What it holds is overwritten by the first

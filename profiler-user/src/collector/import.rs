@@ -7,7 +7,7 @@
 use std::io::{self, BufRead, Read};
 use std::path::Path;
 
-use super::ingest::{events, otlp, payload_part};
+use super::ingest::{self, Piece, Unread, payload_part};
 use super::settings::Limits;
 use super::store::{Batch, Store, StoreError, Written};
 use crate::sink::sttr::{DecodeError, MAGIC, decode_first};
@@ -109,29 +109,15 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    fn line(&mut self, line: &[u8]) -> Result<(), String> {
-        let text = std::str::from_utf8(line).map_err(|error| error.to_string())?.trim();
-        let limits = Limits { events: usize::MAX, ..Limits::default() };
-        match text.as_bytes().first() {
-            None => Ok(()),
-            Some(b'[') => self.events(text.as_bytes(), &limits),
-            Some(b'{') if text.contains("\"eventType\"") => {
-                self.events(format!("[{text}]").as_bytes(), &limits)
-            }
-            Some(b'{') if text.contains("\"resourceSpans\"") => {
-                let request = otlp::json::request(text).map_err(|error| error.to_string())?;
-                let decoded = otlp::decode(&request, Some(&self.job), self.now_ms);
-                self.imported.rejected += decoded.rejected;
-                self.add(decoded.batch);
-                Ok(())
-            }
-            Some(_) => Err("neither an event, nor spans of OTLP in JSON".to_owned()),
+    fn line(&mut self, line: &[u8]) -> Result<(), Unread> {
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            return Ok(());
         }
-    }
-
-    fn events(&mut self, body: &[u8], limits: &Limits) -> Result<(), String> {
-        let decoded = events::decode(body, limits, self.now_ms).map_err(|broken| broken.to_string())?;
-        self.add(decoded.batch);
+        let limits = Limits { events: usize::MAX, ..Limits::default() };
+        let Piece { batch, foreign, .. } = ingest::decode(line, &self.job, &limits, self.now_ms)?;
+        self.imported.rejected += foreign;
+        self.add(batch);
         Ok(())
     }
 

@@ -2,13 +2,14 @@
 //!
 //! One module a room, in the order of the data:
 //!
-//! ingest -> model -> store (with rollups of `sketch`) -> query, live, page
+//! ingest, kafka -> model -> store (with rollups of `sketch`) -> query, live, page
 //!
 //! Owns: everything behind `stain collector`. Refuses: eBPF, privileges, and answers with success before the store has what was sent.
 
 pub mod http;
 pub mod import;
 pub mod ingest;
+pub mod kafka;
 pub mod live;
 pub mod mapping;
 pub mod merge;

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::http::{self, Clock, Handles, Shared};
+use super::kafka;
 use super::mapping::{Engine, EngineError};
 use super::settings::{ROLLUPS_LONGER, Settings};
 use super::store::{self, Removed, Retention, StoreError};
@@ -21,6 +22,9 @@ use crate::export::http::{TlsError, tls_server_config};
 
 /// How often what is too old is looked for, at least and at most.
 const TIDY_EVERY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+
+/// How long brokers may take for the last commit.
+const COMMITS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a collector does not run.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +87,7 @@ async fn all(
     let signals = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let (shared, Handles { stop, writing }) = Shared::start_with(store, settings, Clock::system(), engine);
     log::info!("action=start address={address} store={}", shared.store.kind());
+    let reading = kafka::start(&shared)?;
     began(address);
     let tidying = tokio::spawn(tidy(Arc::clone(&shared)));
     let stopping = tokio::spawn(stop_on(signals, stop, ending));
@@ -90,6 +95,12 @@ async fn all(
     http::serve(listener, tls, app, shared).await;
     tidying.abort();
     let _ = tidying.await;
+    // A batch that is being written has as long as a request has, and then what is committed takes a moment.
+    if !reading.ended(limits.stop_time + COMMITS_WITHIN).await {
+        log::warn!(
+            "action=stop reason=\"the brokers did not take in time how far was read; what was read last comes again\""
+        );
+    }
     // Nobody can put anything into the queue any more: the task comes to its end.
     if tokio::time::timeout(limits.stop_time, writing).await.is_err() {
         log::warn!(

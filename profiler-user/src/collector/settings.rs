@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::kafka::Source;
 use crate::export::secret::Secret;
 
 /// Where it listens unless told otherwise: the port of the contract, for this machine alone.
@@ -86,6 +87,8 @@ pub struct Settings {
     pub retain_bytes: Option<u64>,
     /// The engine whose REST interface knows the names of tasks.
     pub engine: Option<String>,
+    /// Topics of Kafka to be read.
+    pub sources: Vec<Source>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -100,6 +103,7 @@ impl Default for Settings {
             retain_age: Some(RETAIN_AGE),
             retain_bytes: Some(RETAIN_BYTES),
             engine: None,
+            sources: Vec::new(),
             limits: Limits::default(),
         }
     }

@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::collector::kafka::{self, Progress};
 use crate::sink::metrics::prometheus::{Labels, head};
 
 /// Upper bounds of the buckets of requests' times, seconds.
@@ -66,6 +67,7 @@ pub struct Metrics {
     repeated: AtomicU64,
     removed: Counters,
     connections: AtomicU64,
+    sources: Mutex<Vec<Arc<Progress>>>,
 }
 
 impl Metrics {
@@ -134,6 +136,17 @@ impl Metrics {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// A topic of Kafka is read. There are as many as the operator names.
+    pub fn source(&self, progress: Arc<Progress>) {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).push(progress);
+    }
+
+    /// The topics of Kafka that are read.
+    #[must_use]
+    pub fn sources(&self) -> Vec<Arc<Progress>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The text that Prometheus scrapes.
     #[must_use]
     pub fn text(&self) -> String {
@@ -175,7 +188,8 @@ impl Metrics {
         self.removed.put(out, name, "Rows removed because they were too old or too many.", "table")?;
         let name = "st_trace_collector_connections";
         head(out, name, "Connections just now.", "gauge")?;
-        writeln!(out, "{name} {}", load(&self.connections))
+        writeln!(out, "{name} {}", load(&self.connections))?;
+        kafka::put_metrics(out, &self.sources())
     }
 
     fn put_requests(&self, out: &mut String) -> fmt::Result {

@@ -12,6 +12,7 @@ mod invalid;
 mod names;
 pub mod otlp;
 mod part;
+mod piece;
 mod traces;
 mod writer;
 
@@ -26,11 +27,12 @@ use serde_json::{Value, json};
 
 pub use held::{Full, Held, Hold};
 pub use invalid::Invalid;
+pub use piece::{Piece, Unread, decode};
 pub use writer::{Committer, WriteError, Writer};
 
 use super::http::{ApiError, Shared};
 use super::model::Part;
-use events::{Broken, Decoded};
+use events::Broken;
 
 /// The routes that take something in.
 pub fn routes() -> Router<Arc<Shared>> {
@@ -80,14 +82,9 @@ async fn take_events(
     let decoded = events::decode(&bytes, &shared.settings.limits, shared.clock.now_ms());
     drop(bytes);
     let decoded = decoded.inspect_err(|broken| shared.metrics.invalid(reason_of(broken), 1))?;
-    let Decoded { batch, received, traces, types, invalid } = decoded;
-    for (event_type, count) in &types {
-        shared.metrics.events(event_type, *count);
-    }
-    for (reason, count) in &invalid {
-        shared.metrics.invalid(reason, *count);
-    }
-    shared.metrics.traces(traces);
-    shared.writer.write(batch, hold).await?;
+    let received = decoded.received;
+    let piece = Piece::from(decoded);
+    piece.count(&shared.metrics);
+    shared.writer.write(piece.batch, hold).await?;
     Ok(Json(json!({ "received": received })))
 }

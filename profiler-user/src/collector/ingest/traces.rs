@@ -14,7 +14,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use prost::Message as _;
 
 use super::body::{self, Plain};
-use super::otlp::{self, FOREIGN, SPANS_AN_EVENT};
+use super::otlp::{self, FOREIGN};
+use super::piece::Piece;
 use super::writer::WriteError;
 use crate::collector::http::{ApiError, Shared};
 use crate::sink::proto::Message as Writing;
@@ -90,24 +91,15 @@ async fn store(
         ApiError::bad_request(format!("the body is no ExportTraceServiceRequest: {error}"))
     })?;
     drop(bytes);
-    let spans = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
-    let most = shared.settings.limits.events.saturating_mul(SPANS_AN_EVENT);
-    if spans.map(|scope| scope.spans.len()).sum::<usize>() > most {
+    if let Err(most) = otlp::within(&request, &shared.settings.limits) {
         shared.metrics.invalid("batch_size", 1);
         return Err(ApiError::too_large(format!("the body has more than {most} spans; send fewer at once")));
     }
-    let decoded = otlp::decode(&request, None, shared.clock.now_ms());
+    let piece = Piece::from(otlp::decode(&request, None, shared.clock.now_ms()));
     drop(request);
-    let otlp::Decoded { batch, spans, rejected, invalid } = decoded;
-    shared.metrics.events("OTLP_SPAN", spans);
-    shared.metrics.invalid("foreign_span", rejected);
-    let failed: u64 = invalid.values().sum();
-    for (reason, count) in invalid {
-        shared.metrics.invalid(reason, count);
-    }
-    shared.metrics.traces(failed + batch.parts.len() as u64);
-    shared.writer.write(batch, hold).await.map_err(|error: WriteError| ApiError::from(error))?;
-    Ok(rejected)
+    piece.count(&shared.metrics);
+    shared.writer.write(piece.batch, hold).await.map_err(|error: WriteError| ApiError::from(error))?;
+    Ok(piece.foreign)
 }
 
 fn response(rejected: u64) -> ExportTraceServiceResponse {

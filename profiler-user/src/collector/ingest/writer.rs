@@ -222,7 +222,11 @@ impl Commits {
             Err(error) => {
                 let table = if batch.parts.is_empty() { "st_trace_event_raw" } else { "st_trace" };
                 self.metrics.write_failed(table);
-                log::error!("action=write rows={} store={} error={error}", rows(batch), self.store.kind());
+                log::error!(
+                    "action=write rows={} store={} error=\"{error}\"",
+                    rows(batch),
+                    self.store.kind()
+                );
                 Err(Arc::new(error))
             }
         }

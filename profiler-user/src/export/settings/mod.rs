@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::percent;
 use super::url::{Url, UrlError};
 use crate::sink::event::PayloadVersion;
-use values::Options;
+pub(crate) use values::Options;
 pub use values::parse_size;
 
 /// Where to, as parsed and checked.
@@ -410,17 +410,9 @@ fn kafka(options: &mut Options) -> Result<KafkaSettings, SettingsError> {
     let values = [("json", KafkaValue::Json), ("sttr", KafkaValue::Sttr)];
     let compressions = [("none", "none"), ("lz4", "lz4"), ("snappy", "snappy")];
     let payloads = [("v1", PayloadVersion::Millis), ("nano", PayloadVersion::Nanos)];
-    let url = options.url();
-    let topic = percent::decode(&url.path).unwrap_or_default().trim_matches('/').to_owned();
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if topic.is_empty() || !topic.chars().all(is_name) {
-        return Err(SettingsError::Missing("name the topic, as in kafka://broker:9092/traces"));
-    }
-    let first = std::iter::once((&url.host, url.port));
-    let all = first.chain(url.more.iter().map(|(host, port)| (host, *port)));
-    let brokers: Vec<String> = all.map(|(host, port)| host_port(host, port.unwrap_or(9092))).collect();
+    let (brokers, topic) = brokers_and_topic(options.url())?;
     Ok(KafkaSettings {
-        brokers: brokers.join(","),
+        brokers,
         topic,
         value: options.choice("value", &values, KafkaValue::Json)?,
         compression: options.choice("compression", &compressions, "lz4")?,
@@ -429,6 +421,19 @@ fn kafka(options: &mut Options) -> Result<KafkaSettings, SettingsError> {
         table: options.text("table"),
         payload: options.choice("payload", &payloads, PayloadVersion::Millis)?,
     })
+}
+
+/// The brokers of a URL as their clients read them, and its topic.
+pub(crate) fn brokers_and_topic(url: &Url) -> Result<(String, String), SettingsError> {
+    let topic = percent::decode(&url.path).unwrap_or_default().trim_matches('/').to_owned();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if topic.is_empty() || !topic.chars().all(is_name) {
+        return Err(SettingsError::Missing("name the topic, as in kafka://broker:9092/traces"));
+    }
+    let first = std::iter::once((&url.host, url.port));
+    let all = first.chain(url.more.iter().map(|(host, port)| (host, *port)));
+    let brokers: Vec<String> = all.map(|(host, port)| host_port(host, port.unwrap_or(9092))).collect();
+    Ok((brokers.join(","), topic))
 }
 
 fn prometheus(options: &mut Options) -> Result<PrometheusSettings, SettingsError> {

@@ -7,7 +7,7 @@ use super::SettingsError;
 use crate::export::url::Url;
 
 /// The options of a URL, taken one by one. Remembers which there are, for who writes another.
-pub(super) struct Options {
+pub(crate) struct Options {
     url: Url,
     known: Vec<&'static str>,
 }
@@ -16,27 +16,27 @@ pub(super) struct Options {
 const MAX_TIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
 impl Options {
-    pub(super) const fn new(url: Url) -> Self {
+    pub(crate) const fn new(url: Url) -> Self {
         Self { url, known: Vec::new() }
     }
 
-    pub(super) const fn url(&self) -> &Url {
+    pub(crate) const fn url(&self) -> &Url {
         &self.url
     }
 
     /// Nothing may be left.
-    pub(super) fn finish(self) -> Result<(), SettingsError> {
+    pub(crate) fn finish(self) -> Result<(), SettingsError> {
         let Some(name) = self.url.left_over() else { return Ok(()) };
         let known = if self.known.is_empty() { "none".to_owned() } else { self.known.join(", ") };
         Err(SettingsError::Unknown { scheme: self.url.scheme.clone(), name: name.to_owned(), known })
     }
 
-    pub(super) fn text(&mut self, name: &'static str) -> Option<String> {
+    pub(crate) fn text(&mut self, name: &'static str) -> Option<String> {
         self.known.push(name);
         self.url.option(name)
     }
 
-    pub(super) fn choice<T: Copy>(
+    pub(crate) fn choice<T: Copy>(
         &mut self,
         name: &'static str,
         choices: &[(&str, T)],
@@ -50,11 +50,11 @@ impl Options {
             .ok_or_else(|| wrong(name, &text, &format!("one of {}", words.join(", "))))
     }
 
-    pub(super) fn switch(&mut self, name: &'static str, default: bool) -> Result<bool, SettingsError> {
+    pub(crate) fn switch(&mut self, name: &'static str, default: bool) -> Result<bool, SettingsError> {
         self.choice(name, &[("yes", true), ("no", false)], default)
     }
 
-    pub(super) fn number(
+    pub(crate) fn number(
         &mut self,
         name: &'static str,
         bounds: RangeInclusive<u64>,
@@ -65,7 +65,7 @@ impl Options {
         number.map(Some).ok_or_else(|| wrong(name, &text, &format!("a number from {least} to {most}")))
     }
 
-    pub(super) fn size(
+    pub(crate) fn size(
         &mut self,
         name: &'static str,
         default: u64,
@@ -78,7 +78,7 @@ impl Options {
         size.ok_or_else(|| wrong(name, &text, &wanted))
     }
 
-    pub(super) fn time(
+    pub(crate) fn time(
         &mut self,
         name: &'static str,
         default: Duration,
@@ -91,7 +91,7 @@ impl Options {
     }
 
     /// A job is a number of up to 19 digits.
-    pub(super) fn job(&mut self) -> Result<Option<String>, SettingsError> {
+    pub(crate) fn job(&mut self) -> Result<Option<String>, SettingsError> {
         let Some(text) = self.text("job") else { return Ok(None) };
         if text.parse::<i64>().is_ok_and(|job| job >= 0) {
             return Ok(Some(text));

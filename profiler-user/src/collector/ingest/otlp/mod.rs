@@ -19,12 +19,23 @@ use prost::Message as _;
 
 use super::invalid::Invalid;
 use crate::collector::model::{Part, RawEvent};
+use crate::collector::settings::Limits;
 use crate::collector::store::Batch;
 use crate::sink::event::{job_of, to_base64};
 use values::{number, text};
 
 /// Spans of one request at most, for each event that one may have: a journey has a span for itself and one a hop.
-pub const SPANS_AN_EVENT: usize = 16;
+const SPANS_AN_EVENT: usize = 16;
+
+/// Whether a request has no more spans than it may have.
+///
+/// # Errors
+/// How many it may have, when it has more.
+pub fn within(request: &ExportTraceServiceRequest, limits: &Limits) -> Result<(), usize> {
+    let spans = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
+    let most = limits.events.saturating_mul(SPANS_AN_EVENT);
+    if spans.map(|scope| scope.spans.len()).sum::<usize>() > most { Err(most) } else { Ok(()) }
+}
 
 /// What a request comes to.
 #[derive(Clone, Debug, Default)]
