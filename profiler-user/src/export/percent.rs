@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// Reads `%XX` as the byte that it stands for. `None` when a percent sign has no two hexadecimal digits behind it, or what comes of it is not UTF-8.
-pub(super) fn decode(text: &str) -> Option<String> {
+pub(crate) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, behind)) = rest.split_first() {

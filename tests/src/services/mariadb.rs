@@ -15,7 +15,7 @@ pub(super) fn program() -> Option<PathBuf> {
     Some(PathBuf::from(PROGRAM)).filter(|program| program.is_file())
 }
 
-pub(super) fn start(program: &Path, folder: &Path, port: u16) -> Result<Guarded> {
+pub(super) fn start(program: &Path, folder: &Path, port: u16, secured: bool) -> Result<Guarded> {
     let data = format!("--datadir={}", folder.join("data").display());
     if !folder.join("data").exists() {
         let mut install = as_user("mysql", folder, Path::new("mariadb-install-db"))?;
@@ -23,9 +23,15 @@ pub(super) fn start(program: &Path, folder: &Path, port: u16) -> Result<Guarded>
         done(install.current_dir(folder))?;
     }
     let mut command = as_user("mysql", folder, program)?;
-    command.args(["--no-defaults", &data, "--bind-address=127.0.0.1", "--skip-log-bin"]);
+    // The second is of another name than the certificate's.
+    let hosts = if secured { "--bind-address=127.0.0.1,127.0.0.2" } else { "--bind-address=127.0.0.1" };
+    command.args(["--no-defaults", &data, hosts, "--skip-log-bin"]);
     command.arg(format!("--port={port}")).arg(format!("--socket={}", folder.join("socket").display()));
     command.arg(format!("--pid-file={}", folder.join("pid").display()));
+    if secured {
+        command.arg(format!("--ssl-cert={}/server.pem", folder.display()));
+        command.arg(format!("--ssl-key={}/server.key", folder.display()));
+    }
     Guarded::spawn(command.current_dir(folder))
 }
 

@@ -22,6 +22,9 @@ use tempfile::TempDir;
 use crate::child::Guarded;
 use crate::tally::{Gate, unprivileged};
 
+/// A server's certificate and its key, in its folder.
+const CERTIFICATE: [&str; 2] = ["server.pem", "server.key"];
+
 /// How long a server may take to answer.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// How long it may take to end.
@@ -40,13 +43,22 @@ pub enum Service {
     Chdb,
 }
 
+/// How a server is started.
+#[derive(Clone, Copy, Debug, Default)]
+struct Manner {
+    /// It has on the disk what it says it has.
+    is_durable: bool,
+    /// It speaks TLS, too, with the certificate in its folder. ClickHouse has a port of its own for it, which is this one.
+    secured_port: Option<u16>,
+}
+
 /// A running database. Dropping it ends it.
 #[derive(Debug)]
 pub struct Server {
     service: Service,
     process: Guarded,
     port: u16,
-    is_durable: bool,
+    manner: Manner,
     folder: PathBuf,
     // Removed after the process ended.
     _own: Option<TempDir>,
@@ -83,38 +95,47 @@ impl Service {
 
     /// Starts one, empty. It need not survive a loss of power, and is faster for it.
     pub fn start(self) -> Result<Server> {
-        self.start_own(false)
+        self.start_own(Manner::default(), None)
     }
 
     /// Starts one, empty, that has on the disk what it says it has.
     pub fn start_durable(self) -> Result<Server> {
-        self.start_own(true)
+        self.start_own(Manner { is_durable: true, ..Manner::default() }, None)
     }
 
-    fn start_own(self, is_durable: bool) -> Result<Server> {
+    /// Starts one that speaks TLS too, with `server.pem` and `server.key` of a folder.
+    pub fn start_secured(self, certificates: &Path) -> Result<Server> {
+        let manner = Manner { secured_port: Some(free_port()?), ..Manner::default() };
+        self.start_own(manner, Some(certificates))
+    }
+
+    fn start_own(self, manner: Manner, certificates: Option<&Path>) -> Result<Server> {
         let folder = TempDir::new()?;
-        self.start_with(folder.path().to_owned(), Some(folder), is_durable)
+        for (certificates, name) in certificates.into_iter().flat_map(|from| CERTIFICATE.map(|name| (from, name))) {
+            fs::copy(certificates.join(name), folder.path().join(name))?;
+        }
+        self.start_with(folder.path().to_owned(), Some(folder), manner)
     }
 
     /// Starts one in a folder of the caller's, empty unless one was there before. The folder becomes that of the user whom the server runs as.
     pub fn start_in(self, folder: &Path) -> Result<Server> {
-        self.start_with(folder.to_owned(), None, false)
+        self.start_with(folder.to_owned(), None, Manner::default())
     }
 
-    fn start_with(self, folder: PathBuf, own: Option<TempDir>, is_durable: bool) -> Result<Server> {
+    fn start_with(self, folder: PathBuf, own: Option<TempDir>, manner: Manner) -> Result<Server> {
         let port = free_port()?;
-        let process = self.launch(&folder, port, is_durable)?;
-        let mut server = Server { service: self, process, port, is_durable, folder, _own: own };
+        let process = self.launch(&folder, port, manner)?;
+        let mut server = Server { service: self, process, port, manner, folder, _own: own };
         server.until_it_answers()?;
         Ok(server)
     }
 
-    fn launch(self, folder: &Path, port: u16, is_durable: bool) -> Result<Guarded> {
+    fn launch(self, folder: &Path, port: u16, manner: Manner) -> Result<Guarded> {
         let program = self.program().with_context(|| format!("{} is not installed", self.name()))?;
         match self {
-            Self::Postgres => postgres::start(&program, folder, port, is_durable),
-            Self::MariaDb => mariadb::start(&program, folder, port),
-            Self::ClickHouse => clickhouse::start(&program, folder, port),
+            Self::Postgres => postgres::start(&program, folder, port, manner),
+            Self::MariaDb => mariadb::start(&program, folder, port, manner.secured_port.is_some()),
+            Self::ClickHouse => clickhouse::start(&program, folder, port, manner.secured_port),
             Self::Chdb => chdb::start(&program, folder, port),
         }
     }
@@ -131,6 +152,15 @@ impl Server {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where it listens for TLS.
+    #[must_use]
+    pub const fn secured_port(&self) -> u16 {
+        match (self.service, self.manner.secured_port) {
+            (Service::ClickHouse, Some(port)) => port,
+            _ => self.port,
+        }
     }
 
     /// Its process id.
@@ -157,7 +187,7 @@ impl Server {
 
     /// Starts it again with what it has, at the same address, after it ended.
     pub fn start_again(&mut self) -> Result<()> {
-        self.process = self.service.launch(&self.folder, self.port, self.is_durable)?;
+        self.process = self.service.launch(&self.folder, self.port, self.manner)?;
         self.until_it_answers()
     }
 
@@ -240,6 +270,9 @@ fn as_user(user: &str, folder: &Path, program: &Path) -> Result<Command> {
     };
     let (uid, gid) = users.lines().find_map(of).with_context(|| format!("there is no user {user}"))?;
     chown(folder, Some(uid), Some(gid))?;
+    for file in CERTIFICATE.map(|name| folder.join(name)).iter().filter(|file| file.is_file()) {
+        chown(file, Some(uid), Some(gid))?;
+    }
     let mut command = Command::new("setpriv");
     command.args([&format!("--reuid={uid}"), &format!("--regid={gid}"), "--clear-groups"]).arg(program);
     Ok(command)

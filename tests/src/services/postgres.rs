@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{as_user, done};
+use super::{Manner, as_user, done};
 use crate::child::Guarded;
 
 /// Where distributions put the versions.
@@ -17,23 +17,30 @@ pub(super) fn program() -> Option<PathBuf> {
     programs.filter(|program| program.is_file()).max()
 }
 
-pub(super) fn start(program: &Path, folder: &Path, port: u16, is_durable: bool) -> Result<Guarded> {
+pub(super) fn start(program: &Path, folder: &Path, port: u16, manner: Manner) -> Result<Guarded> {
     let data = folder.join("data");
     if data.exists() {
-        return launch(program, folder, port, is_durable);
+        return launch(program, folder, port, manner);
     }
     let mut initdb = as_user("postgres", folder, &program.with_file_name("initdb"))?;
     initdb.arg("-D").arg(&data).args(["-A", "trust", "-U", "test", "--no-sync", "-E", "UTF8", "--locale=C"]);
     done(initdb.current_dir(folder))?;
-    launch(program, folder, port, is_durable)
+    launch(program, folder, port, manner)
 }
 
-fn launch(program: &Path, folder: &Path, port: u16, is_durable: bool) -> Result<Guarded> {
+fn launch(program: &Path, folder: &Path, port: u16, manner: Manner) -> Result<Guarded> {
     let data = folder.join("data");
     let mut command = as_user("postgres", folder, program)?;
-    command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
-    let fsync = if is_durable { "fsync=on" } else { "fsync=off" };
+    let secured = manner.secured_port.is_some();
+    // The second is of another name than the certificate's.
+    let hosts = if secured { "127.0.0.1,127.0.0.2" } else { "127.0.0.1" };
+    command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", &format!("listen_addresses={hosts}")]);
+    let fsync = if manner.is_durable { "fsync=on" } else { "fsync=off" };
     command.args(["-c", fsync, "-c", &format!("unix_socket_directories={}", folder.display())]);
+    if secured {
+        command.args(["-c", "ssl=on", "-c", &format!("ssl_cert_file={}/server.pem", folder.display())]);
+        command.args(["-c", &format!("ssl_key_file={}/server.key", folder.display())]);
+    }
     Guarded::spawn(command.current_dir(folder))
 }
 

@@ -26,6 +26,12 @@ pub mod sqlite;
 pub mod suite;
 #[cfg(any(feature = "clickhouse", feature = "mysql", feature = "postgres"))]
 mod terms;
+#[cfg(any(feature = "clickhouse", feature = "mysql", feature = "postgres"))]
+#[cfg_attr(
+    not(all(feature = "clickhouse", feature = "mysql", feature = "postgres")),
+    allow(dead_code, reason = "each driver uses a part of it")
+)]
+mod tls;
 
 use async_trait::async_trait;
 

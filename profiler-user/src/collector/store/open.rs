@@ -19,7 +19,9 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
         #[cfg(feature = "mysql")]
         "mysql" | "mariadb" => Ok(Arc::new(super::mysql::open(url).await?)),
         #[cfg(feature = "clickhouse")]
-        "clickhouse" | "clickhouse+http" => Ok(Arc::new(super::clickhouse::open(url).await?)),
+        "clickhouse" | "clickhouse+http" | "clickhouse+https" => {
+            Ok(Arc::new(super::clickhouse::open(url).await?))
+        }
         // Shown without what follows: it may hold a password.
         _ => Err(StoreError::Place {
             place: format!("a store of the kind `{scheme}`"),

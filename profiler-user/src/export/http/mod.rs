@@ -9,4 +9,4 @@ mod tls;
 
 pub use answer::{Answer, retry_after, shown};
 pub use client::{Client, Deadline, HttpError, Protocol, Request, get, open};
-pub use tls::{TlsError, config as tls_config, server_config as tls_server_config};
+pub use tls::{TlsError, config as tls_config, server_config as tls_server_config, trusted};

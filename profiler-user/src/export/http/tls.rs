@@ -36,10 +36,7 @@ pub enum TlsError {
 /// # Errors
 /// When a file is not what it should be.
 pub fn config(files: &TlsFiles, protocol: Protocol) -> Result<Arc<ClientConfig>, TlsError> {
-    let roots = match &files.ca {
-        Some(path) => roots_of(path)?,
-        None => system_roots()?,
-    };
+    let roots = roots(files.ca.as_deref())?;
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots);
@@ -69,24 +66,34 @@ pub fn server_config(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsEr
     Ok(Arc::new(config))
 }
 
-fn roots_of(path: &Path) -> Result<RootCertStore, TlsError> {
-    let what = "the trusted certificate";
+fn roots(ca: Option<&Path>) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(what, path)? {
-        roots.add(certificate).map_err(|error| TlsError::File {
+    roots.add_parsable_certificates(trusted(ca)?);
+    Ok(roots)
+}
+
+/// The certificates to trust: those of a file, or the system's.
+///
+/// # Errors
+/// When the file is not what it should be, or the system has none.
+pub fn trusted(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let what = "the trusted certificate";
+    let check = |certificate: &CertificateDer<'static>| RootCertStore::empty().add(certificate.clone());
+    let Some(path) = ca else {
+        // A bad certificate among the system's is skipped, as every program does.
+        let mut all = rustls_native_certs::load_native_certs().certs;
+        all.retain(|certificate| check(certificate).is_ok());
+        return if all.is_empty() { Err(TlsError::NoRoots) } else { Ok(all) };
+    };
+    let all = certificates(what, path)?;
+    for certificate in &all {
+        check(certificate).map_err(|error| TlsError::File {
             what,
             path: path.to_owned(),
             reason: error.to_string(),
         })?;
     }
-    Ok(roots)
-}
-
-fn system_roots() -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore::empty();
-    // A bad certificate among the system's is skipped, as every program does.
-    let (good, _bad) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if good == 0 { Err(TlsError::NoRoots) } else { Ok(roots) }
+    Ok(all)
 }
 
 fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -15,6 +15,7 @@ mod read;
 mod retain;
 mod rows;
 mod schema;
+mod secured;
 mod write;
 
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use super::super::model::Part;
 use super::sql::Value;
 use super::{
     Batch, Filter, JobRow, Page, Removed, Retention, Rollup, RollupFilter, Store, StoreError, StreamRow,
-    TracePage, Written, place,
+    TracePage, Written, place, tls,
 };
 use error::Fault;
 
@@ -42,17 +43,28 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub async fn open(url: &str) -> Result<impl Store + use<>, StoreError> {
     let at = place::shown(url);
     let wrong = |reason: &str| StoreError::Place { place: at.clone(), reason: reason.to_owned() };
-    let rest = ["clickhouse+http://", "clickhouse://", "http://"]
-        .into_iter()
-        .find_map(|scheme| url.strip_prefix(scheme));
+    let (address, tls) = tls::take(url)?;
+    let is_plain = |scheme: &&str| address.starts_with(*scheme);
+    let plain = ["clickhouse+http://", "clickhouse://", "http://"].into_iter().find(is_plain);
+    let secured = ["clickhouse+https://", "https://"].into_iter().find(is_plain);
+    let tls = match (plain, secured, tls) {
+        (Some(_), _, Some(_)) => return Err(wrong("for TLS write clickhouse+https://HOST:8443/DATABASE")),
+        (_, Some(_), tls) => Some(tls.unwrap_or_default()),
+        (_, None, _) => None,
+    };
+    let rest = plain.or(secured).and_then(|scheme| address.strip_prefix(scheme));
     let rest = rest.ok_or_else(|| wrong("its address is none of clickhouse://HOST:8123/DATABASE"))?;
     let (user, rest) = rest.rsplit_once('@').map_or((None, rest), |(user, rest)| (Some(user), rest));
     let (host, database) = rest.split_once('/').unwrap_or((rest, ""));
     if host.is_empty() || host.contains(['?', '#']) || database.contains(['/', '?', '#']) {
         return Err(wrong("its address is none of clickhouse://HOST:8123/DATABASE"));
     }
-    let host = if host.contains(':') { host.to_owned() } else { format!("{host}:8123") };
-    let mut client = Client::default().with_url(format!("http://{host}/")).with_validation(false);
+    let (scheme, port, client) = match &tls {
+        Some(tls) => ("https", 8443, secured::client(tls.config(&at)?)),
+        None => ("http", 8123, Client::default()),
+    };
+    let host = if host.contains(':') { host.to_owned() } else { format!("{host}:{port}") };
+    let mut client = client.with_url(format!("{scheme}://{host}/")).with_validation(false);
     client = client.with_compression(Compression::None);
     client = client.with_database(if database.is_empty() { "default" } else { database });
     if let Some(user) = user {

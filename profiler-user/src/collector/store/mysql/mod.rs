@@ -9,10 +9,10 @@ mod session;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mysql_async::{Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, TxOpts};
+use mysql_async::{Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts, TxOpts};
 
 use super::relational::{Database, Dialect, Fault, Relational, Session};
-use super::{Store, StoreError, place};
+use super::{Store, StoreError, place, tls};
 
 /// Connections at a time, unless the address says `pool=N`.
 const CONNECTIONS: usize = 8;
@@ -48,6 +48,7 @@ pub async fn open(url: &str) -> Result<impl Store + use<>, StoreError> {
     let at = place::shown(url);
     let wrong = |reason: String| StoreError::Place { place: at.clone(), reason };
     let (url, connections) = place::number(url, "pool", CONNECTIONS)?;
+    let (url, tls) = tls::take(&url)?;
     let url = url.strip_prefix("mariadb://").map_or(url.clone(), |rest| format!("mysql://{rest}"));
     let opts = Opts::from_url(&url).map_err(|error| wrong(format!("its address cannot be read: {error}")))?;
     if opts.db_name().is_none_or(str::is_empty) {
@@ -57,7 +58,12 @@ pub async fn open(url: &str) -> Result<impl Store + use<>, StoreError> {
     let pool = PoolOpts::new().with_constraints(constraints).with_reset_connection(false);
     let set_up = SET_UP.map(str::to_owned).to_vec();
     let opts = OptsBuilder::from_opts(opts).pool_opts(pool).setup(set_up);
-    let opts = opts.prefer_socket(false).stmt_cache_size(STATEMENTS);
+    let mut opts = opts.prefer_socket(false).stmt_cache_size(STATEMENTS);
+    if let Some(tls) = &tls {
+        let trusted = tls.trusted(&at)?.into_iter().map(|certificate| certificate.to_vec().into()).collect();
+        let how = SslOpts::default().with_root_certs(trusted).with_disable_built_in_roots(true);
+        opts = opts.ssl_opts(how.with_danger_skip_domain_validation(!tls.checks_name()));
+    }
     Relational::open(MySql { pool: Pool::new(opts), place: at }).await
 }
 

@@ -3,6 +3,7 @@
 //! Owns: the driver, its pool, and what PostgreSQL calls things. Tables and transactions are those of [`super::relational`].
 
 mod error;
+mod secured;
 mod session;
 mod values;
 
@@ -11,10 +12,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, NoTls};
 
 use super::relational::{Database, Dialect, Fault, Relational, Session};
-use super::{Store, StoreError, place};
+use super::{Store, StoreError, place, tls};
+use secured::Connector;
 
 /// Connections at a time, unless the address says `pool=N`.
 const CONNECTIONS: usize = 8;
@@ -45,6 +48,7 @@ const SET_UP: &str = "SELECT set_config('synchronous_commit', 'on', false) WHERE
 pub async fn open(url: &str) -> Result<impl Store + use<>, StoreError> {
     let at = place::shown(url);
     let (url, connections) = place::number(url, "pool", CONNECTIONS)?;
+    let (url, tls) = tls::take(&url)?;
     let mut config = Config::from_str(&url).map_err(|error| StoreError::Place {
         place: at.clone(),
         reason: format!("its address cannot be read: {}", error::told(&error)),
@@ -54,7 +58,12 @@ pub async fn open(url: &str) -> Result<impl Store + use<>, StoreError> {
     }
     // What a call that was given up left open is taken back before the next one gets the connection.
     let recycling_method = RecyclingMethod::Custom("ROLLBACK".to_owned());
-    let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method });
+    config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
+    let how = ManagerConfig { recycling_method };
+    let manager = match &tls {
+        Some(tls) => Manager::from_config(config, Connector(tls.config(&at)?), how),
+        None => Manager::from_config(config, NoTls, how),
+    };
     let set_up = Hook::async_fn(|client, _| {
         Box::pin(async move { client.batch_execute(SET_UP).await.map_err(HookError::Backend) })
     });
