@@ -131,12 +131,6 @@ impl Collector {
         }
     }
 
-    /// Its process id.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.process.pid()
-    }
-
     /// Whether it still runs.
     pub fn is_running(&mut self) -> Result<bool> {
         self.process.is_running()

@@ -111,7 +111,9 @@ impl Service {
 
     fn start_own(self, manner: Manner, certificates: Option<&Path>) -> Result<Server> {
         let folder = TempDir::new()?;
-        for (certificates, name) in certificates.into_iter().flat_map(|from| CERTIFICATE.map(|name| (from, name))) {
+        for (certificates, name) in
+            certificates.into_iter().flat_map(|from| CERTIFICATE.map(|name| (from, name)))
+        {
             fs::copy(certificates.join(name), folder.path().join(name))?;
         }
         self.start_with(folder.path().to_owned(), Some(folder), manner)
