@@ -84,6 +84,16 @@ struct Suffered {
     refused: u64,
 }
 
+impl Suffered {
+    /// Asks a collector on a full disk what it could not write.
+    fn look(&mut self, collector: &Collector, is_full: bool) {
+        if is_full {
+            let refused = collector.counter("st_trace_collector_db_write_failures_total{table=\"st_trace\"}");
+            self.refused = self.refused.max(refused.unwrap_or(0));
+        }
+    }
+}
+
 /// A store, the collector on it, and the way there.
 struct Side {
     disk: Disk,
@@ -136,11 +146,7 @@ impl Side {
         match &mut self.collector {
             Some(collector) => {
                 ensure!(collector.is_running()?, "the collector has ended");
-                if self.is_full {
-                    let failures = "st_trace_collector_db_write_failures_total{table=\"st_trace\"}";
-                    let refused = collector.counter(failures).unwrap_or(0);
-                    self.suffered.refused = self.suffered.refused.max(refused);
-                }
+                self.suffered.look(collector, self.is_full);
             }
             None => {
                 let started = self.start_collector();
@@ -162,6 +168,7 @@ impl Side {
                 Act::Kill => {
                     let Some(collector) = self.collector.take() else { continue };
                     self.proxy.lead_to(None);
+                    self.suffered.look(&collector, self.is_full);
                     let ended = collector.end(Signal::KILL)?;
                     ensure!(ended.signal() == Some(9), "the collector had ended: {}", ended.stderr);
                     self.suffered.kills += 1;

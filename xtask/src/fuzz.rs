@@ -18,7 +18,8 @@ const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-l
 const MACHINE: &str = "x86_64-unknown-linux-gnu";
 
 /// See `stain_fuzz::Target`.
-pub(crate) const TARGETS: [&str; 6] = ["payload", "json", "recording", "spool", "text", "events"];
+pub(crate) const TARGETS: [&str; 8] =
+    ["payload", "json", "recording", "spool", "text", "events", "spans", "places"];
 
 /// Largest input, in bytes.
 const MAX_BYTES: u32 = 4096;

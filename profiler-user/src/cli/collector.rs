@@ -121,7 +121,7 @@ struct LimitArgs {
     /// How long a client may take for the head of a request.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     head_time: Duration,
-    /// How long a client may take for the body of a request.
+    /// How long a client may take for the body of a request, or take nothing of an answer.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     body_time: Duration,
 }

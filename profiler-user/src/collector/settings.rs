@@ -38,7 +38,7 @@ pub struct Limits {
     pub connections: usize,
     /// How long a client may take to send the head of a request: 408, or the connection is closed where it has sent nothing.
     pub head_time: Duration,
-    /// How long it may take to send the body: 408.
+    /// How long it may take to send the body: 408. Who takes nothing of an answer for so long, or not all of it within four times that, is closed.
     pub body_time: Duration,
     /// How long the end waits for requests that are being answered.
     pub stop_time: Duration,

@@ -47,7 +47,11 @@ impl StreamState {
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         let state: Self = serde_json::from_str(text).ok()?;
-        (state.ranges.len() == state.complete_ns.len()).then_some(state)
+        let is_range = |(first, last): &(u64, u64)| first <= last;
+        let are_apart = |(before, after): (&(u64, u64), &(u64, u64))| before.1 < after.0;
+        let ranges = &state.ranges;
+        let in_order = ranges.iter().all(is_range) && ranges.iter().zip(ranges.iter().skip(1)).all(are_apart);
+        (in_order && ranges.len() == state.complete_ns.len()).then_some(state)
     }
 
     /// Its stored form.
@@ -130,8 +134,9 @@ impl StreamState {
     #[must_use]
     pub fn missing_packets(&self) -> u64 {
         let newest = self.ranges.last().map_or(0, |(_, last)| last.saturating_add(1));
-        let came: u64 = self.ranges.iter().map(|(first, last)| last - first + 1).sum();
-        newest.saturating_sub(came)
+        // Less one of each range: a range may hold all numbers there are.
+        let came: u64 = self.ranges.iter().map(|(first, last)| last - first).sum();
+        newest.saturating_sub(came).saturating_sub(self.ranges.len() as u64)
     }
 
     /// The numbers of the packets that are missing: ranges, both ends inclusive.
@@ -169,6 +174,22 @@ mod tests {
             discarded_kernel: number,
             received_ms: 5,
             ..PacketSeen::default()
+        }
+    }
+
+    #[test]
+    fn damaged_states_are_no_states() {
+        let text =
+            |ranges: &str, complete: &str| format!("{{\"ranges\":{ranges},\"completeNs\":{complete}}}");
+        let whole = format!("[[0,{}]]", u64::MAX);
+        assert_eq!(
+            StreamState::from_text(&text(&whole, "[1]")).map(|state| state.missing_packets()),
+            Some(0)
+        );
+        for (ranges, complete) in
+            [("[[5,4]]", "[1]"), ("[[3,4],[0,1]]", "[1,2]"), ("[[0,4],[4,5]]", "[1,2]"), ("[[0,4]]", "[]")]
+        {
+            assert_eq!(StreamState::from_text(&text(ranges, complete)), None, "{ranges}");
         }
     }
 

@@ -6,9 +6,13 @@
 mod seeds;
 mod spool;
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use profiler_user::collector::ingest::events;
 use profiler_user::collector::ingest::otlp::{self, json as spans};
+use profiler_user::collector::model::PacketSeen;
+use profiler_user::collector::query::cursor;
 use profiler_user::collector::settings::Limits;
+use profiler_user::collector::streams::StreamState;
 use profiler_user::control::Request;
 use profiler_user::recording::Reader;
 use profiler_user::sink::sttr::{decode_first, json};
@@ -19,6 +23,10 @@ use profiler_user::spec::{Expr, Overrides, Point, StageKey, load};
 pub enum Target {
     /// Bodies that collectors are sent: events, and spans in JSON.
     Events,
+    /// Spans in protocol buffers.
+    Spans,
+    /// Places of pages, and what is stored of agents' streams.
+    Places,
     /// Payloads (STTR), of both versions.
     Payload,
     /// The JSON that payloads are made from.
@@ -33,14 +41,24 @@ pub enum Target {
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Events, Self::Payload, Self::Json, Self::Recording, Self::Spool, Self::Text];
+    pub const ALL: [Self; 8] = [
+        Self::Events,
+        Self::Spans,
+        Self::Places,
+        Self::Payload,
+        Self::Json,
+        Self::Recording,
+        Self::Spool,
+        Self::Text,
+    ];
 
     /// What it is called.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Events => "events",
+            Self::Spans => "spans",
+            Self::Places => "places",
             Self::Payload => "payload",
             Self::Json => "json",
             Self::Recording => "recording",
@@ -54,6 +72,8 @@ impl Target {
     pub fn seeds(self) -> Vec<Vec<u8>> {
         match self {
             Self::Events => seeds::bodies(),
+            Self::Spans => seeds::spans(),
+            Self::Places => seeds::places(),
             Self::Payload => seeds::payloads(),
             Self::Json => seeds::jsons(),
             Self::Recording => seeds::recordings(),
@@ -69,6 +89,8 @@ impl Target {
     pub fn run(self, data: &[u8]) {
         match self {
             Self::Events => bodies(data),
+            Self::Spans => request(data),
+            Self::Places => places(data),
             Self::Payload => payload(data),
             Self::Json => said_again(data),
             Self::Recording => recording(data),
@@ -87,10 +109,38 @@ fn bodies(data: &[u8]) {
     }
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(request) = spans::request(text) {
-        let decoded = otlp::decode(&request, None, 1);
-        let refused: u64 = decoded.invalid.values().sum();
-        assert_eq!(refused, decoded.batch.raw.len() as u64, "a journey was lost");
+        journeys(&request);
     }
+}
+
+fn request(data: &[u8]) {
+    if let Ok(request) = otlp::of_bytes(data) {
+        journeys(&request);
+    }
+}
+
+fn journeys(request: &ExportTraceServiceRequest) {
+    let decoded = otlp::decode(request, None, 1);
+    let refused: u64 = decoded.invalid.values().sum();
+    assert_eq!(refused, decoded.batch.raw.len() as u64, "a journey was lost");
+}
+
+/// A place is what was given out, and no other text is one. A stream's state takes packets, and stays one that can be stored.
+fn places(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Some(cursor) = cursor::from_text(text) {
+        assert_eq!(cursor::to_text(&cursor), text, "said again, it is something else");
+    }
+    let Some(mut state) = StreamState::from_text(text) else { return };
+    for packet in [0, 1, 7, u64::MAX, u64::MAX - 1] {
+        let packet = PacketSeen { packet, is_last: packet == 7, ..PacketSeen::default() };
+        state.see(&packet);
+        assert!(!state.see(&packet) || state.ranges.len() >= 1000, "a repeat is new");
+        let (missing, gaps) = (state.missing_packets(), state.gaps());
+        assert_eq!(missing == 0, gaps.is_empty(), "{missing} are missing in {gaps:?}");
+        let _ = (state.is_whole(), state.complete_until_ns());
+    }
+    assert_eq!(StreamState::from_text(&state.to_text()), Some(state), "stored, it is something else");
 }
 
 /// What is decoded comes to the same again by way of JSON.

@@ -3,6 +3,11 @@
 use std::sync::Arc;
 
 use profiler_common::{Outcome, StageCode};
+use profiler_user::collector::ingest::otlp::json as spans_in_json;
+use profiler_user::collector::model::PacketSeen;
+use profiler_user::collector::query::cursor;
+use profiler_user::collector::store::Cursor;
+use profiler_user::collector::streams::StreamState;
 use profiler_user::feed::{Clock, Ended, FeedEvent, SessionInfo, StageInfo, Tick};
 use profiler_user::recording::Recorder;
 use profiler_user::sink::event::{self, PayloadVersion};
@@ -11,6 +16,7 @@ use profiler_user::sink::packet::Packet;
 use profiler_user::sink::sttr::{decode, json, nano, v1};
 use profiler_user::spec::{Level, SAMPLE, defaults};
 use profiler_user::trace::{Attribute, AttributeValue, BranchPath, Flags, RecordTime, Stamp, Trace};
+use prost::Message as _;
 
 fn trace() -> Trace {
     let stamp = |index: u8| Stamp {
@@ -78,6 +84,37 @@ pub(crate) fn bodies() -> Vec<Vec<u8>> {
     let _ = lines::put(&trace(), &info(), &origin, &mut line);
     lists.push(line);
     lists
+}
+
+/// Spans of the format's line, in protocol buffers.
+pub(crate) fn spans() -> Vec<Vec<u8>> {
+    let bytes = |line: &Vec<u8>| {
+        let request = spans_in_json::request(std::str::from_utf8(line).ok()?).ok()?;
+        Some(request.encode_to_vec())
+    };
+    bodies().iter().filter_map(bytes).collect()
+}
+
+pub(crate) fn places() -> Vec<Vec<u8>> {
+    let place = Cursor {
+        received_ms: 1_700_000_000_000,
+        trace_id: 77,
+        sink_task: 99,
+        branch: 2,
+        job: "7".to_owned(),
+    };
+    let mut state = StreamState::default();
+    for number in [0, 1, 5, 9] {
+        let host = "here".to_owned();
+        state.see(&PacketSeen {
+            packet: number,
+            count: 10,
+            complete_ns: 1000,
+            host,
+            ..PacketSeen::default()
+        });
+    }
+    vec![cursor::to_text(&place).into_bytes(), state.to_text().into_bytes()]
 }
 
 pub(crate) fn jsons() -> Vec<Vec<u8>> {

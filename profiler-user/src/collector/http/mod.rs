@@ -3,6 +3,7 @@
 //! Owns: connections and every bound on them, who may ask, what is counted, and how rooms' routes come together. A room offers
 //! `routes() -> Router<Arc<Shared>>` and is merged in [`app`]. Refuses: knowing what the routes answer.
 
+mod answers;
 mod auth;
 mod cors;
 mod error;
@@ -43,6 +44,7 @@ pub fn app(shared: &Arc<Shared>) -> Router {
     routes
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_so)
+        .layer(from_fn_with_state(state(), answers::hold))
         .layer(from_fn_with_state(state(), auth::check))
         .layer(from_fn_with_state(state(), cors::check))
         .layer(from_fn_with_state(state(), count))

@@ -1,16 +1,19 @@
 //! Connections: accepted up to a bound, by TLS or in plain text, HTTP/1.1 or HTTP/2, and none kept that does nothing for us.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::AsRawFd as _;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::Shared;
+use super::answers::OnTheirWay;
 
 /// What a connection of HTTP/2 begins with, and none of HTTP/1: no method is called so.
 const PREFACE: &[u8; 3] = b"PRI";
@@ -33,8 +37,8 @@ const MAX_STREAMS: u32 = 64;
 /// How often a silent connection of HTTP/2 is asked whether it still lives.
 const PING_EVERY: Duration = Duration::from_secs(20);
 
-/// How long a client may take no answer before it is given up, ms.
-const MAX_UNSENT_MS: libc::c_uint = 30_000;
+/// An answer has to be taken whole within so many times as long as a body may take to come.
+const TAKEN_WITHIN: u32 = 4;
 
 /// How long, and for how many bytes, a client is heard out that was answered before it had sent everything: closed at once, it might never see the answer.
 const LINGER: (Duration, u64) = (Duration::from_secs(2), 64 << 20);
@@ -88,6 +92,9 @@ async fn accept(
     }
 }
 
+/// What becomes an answer.
+type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
 struct Connection {
     app: Router,
     shared: Arc<Shared>,
@@ -97,7 +104,7 @@ struct Connection {
 impl Connection {
     async fn run(&self, stream: TcpStream) {
         let _ = stream.set_nodelay(true);
-        give_up_unsent(&stream);
+        give_up_unsent(&stream, self.shared.settings.limits.body_time);
         let patience = self.shared.settings.limits.head_time;
         let Some(tls) = &self.tls else {
             match tokio::time::timeout(patience, is_http2(&stream)).await {
@@ -115,11 +122,28 @@ impl Connection {
         }
     }
 
-    async fn http1(&self, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let app = self.app.clone();
-        let service = service_fn(move |request: hyper::Request<Incoming>| {
-            Box::pin(app.clone().oneshot(request.map(Body::new)))
+    /// What answers the requests of this connection, and which of its answers are on their way.
+    fn service(
+        &self,
+    ) -> (
+        OnTheirWay,
+        impl Service<hyper::Request<Incoming>, Response = Response, Error = Infallible, Future = Answering>,
+    ) {
+        let (app, way) = (self.app.clone(), OnTheirWay::default());
+        let all = way.clone();
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(way.clone());
+            Box::pin(app.clone().oneshot(request.map(Body::new))) as Answering
         });
+        (all, service)
+    }
+
+    fn taken_within(&self) -> Duration {
+        self.shared.settings.limits.body_time.saturating_mul(TAKEN_WITHIN)
+    }
+
+    async fn http1(&self, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let (way, service) = self.service();
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(self.shared.settings.limits.head_time);
         builder.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD);
@@ -128,7 +152,8 @@ impl Connection {
         let mut ended = None;
         tokio::select! {
             end = poll_fn(|context| connection.poll_without_shutdown(context)) => ended = Some(end),
-            () = stops(&mut stopping) => std::pin::Pin::new(&mut connection).graceful_shutdown(),
+            () = way.overdue(self.taken_within()) => return,
+            () = stops(&mut stopping) => Pin::new(&mut connection).graceful_shutdown(),
         }
         let ended = match ended {
             Some(ended) => ended,
@@ -143,9 +168,7 @@ impl Connection {
     }
 
     async fn http2(&self, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let app = self.app.clone();
-        let service =
-            service_fn(move |request: hyper::Request<Incoming>| app.clone().oneshot(request.map(Body::new)));
+        let (way, service) = self.service();
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).keep_alive_interval(PING_EVERY);
         builder.keep_alive_timeout(self.shared.settings.limits.head_time);
@@ -154,6 +177,7 @@ impl Connection {
         let mut stopping = self.shared.stopping.clone();
         tokio::select! {
             _ = &mut connection => return,
+            () = way.overdue(self.taken_within()) => return,
             () = stops(&mut stopping) => connection.as_mut().graceful_shutdown(),
         }
         let _ = connection.await;
@@ -197,9 +221,9 @@ async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin) {
     let _ = tokio::time::timeout(time, rest).await;
 }
 
-/// Ends the connection when the client has not taken what was sent for too long.
-fn give_up_unsent(stream: &TcpStream) {
-    let value = MAX_UNSENT_MS;
+/// Ends the connection when the client has taken nothing of what was sent for so long.
+fn give_up_unsent(stream: &TcpStream, time: Duration) {
+    let value = libc::c_uint::try_from(time.as_millis()).unwrap_or(libc::c_uint::MAX);
     let size = libc::socklen_t::try_from(size_of_val(&value)).unwrap_or(0);
     // SAFETY: the descriptor is the stream's own, which is open; value and size are those of a number that outlives the call.
     let failed = unsafe {

@@ -7,6 +7,7 @@ use axum::extract::FromRef;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::answers::MOST;
 use super::metrics::Metrics;
 use crate::collector::ingest::{Held, Writer};
 use crate::collector::live::Hub;
@@ -58,6 +59,8 @@ pub struct Shared {
     pub writer: Writer,
     /// The memory that bodies take.
     pub held: Held,
+    /// The memory that answers take.
+    pub answers: Held,
     /// Changes when this collector has written new traces: a reason to ask [`Store::after`]. Others write to the same store too, so ask now and then
     /// anyhow.
     pub written: watch::Receiver<u64>,
@@ -102,11 +105,12 @@ impl Shared {
         let (writer, committer) =
             Writer::new(Arc::clone(&store), Arc::clone(&metrics), written, settings.limits.queue);
         let writing = tokio::spawn(committer.run());
-        let held = Held::new(settings.limits.held);
+        let (held, answers) = (Held::new(settings.limits.held), Held::new(MOST));
         let query =
             Context::new(Arc::clone(&store), Arc::clone(&metrics), clock.clone(), Mapping::new(engine));
         tokio::spawn(end_live(Arc::clone(&query.hub), stopping.clone()));
-        let shared = Self { store, settings, metrics, clock, writer, held, written: seen, stopping, query };
+        let shared =
+            Self { store, settings, metrics, clock, writer, held, answers, written: seen, stopping, query };
         (Arc::new(shared), Handles { stop, writing })
     }
 }

@@ -68,16 +68,12 @@ pub(super) async fn http(
 async fn take(shared: &Shared, headers: &HeaderMap, body: Body, form: Form) -> Result<u64, ApiError> {
     let plain = body::read(shared, headers, body).await?;
     let request = match form {
-        Form::Protobuf => of_bytes(&plain.bytes),
+        Form::Protobuf => otlp::of_bytes(&plain.bytes),
         Form::Json => std::str::from_utf8(&plain.bytes)
             .map_err(|error| error.to_string())
             .and_then(|text| otlp::json::request(text).map_err(|error| error.to_string())),
     };
     store(shared, request, plain).await
-}
-
-fn of_bytes(bytes: &[u8]) -> Result<ExportTraceServiceRequest, String> {
-    ExportTraceServiceRequest::decode(bytes).map_err(|error| error.to_string())
 }
 
 /// Decodes, and returns once the store has it: how many spans were rejected.
@@ -154,7 +150,7 @@ async fn call(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<u64, A
         0 => message,
         _ => body::message(shared, headers, &message, &mut plain.hold)?,
     };
-    let request = of_bytes(&plain.bytes);
+    let request = otlp::of_bytes(&plain.bytes);
     store(shared, request, plain).await
 }
 

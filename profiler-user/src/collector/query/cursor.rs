@@ -10,7 +10,8 @@ use crate::collector::store::Cursor;
 const FORM: u8 = 1;
 
 /// The text of a place.
-pub(super) fn to_text(cursor: &Cursor) -> String {
+#[must_use]
+pub fn to_text(cursor: &Cursor) -> String {
     let Cursor { received_ms, trace_id, sink_task, branch, job } = cursor;
     let mut bytes = vec![FORM];
     bytes.extend_from_slice(&received_ms.to_be_bytes());
@@ -23,7 +24,8 @@ pub(super) fn to_text(cursor: &Cursor) -> String {
 }
 
 /// The place of a text; `None` where it is not one that [`to_text`] made.
-pub(super) fn from_text(text: &str) -> Option<Cursor> {
+#[must_use]
+pub fn from_text(text: &str) -> Option<Cursor> {
     if text.len() > 2 * (MAX_NAME + 64) {
         return None;
     }

@@ -7,7 +7,7 @@ mod agents;
 mod bottlenecks;
 mod clocks;
 mod context;
-mod cursor;
+pub mod cursor;
 mod detail;
 mod heatmap;
 mod jobs;

@@ -33,6 +33,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
                 "there are more than {MOST} parameters; leave some out"
             )));
         }
+        if pairs.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
+            return Err(ApiError::bad_request("a parameter has a zero character, and nothing stored has"));
+        }
         Ok(Self(pairs))
     }
 }

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::one;
+use crate::collector::http::answers::MOST;
 use crate::collector::http::serve;
 use crate::collector::http::testing::Collector;
 use crate::collector::settings::{Limits, Settings};
@@ -177,4 +178,40 @@ async fn http_2_is_understood_from_its_first_word() {
     let response = sender.send_request(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(server.collector.store.count(), 1);
+}
+
+/// Of HTTP/2 a client opens the window of each stream itself: one that never does is closed, and what it asked for is held no longer.
+#[tokio::test]
+async fn who_opens_no_window_is_closed() {
+    let server = Server::start(hasty()).await;
+    let io = hyper_util::rt::TokioIo::new(server.connect().await);
+    let mut client = hyper::client::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+    client.initial_stream_window_size(0);
+    let (mut sender, connection) = client.handshake(io).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        let request = hyper::Request::get("http://x/page/page.js").body(axum::body::Body::empty()).unwrap();
+        answers.push(sender.send_request(request).await.unwrap());
+    }
+    assert!(server.collector.shared.answers.hold().grow(MOST).is_err(), "nothing is held");
+    assert!(server.post(&one("1")).await.starts_with("HTTP/1.1 200 "));
+    let _ = tokio::time::timeout(PATIENCE, connection).await.unwrap();
+    while server.collector.shared.answers.hold().grow(MOST).is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn more_answers_than_may_be_on_their_way_are_429_and_small_ones_are_given() {
+    let collector = Collector::start(Settings::default());
+    let mut hold = collector.shared.answers.hold();
+    hold.grow(MOST).unwrap();
+    let answer = collector.get("/page/page.js").await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(answer.headers.contains_key("retry-after") && answer.sentence().contains("slow clients"));
+    assert_eq!(collector.get("/healthz").await.status, StatusCode::OK);
+    assert_eq!(collector.post(one("1")).await.status, StatusCode::OK);
+    drop(hold);
+    assert_eq!(collector.get("/page/page.js").await.status, StatusCode::OK);
 }

@@ -53,6 +53,14 @@ pub struct Decoded {
 /// Why spans of others are not taken.
 pub const FOREIGN: &str = "only spans of stain and of the stain-trace format are taken here; send others to a collector of OpenTelemetry";
 
+/// A request in protocol buffers.
+///
+/// # Errors
+/// When it is none, with what is wrong with it.
+pub fn of_bytes(bytes: &[u8]) -> Result<ExportTraceServiceRequest, String> {
+    ExportTraceServiceRequest::decode(bytes).map_err(|error| error.to_string())
+}
+
 /// What a resource says of all its spans.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Source {
