@@ -1,5 +1,5 @@
-//! Files into a store: lines of OTLP in JSON (of our agent's spans, or of the stain-trace format), lines or lists of the contract's events, and payloads
-//! (STTR) behind each other.
+//! Files into a store: lines of OTLP in JSON (of our agent's spans, or of the stain-trace format), lines of our agent's own format, lines or lists of the
+//! contract's events, and payloads (STTR) behind each other.
 //!
 //! Owns: telling them apart, and batches. What is there already changes nothing, so a file can be imported again. Refuses: stopping at what it does not
 //! understand: that is counted, and told by its line.
@@ -196,9 +196,12 @@ impl<'a> Import<'a> {
 mod tests {
     use super::{Import, Imported};
     use crate::collector::http::testing::Memory;
+    use crate::collector::model::Part;
     use crate::sink::otlp::lines;
     use crate::sink::sttr::nano;
-    use crate::sink::testing::{info, rich};
+    use crate::sink::testing::{attributes, info, outcomes, rich, stages};
+    use crate::sink::{Names, jsonl};
+    use crate::trace::Trace;
     use crate::trace::testing::trace;
     use profiler_common::Outcome;
     use std::path::Path;
@@ -230,10 +233,49 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn lines_of_the_agent_are_the_journeys_of_its_payloads() {
+        let stages = stages().into_iter().map(|row| row.name).collect();
+        let (store, names) =
+            (Memory::default(), Names { stages, attributes: attributes(), outcomes: outcomes() });
+        let mut file = Vec::new();
+        let traces = [
+            trace("S0@1 W!@2", Outcome::Written),
+            Trace { id: 9, ..trace("S0@5 Q+@5 Q-@5 drop@9", Outcome::Filtered) },
+            rich(),
+        ];
+        let mut payloads = Vec::new();
+        for trace in &traces {
+            jsonl::put_line(trace, &names, &mut file).unwrap();
+            nano::encode(trace, &info().outcomes, &mut payloads);
+        }
+        file.extend_from_slice(b"{\"summary\":{\"ledger\":{}}}\n{\"trace_id\":\"x\"}\n");
+        let imported = import(&store, &file).await;
+        assert_eq!((imported.new, imported.raw, imported.faulty), (3, 0, 1), "{imported:?}");
+        assert!(imported.told[0].starts_with("f, line 5: "), "{:?}", imported.told);
+        assert_eq!(import(&store, &file).await.repeated, 3);
+        // The same as payloads tell, but for the names, which these do not know.
+        let other = Memory::default();
+        assert_eq!((import(&store, &payloads).await.repeated, import(&other, &payloads).await.new), (3, 3));
+        let (ours, theirs) = (store.parts.lock().unwrap(), other.parts.lock().unwrap());
+        for (part, told) in ours.values().zip(theirs.values()) {
+            let times = |part: &Part| (part.start_ns, part.end_ns, part.shared, part.is_partial);
+            let stamps = |part: &Part| {
+                part.entries.iter().map(|e| (e.code, e.task, e.ts_ns, e.pid, e.tid)).collect::<Vec<_>>()
+            };
+            assert_eq!((&part.key, times(part), stamps(part)), (&told.key, times(told), stamps(told)));
+            assert_eq!((&part.outcome, &part.flags), (&told.outcome, &told.flags));
+            assert_eq!((&part.batches, &part.record_times), (&told.batches, &told.record_times));
+            let values =
+                |part: &Part| part.attributes.iter().map(|a| (a.entry, a.value.clone())).collect::<Vec<_>>();
+            assert_eq!(values(part), values(told));
+        }
+    }
+
+    #[tokio::test]
     async fn payloads_behind_each_other() {
         let (store, mut file) = (Memory::default(), Vec::new());
         for id in 0..30_000 {
-            let trace = crate::trace::Trace { id, ..trace("S0@1 Q+@2 W!@3", Outcome::Written) };
+            let trace = Trace { id, ..trace("S0@1 Q+@2 W!@3", Outcome::Written) };
             nano::encode(&trace, &[], &mut file);
         }
         let whole = file.len();

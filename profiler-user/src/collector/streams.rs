@@ -1,7 +1,10 @@
 //! What the packets of an agent's stream add up to: what is complete up to when, and who lost what. Pure.
 //!
-//! A stream's packets are numbered from 0 (see `docs/export.md`). A number that did not come, though a later one did, was lost on the way, or is
-//! still on it: the agent sends what it spooled later. What the kernel program and the agent lost before that, the packets say themselves.
+//! A stream's packets are numbered from 0, and carry running totals (see `docs/export.md`). So a number that did not come, though a later one did, is
+//! known to be one of three: the agent gave it up (`discarded_packets` says how many those are), the way to here lost it, or it is still on it: the agent
+//! sends what it spooled later. What the kernel program refused, and what the agent gave up before it had a packet, the totals say, too.
+//!
+//! What the latest packet says is complete as of that packet alone: what the agent gave up since then counts as not accounted for until a later one came.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,14 +29,24 @@ pub struct StreamState {
     pub ranges: Vec<(u64, u64)>,
     /// When each range's last packet is complete, ns since the Unix epoch, by range.
     pub complete_ns: Vec<i64>,
+    /// Packets that came.
+    pub packets: u64,
     /// Traces that the packets said to hold.
     pub traces: u64,
     /// The end of the earliest trace, ns since the Unix epoch; 0 before the first packet.
     pub first_ns: i64,
     /// Sampled records that the kernel program refused, as the latest packet says.
     pub discarded_kernel: u64,
-    /// Traces that the agent could not hand on, as the latest packet says.
+    /// Traces that the agent gave up, as the latest packet says.
     pub discarded_agent: u64,
+    /// Packets that the agent gave up, as the latest packet says.
+    pub discarded_packets: u64,
+    /// Traces in those, as the latest packet says: they are among `discarded_agent`.
+    pub discarded_in_packets: u64,
+    /// Packets of earlier streams that this one's agent found in its spool and gave up, as the latest packet says.
+    pub discarded_earlier: u64,
+    /// Traces in the latest packet and all before it, as it says; `None` from an agent that does not.
+    pub total: Option<u64>,
     /// The number of the last packet, once it came.
     pub last_packet: Option<u64>,
     /// When the first packet came, ms since the Unix epoch.
@@ -78,10 +91,15 @@ impl StreamState {
             self.target.clone_from(&packet.target);
             self.discarded_kernel = packet.discarded_kernel;
             self.discarded_agent = packet.discarded_agent;
+            self.discarded_packets = packet.discarded_packets;
+            self.discarded_in_packets = packet.discarded_in_packets;
+            self.discarded_earlier = packet.discarded_earlier;
+            self.total = packet.total;
         }
         if packet.is_last {
             self.last_packet = Some(number);
         }
+        self.packets = self.packets.saturating_add(1);
         self.traces = self.traces.saturating_add(packet.count);
         self.first_ns = self.first_ns.min(packet.first_ns);
         self.first_received_ms = self.first_received_ms.min(packet.received_ms);
@@ -98,7 +116,7 @@ impl StreamState {
         if let Some(before) = at.checked_sub(1) {
             self.join(before);
         }
-        // The oldest gap is given up first: what is before it is taken for complete no longer, and its packets stay missing.
+        // The oldest gaps are no longer told apart: nothing behind them is taken for complete any more, whatever comes.
         if self.ranges.len() > MAX_RANGES {
             self.ranges.remove(1);
             self.complete_ns.remove(1);
@@ -137,6 +155,34 @@ impl StreamState {
         // Less one of each range: a range may hold all numbers there are.
         let came: u64 = self.ranges.iter().map(|(first, last)| last - first).sum();
         newest.saturating_sub(came).saturating_sub(self.ranges.len() as u64)
+    }
+
+    /// Those of the missing packets that the agent gave up. What it gave up and the collector has nevertheless (an answer that was lost) is not among them.
+    #[must_use]
+    pub fn given_up_packets(&self) -> u64 {
+        self.discarded_packets.min(self.missing_packets())
+    }
+
+    /// Those of the missing packets that the agent did not give up: the way to here lost them, or they are still on it.
+    #[must_use]
+    pub fn unaccounted_packets(&self) -> u64 {
+        self.missing_packets() - self.given_up_packets()
+    }
+
+    /// Traces in the packets that are [not accounted for](Self::unaccounted_packets); `None` where the agent does not say.
+    #[must_use]
+    pub fn unaccounted_traces(&self) -> Option<u64> {
+        if self.unaccounted_packets() == 0 {
+            return Some(0);
+        }
+        let missing = self.total?.saturating_sub(self.traces);
+        Some(missing.saturating_sub(self.discarded_in_packets))
+    }
+
+    /// The stream's last packet came: its agent ended as it should.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.last_packet.is_some()
     }
 
     /// The numbers of the packets that are missing: ranges, both ends inclusive.
@@ -211,6 +257,48 @@ mod tests {
         assert!(state.see(&PacketSeen { is_last: true, ..packet(5) }));
         assert!(state.is_whole());
         assert_eq!(StreamState::from_text(&state.to_text()), Some(state));
+    }
+
+    #[test]
+    fn a_gap_is_told_by_who_lost_it() {
+        let told = |state: &StreamState| {
+            let traces = state.unaccounted_traces();
+            (state.missing_packets(), state.given_up_packets(), state.unaccounted_packets(), traces)
+        };
+        let with = |number, packets, total| PacketSeen {
+            discarded_packets: packets,
+            discarded_in_packets: 7 * packets,
+            discarded_agent: 7 * packets + 3,
+            total: Some(total),
+            ..packet(number)
+        };
+        let mut state = StreamState::default();
+        state.see(&with(0, 0, 10));
+        // Packet 1 had seven traces, and nobody knows yet where it is; so had packet 3, and the agent says that it gave one up.
+        state.see(&with(2, 0, 27));
+        assert_eq!(told(&state), (1, 0, 1, Some(7)));
+        state.see(&with(4, 1, 44));
+        assert_eq!(told(&state), (2, 1, 1, Some(7)));
+        assert_eq!((state.discarded_agent, state.discarded_in_packets), (10, 7));
+        // The other one comes after all.
+        state.see(&PacketSeen { count: 7, ..with(1, 0, 17) });
+        assert_eq!(told(&state), (1, 1, 0, Some(0)));
+        // What says nothing new takes nothing back; what the agent gave up may be here all the same.
+        state.see(&PacketSeen { count: 7, ..with(3, 0, 34) });
+        assert_eq!((told(&state), state.discarded_packets), ((0, 0, 0, Some(0)), 1));
+        let mut older = StreamState::default();
+        older.see(&packet(3));
+        assert_eq!(told(&older), (3, 0, 3, None));
+        assert_eq!(StreamState::from_text(&older.to_text()), Some(older));
+    }
+
+    #[test]
+    fn more_gaps_than_are_told_apart_are_still_counted() {
+        let mut state = StreamState::default();
+        let count = super::MAX_RANGES as u64 + 10;
+        (0..count).for_each(|number| assert!(state.see(&packet(2 * number))));
+        assert_eq!((state.ranges.len(), state.packets), (super::MAX_RANGES, count));
+        assert_eq!((state.missing_packets(), state.complete_until_ns()), (count - 1, Some(1000)));
     }
 
     #[test]

@@ -63,6 +63,10 @@ fn journey(branch: &str, fields: &Fields, causes: &Causes) -> Result<Journey> {
         ("stain.key", fields.key.cast_signed().to_string()),
         ("process.pid", fields.pid.to_string()),
     ]);
+    if !is_root {
+        let start_ns = fields.entries.first().map_or(fields.start_ns, |first| first.unix_ns);
+        attributes.insert("stain.record_start_unix_nano".to_owned(), start_ns.to_string());
+    }
     if let Some(first) = fields.entries.get(own) {
         attributes.extend(pairs([
             ("stain.from", first.name.clone()),

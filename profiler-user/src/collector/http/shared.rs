@@ -106,8 +106,9 @@ impl Shared {
             Writer::new(Arc::clone(&store), Arc::clone(&metrics), written, settings.limits.queue);
         let writing = tokio::spawn(committer.run());
         let (held, answers) = (Held::new(settings.limits.held), Held::new(MOST));
+        let hub = Hub::new(Arc::clone(&store), seen.clone());
         let query =
-            Context::new(Arc::clone(&store), Arc::clone(&metrics), clock.clone(), Mapping::new(engine));
+            Context::new(Arc::clone(&store), Arc::clone(&metrics), clock.clone(), hub, Mapping::new(engine));
         tokio::spawn(end_live(Arc::clone(&query.hub), stopping.clone()));
         let shared =
             Self { store, settings, metrics, clock, writer, held, answers, written: seen, stopping, query };

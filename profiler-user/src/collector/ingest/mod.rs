@@ -6,9 +6,11 @@
 //! everything, and asking anyone anything meanwhile.
 
 mod body;
+mod build;
 pub mod events;
 mod held;
 mod invalid;
+pub mod jsonl;
 mod names;
 pub mod otlp;
 mod part;

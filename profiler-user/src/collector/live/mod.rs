@@ -1,6 +1,6 @@
 //! New traces as they come: one reader of the store, and many clients who listen.
 //!
-//! Owns: the one poller, which runs while anybody listens; the bounded queue of each client; the place in the store's order from which a client goes on. A
+//! Owns: the one reader, which runs while anybody listens, is woken by what this collector wrote, and looks now and then for what others wrote to the same store; the bounded queue of each client; the place in the store's order from which a client goes on. A
 //! client that does not keep up is cut off, and comes back with the id of the last event it has: it then gets all that came meanwhile, once. Refuses: holding up ingest, other clients,
 //! or the store for one of them.
 
@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 pub use body::EventStream;
 pub use event::place;
@@ -31,14 +32,22 @@ const QUEUE: usize = 16;
 /// Parts that one look at the store takes.
 const LOOK: u32 = 500;
 
-/// How often the store is looked at, and after how long without an event a comment says that the connection lives.
+/// When the store is looked at.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
-    every: Duration,
+    /// The least between two looks: what is written in quick succession is looked for together.
+    least: Duration,
+    /// How long what other collectors wrote to the store may wait.
+    others: Duration,
+    /// After how long without an event a comment says that the connection lives.
     keep_alive: Duration,
 }
 
-const PACE: Pace = Pace { every: Duration::from_millis(250), keep_alive: Duration::from_secs(15) };
+const PACE: Pace = Pace {
+    least: Duration::from_millis(25),
+    others: Duration::from_secs(1),
+    keep_alive: Duration::from_secs(15),
+};
 
 /// How long a client that is behind may take for one piece.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -75,19 +84,21 @@ struct Inner {
 /// See the module.
 pub struct Hub {
     store: Arc<dyn Store>,
+    /// Changes when this collector has written.
+    written: watch::Receiver<u64>,
     pace: Pace,
     inner: Mutex<Inner>,
 }
 
 impl Hub {
-    /// A hub over a store.
+    /// A hub over a store. `written` changes when this collector has written traces to it.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>) -> Arc<Self> {
-        Self::with_pace(store, PACE)
+    pub fn new(store: Arc<dyn Store>, written: watch::Receiver<u64>) -> Arc<Self> {
+        Self::with_pace(store, written, PACE)
     }
 
-    fn with_pace(store: Arc<dyn Store>, pace: Pace) -> Arc<Self> {
-        Arc::new(Self { store, pace, inner: Mutex::default() })
+    fn with_pace(store: Arc<dyn Store>, written: watch::Receiver<u64>, pace: Pace) -> Arc<Self> {
+        Arc::new(Self { store, written, pace, inner: Mutex::default() })
     }
 
     /// Nothing in it breaks half done: a thread that panicked left it whole.
@@ -128,7 +139,7 @@ impl Hub {
         Ok(EventStream::new(receiver, seat))
     }
 
-    /// Gives a client what it missed, up to where the poller is, and hands it over to the poller there.
+    /// Gives a client what it missed, up to where the reader is, and hands it over to the reader there.
     async fn bring_up(self: Arc<Self>, client: Client, mut place: u64) {
         loop {
             let goal = {
@@ -141,8 +152,8 @@ impl Hub {
                 goal
             };
             if place > goal {
-                // The poller has not come so far yet.
-                tokio::time::sleep(self.pace.every).await;
+                // The reader has not come so far yet.
+                tokio::time::sleep(self.pace.least).await;
             } else if self.bring_to(&client, place, goal).await {
                 place = goal;
             } else {
@@ -171,35 +182,48 @@ impl Hub {
         let mut inner = self.inner();
         if inner.place.is_none() {
             inner.place = Some(newest);
-            tokio::spawn(Arc::clone(self).poll());
+            tokio::spawn(Arc::clone(self).read());
         }
     }
 
     /// Hands out what comes, while anybody listens.
-    async fn poll(self: Arc<Self>) {
-        let mut quiet = Duration::ZERO;
+    async fn read(self: Arc<Self>) {
+        let mut written = self.written.clone();
+        let mut told = Instant::now();
         while let Some(place) = self.place_while_heard() {
+            // What is written from here on is a reason to look again.
+            written.mark_unchanged();
             // What a store in trouble holds back comes when it is well again.
             let found = self.store.after(Some(place), LOOK).await.ok();
             let is_full = found.as_ref().is_some_and(|(_, parts)| parts.len() >= LOOK as usize);
             match found {
                 Some((next, parts)) if next != place => {
                     self.hand_out(next, &parts);
-                    quiet = Duration::ZERO;
+                    told = Instant::now();
                 }
-                _ if quiet >= self.pace.keep_alive => {
+                _ if told.elapsed() >= self.pace.keep_alive => {
                     self.inner().clients.retain(|client| offered(client, event::alive(place)));
-                    quiet = Duration::ZERO;
+                    told = Instant::now();
                 }
-                _ => quiet += self.pace.every,
+                _ => {}
             }
             if !is_full {
-                tokio::time::sleep(self.pace.every).await;
+                self.rest(&mut written).await;
             }
         }
     }
 
-    /// Where the poller is; `None`, and nowhere, when nobody listens any more.
+    /// Waits until this collector has written something, or others may have.
+    async fn rest(&self, written: &mut watch::Receiver<u64>) {
+        tokio::time::sleep(self.pace.least).await;
+        let woken = tokio::time::timeout(self.pace.others, written.changed()).await;
+        if let Ok(Err(_)) = woken {
+            // Nobody here writes any more; others may.
+            tokio::time::sleep(self.pace.others).await;
+        }
+    }
+
+    /// Where the reader is; `None`, and nowhere, when nobody listens any more.
     fn place_while_heard(&self) -> Option<u64> {
         let mut inner = self.inner();
         if inner.count == 0 || inner.is_closed {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
+use tokio::sync::watch;
 
 use super::{EventStream, Hub, LiveError, MAX_CLIENTS, Pace, QUEUE, place};
 use crate::collector::model::Part;
@@ -12,8 +13,13 @@ use crate::collector::store::Batch;
 
 /// A hub that is quick about it.
 fn hub(store: Arc<MemoryStore>) -> Arc<Hub> {
-    let pace = Pace { every: Duration::from_millis(5), keep_alive: Duration::from_millis(50) };
-    Hub::with_pace(store, pace)
+    let pace = Pace {
+        least: Duration::from_millis(1),
+        others: Duration::from_millis(5),
+        keep_alive: Duration::from_millis(50),
+    };
+    // Nobody here writes: all of it comes from others.
+    Hub::with_pace(store, watch::channel(0).1, pace)
 }
 
 fn numbered(id: u64, job: &str) -> Part {
@@ -66,6 +72,21 @@ async fn everybody_gets_what_comes_and_a_job_its_own() {
     assert_eq!(hub.clients(), 2);
     drop((all, odd));
     assert_eq!(hub.clients(), 0);
+}
+
+#[tokio::test]
+async fn what_this_collector_wrote_wakes_the_reader() {
+    let store = Arc::new(MemoryStore::default());
+    let (written, seen) = watch::channel(0);
+    let never = Duration::from_secs(100_000);
+    let pace = Pace { least: Duration::from_millis(1), others: never, keep_alive: never };
+    let hub = Hub::with_pace(Arc::<MemoryStore>::clone(&store), seen, pace);
+    let mut all = hub.listen(None, None).await.unwrap();
+    for round in 0..20 {
+        put(&store, 10 * round..10 * round + 10);
+        written.send_modify(|count| *count += 10);
+        assert_eq!(read(&mut all, 10).await.0, (10 * round..10 * round + 10).collect::<Vec<_>>());
+    }
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Certainty, Merged};
-use crate::collector::model::Precision;
+use super::Merged;
+use crate::collector::model::{Certainty, Precision};
 
 /// Pairs of machines that are told apart; further ones are left out.
 const MAX_PAIRS: usize = 256;

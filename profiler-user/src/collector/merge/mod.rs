@@ -1,19 +1,16 @@
 //! Parts of one trace, from several processes and machines, become one journey again. Pure.
 //!
-//! Owns: which parts belong to one journey, in which order they lie (by what their stages say, see [`order`]), how branches hang on each other, and
+//! Owns: which parts belong to one journey, what a branch has in common with the journey that it left, in which order parts lie (by what their stages say, see [`chains`]), how branches hang on each other, and
 //! what crossing hops say about the clocks of two machines (see [`clock`]). Refuses: correcting a stamp, and sorting stamps of different clocks by their times: a hop
 //! that comes out negative stays so, and is marked.
 
 pub mod clock;
-mod order;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-pub use order::Certainty;
-
-use super::model::{Entry, Part};
+use super::model::{Certainty, Entry, Part, chains};
 use crate::trace::BranchPath;
 
 /// One stamp of a merged journey.
@@ -62,11 +59,34 @@ pub fn merge<'a>(parts: &'a [Part], offsets: &[clock::Offset]) -> Merged<'a> {
     for (at, part) in parts.iter().enumerate() {
         branches.entry(part.key.branch).or_default().push(at);
     }
-    let mut journeys = Vec::new();
+    let mut journeys: Vec<Journey<'a>> = Vec::new();
+    // A branch's path is above that of the journey that it left, which is therefore there.
     for (branch, members) in branches {
-        journeys.extend(journeys_of(parts, BranchPath(branch), &members, offsets));
+        let mut found = journeys_of(parts, BranchPath(branch), &members, offsets);
+        found.iter_mut().for_each(|journey| join(journey, &journeys));
+        journeys.extend(found);
     }
     Merged { parts, journeys }
+}
+
+/// Puts what a branch has in common with the journey that it left ahead of it, where it came without: OpenTelemetry's spans of a branch begin at the stamp
+/// from which it left.
+fn join<'a>(branch: &mut Journey<'a>, journeys: &[Journey<'a>]) {
+    let Some(left) = branch.shared.checked_sub(1).and_then(|at| branch.places.get(at)).copied() else {
+        return;
+    };
+    let is_left = |place: &Place<'_>| {
+        let (one, other) = (place.entry, left.entry);
+        (one.code, one.task, one.ts_ns) == (other.code, other.task, other.ts_ns)
+    };
+    let parents = journeys.iter().filter(|journey| Some(journey.branch) == branch.parent);
+    let found = parents.filter_map(|parent| Some((parent, parent.places.iter().position(is_left)?)));
+    let Some((parent, at)) = found.max_by_key(|(_, at)| *at).filter(|(_, at)| *at >= branch.shared) else {
+        return;
+    };
+    let ahead = parent.places.get(..=at).unwrap_or_default().iter().copied();
+    branch.places.splice(..branch.shared, ahead);
+    branch.shared = at + 1;
 }
 
 /// The journeys of one branch. One is usual; an engine that gives its copies of a record one id has several.
@@ -76,15 +96,14 @@ fn journeys_of<'a>(
     members: &[usize],
     offsets: &[clock::Offset],
 ) -> Vec<Journey<'a>> {
-    let chains = order::chains(parts, members);
+    let chains = chains(members.iter().filter_map(|at| Some((*at, parts.get(*at)?))));
     let mut journeys: Vec<Journey<'a>> = Vec::with_capacity(chains.len());
     for chain in chains {
-        let places = places(parts, &chain.parts, offsets);
-        let told = chain.parts.first().and_then(|first| parts.get(*first)).map_or(0, |part| part.shared);
+        let told = chain.parts.first().map_or(0, |(_, part)| part.shared);
         let mut journey = Journey {
             branch,
-            parts: chain.parts,
-            places,
+            parts: chain.parts.iter().map(|(at, _)| *at).collect(),
+            places: places(&chain.parts, offsets),
             shared: usize::from(told),
             parent: branch.parent(),
             certainty: chain.certainty,
@@ -104,11 +123,10 @@ fn in_common(one: &Journey<'_>, other: &Journey<'_>) -> usize {
     one.places.iter().zip(&other.places).take_while(same).count()
 }
 
-fn places<'a>(parts: &'a [Part], chain: &[usize], offsets: &[clock::Offset]) -> Vec<Place<'a>> {
+fn places<'a>(chain: &[(usize, &'a Part)], offsets: &[clock::Offset]) -> Vec<Place<'a>> {
     let mut places: Vec<Place<'a>> = Vec::new();
     let mut before: Option<(&Entry, &str)> = None;
-    for part in chain {
-        let Some(of) = parts.get(*part) else { continue };
+    for (part, of) in chain {
         for (index, entry) in of.entries.iter().enumerate() {
             let is_clock_suspect = before.is_some_and(|(last, host)| {
                 let ns = entry.ts_ns.saturating_sub(last.ts_ns);
@@ -131,10 +149,11 @@ impl Journey<'_> {
         }
     }
 
-    /// Its first part.
+    /// The part in which it begins: of a branch, maybe one of the journey that it left.
     #[must_use]
     pub fn first_part<'p>(&self, parts: &'p [Part]) -> Option<&'p Part> {
-        parts.get(*self.parts.first()?)
+        let first = self.places.first().map(|place| place.part);
+        parts.get(first.or_else(|| self.parts.first().copied())?)
     }
 
     /// Its last part: how it ended is known from there.

@@ -1,8 +1,8 @@
 //! Journeys that cross processes and machines.
 
 use super::clock::{Basis, Clocks, Crossing, crossings, is_doubtful};
-use super::{Certainty, merge};
-use crate::collector::model::{Part, Precision};
+use super::merge;
+use crate::collector::model::{Certainty, Part, Precision, contributions};
 use crate::collector::query::testing::{START_NS, part};
 use proptest::prelude::*;
 
@@ -90,7 +90,9 @@ fn copies_under_one_id_are_no_journey_of_several_sinks() {
         on("b", "written", "Q-@50 W!@60"),
         on("c", "written", "Q-@40 W!@90"),
     ];
-    assert_eq!(told(&fan), ["a: S0 Q+ | b: Q- W!", "a: S0 Q+ | c: Q- W!"]);
+    assert_eq!(told(&fan), ["a: S0 Q+ | c: Q- W!", "a: S0 Q+ | b: Q- W!"]);
+    let turned = [fan[1].clone(), fan[2].clone(), fan[0].clone()];
+    assert_eq!(told(&turned), told(&fan));
     assert_eq!(merge(&fan, &[]).journeys[1].shared, 2);
     // Nobody knows which of two open beginnings it follows.
     let torn = [
@@ -113,6 +115,42 @@ fn branches_hang_on_the_journeys_that_they_left() {
         .map(|journey| (journey.branch.to_string(), journey.parent.map(|p| p.to_string()), journey.shared))
         .collect();
     assert_eq!(found, [("0".to_owned(), None, 0), ("2.1".to_owned(), Some("2".to_owned()), 2)]);
+}
+
+#[test]
+fn a_branch_that_came_without_its_beginning_is_whole_again() {
+    // One thread takes all stamps.
+    let branched = |branch: u64, shared: u16, text: &str| {
+        let mut part = on("a", if branch > 0 { "written" } else { "split" }, text);
+        (part.key.branch, part.shared, part.key.sink_task) = (branch, shared, 7);
+        part.entries.iter_mut().for_each(|entry| entry.task = 7);
+        part
+    };
+    // As spans tell of it: from the stamp on at which it left.
+    let cut = |branch: u64, text: &str| branched(branch, 1, text);
+    let parts = [
+        branched(0, 0, "S0@0 Q+@1 Q-@5 T+@6"),
+        cut(0x02, "T+@6 T-@8 Q+@9 Q-@20 W!@30"),
+        cut(0x0201, "Q-@20 T+@25 T-@26 W!@40"),
+        // Nobody has what was before it.
+        cut(0x03, "T+@7 W!@31"),
+    ];
+    let merged = merge(&parts, &[]);
+    let told = |at: usize| {
+        let journey: &super::Journey<'_> = &merged.journeys[at];
+        let times: Vec<i64> = journey.places.iter().map(|place| place.entry.ts_ns - START_NS).collect();
+        (times, journey.shared, journey.first_part(&parts).map(|part| part.key.branch))
+    };
+    assert_eq!(told(1), (vec![0, 1, 5, 6, 8, 9, 20, 30], 4, Some(0)));
+    assert_eq!(told(2), (vec![0, 1, 5, 6, 8, 9, 20, 25, 26, 40], 7, Some(0)));
+    assert_eq!(told(3), (vec![7, 31], 1, Some(3)));
+    // What came whole stays as it is, and each hop counts once, whichever way the branch came.
+    let both = [parts[0].clone(), branched(0x02, 4, "S0@0 Q+@1 Q-@5 T+@6 T-@8 Q+@9 Q-@20 W!@30")];
+    let merged = merge(&both, &[]);
+    assert_eq!((merged.journeys[1].places.len(), merged.journeys[1].shared), (8, 4));
+    let full = branched(0x02, 4, "S0@0 Q+@1 Q-@5 T+@6 T-@8 W!@30");
+    let from_spans = Part { start_ns: full.start_ns, ..cut(0x02, "T+@6 T-@8 W!@30") };
+    assert_eq!(contributions(&from_spans), contributions(&full));
 }
 
 #[test]

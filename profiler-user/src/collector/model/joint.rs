@@ -1,10 +1,13 @@
 //! What parts of one journey come to together that none of them knows alone: the hop from one process to the next, and the time from end to end.
 //!
-//! The parts of one job, trace and branch are in the order of time (each by its first stamp), one that begins at a source before those that do not.
-//! Each part that does not begin at a source goes on from the one before it; so the order in which parts arrive does not matter, only which there are.
+//! The parts of one job, trace and branch lie as [`chains`] says; so the order in which they arrive does not matter, only which there are. What two copies
+//! of a record have in common counts once.
+
+use std::collections::BTreeSet;
 
 use super::Part;
 use super::contribution::{Contribution, HopKey, contributions, flag, names};
+use super::order::{Chain, chains};
 
 /// Parts of one job, trace and branch that are put together; further ones stand alone. No pipeline has so many processes.
 pub const MAX_JOINED: usize = 64;
@@ -18,31 +21,29 @@ pub struct Joint<'p> {
     pub contribution: Contribution,
 }
 
-/// Parts of one job, trace and branch in the order of the journey.
-#[must_use]
-pub fn in_order<'p>(parts: impl IntoIterator<Item = &'p Part>) -> Vec<&'p Part> {
-    let mut parts: Vec<_> = parts.into_iter().collect();
-    parts.sort_by_key(|part| (part.is_partial, part.start_ns, part.end_ns, part.key.sink_task));
-    parts
-}
-
 /// The hops between parts of one job, trace and branch, and the time of each whole journey from end to end.
 ///
 /// A hop next to stamps that are known to be missing is left out. From end to end is to the last part that was written.
 #[must_use]
 pub fn joints<'p>(parts: impl IntoIterator<Item = &'p Part>) -> Vec<Joint<'p>> {
-    let parts = in_order(parts);
-    let pairs = parts.windows(2).filter_map(|pair| <[&Part; 2]>::try_from(pair).ok());
-    let mut all: Vec<_> = pairs.filter_map(|[before, after]| between(before, after)).collect();
-    let chains = parts.chunk_by(|_, after| after.is_partial);
-    all.extend(chains.filter_map(whole));
+    let chains = chains(parts.into_iter().enumerate());
+    let mut counted = BTreeSet::new();
+    let mut all = Vec::new();
+    for pair in chains.iter().flat_map(|chain| chain.parts.windows(2)) {
+        if let [(from, before), (to, after)] = pair
+            && counted.insert((from, to))
+        {
+            all.extend(between(before, after));
+        }
+    }
+    all.extend(chains.iter().filter_map(whole));
     all
 }
 
 /// The hop from the last stamp of one part to the first of the next.
 fn between<'p>(before: &'p Part, after: &'p Part) -> Option<Joint<'p>> {
     let is_torn = flag(before, "torn_stamps") || flag(after, "torn_stamps");
-    if !after.is_partial || is_torn {
+    if is_torn {
         return None;
     }
     let (last, first) = (before.entries.last()?, after.entries.first()?);
@@ -52,9 +53,10 @@ fn between<'p>(before: &'p Part, after: &'p Part) -> Option<Joint<'p>> {
     Some(Joint { part: after, contribution })
 }
 
-fn whole<'p>(chain: &[&'p Part]) -> Option<Joint<'p>> {
-    let first = chain.first().filter(|part| !part.is_partial)?;
-    let part = chain.iter().rev().find(|part| part.is_written() && !part.entries.is_empty())?;
+fn whole<'p>(chain: &Chain<'p>) -> Option<Joint<'p>> {
+    let (_, first) = chain.parts.first().filter(|(_, part)| !part.is_partial)?;
+    let is_written = |(_, part): &&(usize, &Part)| part.is_written() && !part.entries.is_empty();
+    let (_, part) = chain.parts.iter().rev().find(is_written)?;
     let last = part.entries.last()?;
     let ns = last.ts_ns.saturating_sub(first.start_ns);
     Some(Joint { part, contribution: Contribution { hop: HopKey::EndToEnd, ns, task: last.task } })
@@ -84,7 +86,7 @@ pub fn joint_changes<'p>(others: &'p [Part], new: &'p Part) -> Vec<(Joint<'p>, b
 
 #[cfg(test)]
 mod tests {
-    use super::{Joint, in_order, joint_changes, joints};
+    use super::{Joint, joint_changes, joints};
     use crate::collector::model::{Entry, HopKey, Part, PartKey, Precision, contributions};
     use proptest::prelude::*;
 
@@ -129,8 +131,6 @@ mod tests {
     fn processes_in_a_row() {
         let row =
             [part(2, 300, true, "written"), part(0, 0, false, "target_exit"), part(1, 100, true, "expired")];
-        let order: Vec<_> = in_order(&row).iter().map(|part| part.key.sink_task).collect();
-        assert_eq!(order, [0, 1, 2]);
         let expected = [(1, "2-3".to_owned(), 90), (2, "4-5".to_owned(), 190), (2, "whole".to_owned(), 310)];
         assert_eq!(shown(&joints(&row)), expected);
     }
@@ -139,6 +139,40 @@ mod tests {
     fn the_beginning_is_first_whatever_its_clock_says() {
         let row = [part(1, 100, true, "written"), part(0, 500, false, "written")];
         assert_eq!(shown(&joints(&row)), [(1, "2-3".to_owned(), -410), (1, "whole".to_owned(), -390)]);
+    }
+
+    #[test]
+    fn clocks_that_disagree_do_not_change_the_order() {
+        let mut row =
+            [part(2, 300, true, "written"), part(0, 0, false, "expired"), part(1, 5000, true, "expired")];
+        for (part, host) in row.iter_mut().zip(["c", "a", "b"]) {
+            host.clone_into(&mut part.host);
+        }
+        let expected =
+            [(1, "2-3".to_owned(), 4990), (2, "4-5".to_owned(), -4710), (2, "whole".to_owned(), 310)];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let parts = order.map(|at: usize| row[at].clone());
+            assert_eq!(shown(&joints(&parts)), expected, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn what_two_copies_share_counts_once() {
+        let mut fan = [
+            part(0, 0, false, "expired"),
+            part(1, 100, true, "expired"),
+            part(2, 300, true, "written"),
+            part(2, 400, true, "written"),
+        ];
+        fan[3].key.sink_task = 9;
+        let expected = [
+            (1, "2-3".to_owned(), 90),
+            (2, "4-5".to_owned(), 190),
+            (9, "4-5".to_owned(), 290),
+            (2, "whole".to_owned(), 310),
+            (9, "whole".to_owned(), 410),
+        ];
+        assert_eq!(shown(&joints(&fan)), expected);
     }
 
     #[test]

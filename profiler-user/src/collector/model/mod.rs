@@ -5,10 +5,12 @@
 
 mod contribution;
 mod joint;
+mod order;
 mod part;
 
 pub use contribution::{Contribution, Dimension, HopKey, StageName, contributions};
-pub use joint::{Joint, MAX_JOINED, in_order, joint_changes, joints};
+pub use joint::{Joint, MAX_JOINED, joint_changes, joints};
+pub use order::{Certainty, Chain, chains};
 pub use part::{Attribute, AttributeValue, Entry, Membership, Part, PartKey, Precision, RecordTime};
 
 /// Longest job id, table id, host, outcome or stage name that is kept, bytes. Longer ones are invalid input.
@@ -48,8 +50,16 @@ pub struct PacketSeen {
     pub complete_ns: i64,
     /// Sampled records that the kernel program refused so far.
     pub discarded_kernel: u64,
-    /// Traces that the agent could not hand to the stream so far.
+    /// Traces that the agent gave up so far, before they had a packet or with it.
     pub discarded_agent: u64,
+    /// Packets of the stream that the agent gave up so far.
+    pub discarded_packets: u64,
+    /// Traces in those: they are among `discarded_agent`.
+    pub discarded_in_packets: u64,
+    /// Packets of earlier streams that this session gave up so far.
+    pub discarded_earlier: u64,
+    /// Traces in this packet and all before it; `None` from an agent that does not say.
+    pub total: Option<u64>,
     /// No packet follows.
     pub is_last: bool,
     /// The agent's machine.

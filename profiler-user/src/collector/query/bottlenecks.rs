@@ -9,7 +9,7 @@ use super::context::Context;
 use super::judge::Case;
 use super::params::Params;
 use super::range::Range;
-use super::series::{self, AllSeries, Question};
+use super::series::{self, AllSeries, Budget, Question};
 use super::stats::{End, Figures, ends};
 use super::{pipeline, trend};
 use crate::collector::http::ApiError;
@@ -71,7 +71,7 @@ pub(super) async fn bottlenecks(
     let job = params.name("jobId")?;
     let bucket_ms = range.width_ms(BUCKETS);
     let question = Question { job, by: Dimension::All, member: None, range, bucket_ms: Some(bucket_ms) };
-    let all = series::read(&context, &question).await?;
+    let all = series::read(&context, &question, &mut Budget::default()).await?;
     let case = Case::new(&all, range, bucket_ms);
     let Range { from_ms, to_ms } = range;
     let (sentence, hops) = ranked(&case, &all);

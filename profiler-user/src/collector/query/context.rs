@@ -29,8 +29,13 @@ pub struct Context {
 impl Context {
     /// A context over a store.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>, clock: Clock, mapping: Arc<Mapping>) -> Self {
-        let hub = Hub::new(Arc::clone(&store));
+    pub fn new(
+        store: Arc<dyn Store>,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+        hub: Arc<Hub>,
+        mapping: Arc<Mapping>,
+    ) -> Self {
         Self { store, metrics, clock, hub, mapping, clocks: Arc::default() }
     }
 

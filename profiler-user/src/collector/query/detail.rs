@@ -11,8 +11,8 @@ use super::context::Context;
 use super::params::{Params, short};
 use super::shapes::{self, Branch, Extras, PartShape, Stamp, Summary, TaskNames};
 use crate::collector::http::ApiError;
-use crate::collector::merge::{Certainty, Journey, Merged, merge};
-use crate::collector::model::Part;
+use crate::collector::merge::{Journey, Merged, merge};
+use crate::collector::model::{Certainty, Part};
 use crate::trace::BranchPath;
 
 /// Parameters of one trace.

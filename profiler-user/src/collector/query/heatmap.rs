@@ -10,7 +10,7 @@ use super::context::Context;
 use super::params::{Params, short};
 use super::pipeline;
 use super::range::{Range, USUAL_BUCKETS};
-use super::series::{self, Question};
+use super::series::{self, Budget, Question};
 use crate::collector::http::ApiError;
 use crate::collector::model::Dimension;
 use crate::collector::sketch::{Sketch, least_ns, most_ns};
@@ -48,7 +48,7 @@ pub(super) async fn heatmap(State(context): State<Context>, params: Params) -> R
     let hop = hop(&params)?;
     let job = params.name("jobId")?;
     let question = Question { job, by: Dimension::All, member: None, range, bucket_ms: Some(bucket_ms) };
-    let all = series::read(&context, &question).await?;
+    let all = series::read(&context, &question, &mut Budget::default()).await?;
     let mut merged: BTreeMap<i64, Sketch> = BTreeMap::new();
     for (_, series) in all.iter().filter(|((key, _), _)| pipeline::name(key) == hop) {
         for (from_ms, sketch) in &series.buckets {

@@ -10,6 +10,9 @@ use super::params::Params;
 use crate::collector::http::ApiError;
 use crate::collector::store::JobRow;
 
+/// Jobs in an answer at most: those with the latest traces.
+const MOST: usize = 1000;
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Job {
@@ -28,5 +31,5 @@ pub(super) async fn list(State(context): State<Context>, params: Params) -> Resu
     params.only(&[])?;
     let rows = context.read("jobs", context.store.jobs()).await?;
     let job = |JobRow { job, parts, first_ms, last_ms }| Job { job_id: job, parts, first_ms, last_ms };
-    Ok(Json(List { items: rows.into_iter().map(job).collect() }).into_response())
+    Ok(Json(List { items: rows.into_iter().take(MOST).map(job).collect() }).into_response())
 }

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::params::Params;
 use super::pipeline;
 use super::range::Range;
-use super::series::{self, AllSeries, Question};
+use super::series::{self, AllSeries, Budget, Question};
 use crate::collector::http::ApiError;
 use crate::collector::mapping::WAIT;
 use crate::collector::model::{Dimension, HopKey};
@@ -68,11 +68,11 @@ pub(super) async fn outliers(State(context): State<Context>, params: Params) -> 
             rows.into_iter().take(MOST_JOBS).map(|row| row.job).collect()
         }
     };
-    let (mut tasks, mut hosts) = (Vec::new(), Vec::new());
+    let (mut tasks, mut hosts, mut budget) = (Vec::new(), Vec::new(), Budget::default());
     for job in jobs {
         for (by, found) in [(Dimension::Task, &mut tasks), (Dimension::Host, &mut hosts)] {
             let question = Question { job: Some(job.clone()), by, member: None, range, bucket_ms: None };
-            let all = series::read(&context, &question).await?;
+            let all = series::read(&context, &question, &mut budget).await?;
             found.extend(of(&all, by, &job));
         }
     }

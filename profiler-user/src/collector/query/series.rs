@@ -9,12 +9,38 @@ use crate::collector::model::{Dimension, HopKey};
 use crate::collector::sketch::Sketch;
 use crate::collector::store::{Rollup, RollupFilter, Width};
 
-/// Buckets that one step of reading covers: all together there are few rollups, and by member there may be many.
-const STEP: i64 = 2160;
-const STEP_BY_MEMBER: i64 = 60;
+/// Buckets that one step of reading covers at most: all together there are few rollups, and by member there may be many.
+const MOST_BUCKETS: i64 = 2160;
+const MOST_BUCKETS_BY_MEMBER: i64 = 180;
 
 /// Histograms in one answer.
 const MOST_SKETCHES: usize = 50_000;
+
+/// Rollups that one answer may read: some seconds' work. A month of one job's ten hops are two and a half million.
+const MOST_ROLLUPS: usize = 4_000_000;
+
+/// What one answer may still read.
+#[derive(Debug)]
+pub(super) struct Budget(usize);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(MOST_ROLLUPS)
+    }
+}
+
+impl Budget {
+    fn take(&mut self, rollups: usize) -> Result<(), ApiError> {
+        self.0 = self.0.checked_sub(rollups).ok_or_else(too_much)?;
+        Ok(())
+    }
+}
+
+fn too_much() -> ApiError {
+    ApiError::bad_request(
+        "there is more in this than one answer reads or holds; ask for a shorter time, a larger bucketMs, one job, or one member",
+    )
+}
 
 /// Which durations.
 #[derive(Clone, Debug)]
@@ -39,43 +65,46 @@ pub(super) struct Series {
 /// By kind, and by member of the dimension.
 pub(super) type AllSeries = BTreeMap<(HopKey, String), Series>;
 
-/// Reads what a question asks for.
-pub(super) async fn read(context: &Context, question: &Question) -> Result<AllSeries, ApiError> {
+/// Reads what a question asks for, as far as the budget of its answer goes.
+pub(super) async fn read(
+    context: &Context,
+    question: &Question,
+    budget: &mut Budget,
+) -> Result<AllSeries, ApiError> {
     let Question { job, by, member, .. } = question;
-    let (mut all, mut sketches) = (AllSeries::new(), 0);
-    for (width, from_ms, to_ms) in steps(question) {
-        let filter =
-            RollupFilter { job: job.clone(), from_ms, to_ms, by: *by, member: member.clone(), width };
-        for rollup in context.read("rollups", context.store.rollups(&filter)).await? {
-            sketches += add(&mut all, &rollup, question);
-        }
-        if sketches > MOST_SKETCHES {
-            return Err(ApiError::bad_request(
-                "there is more in this than one answer holds; ask for a shorter time, a larger bucketMs, one job, or one member",
-            ));
+    let most = if *by == Dimension::All { MOST_BUCKETS } else { MOST_BUCKETS_BY_MEMBER };
+    let (mut all, mut sketches, mut found) = (AllSeries::new(), 0, 0);
+    for (width, piece) in pieces(question) {
+        let mut steps = piece.steps(width.ms(), most);
+        while let Some((from_ms, to_ms)) = steps.next(found) {
+            let filter =
+                RollupFilter { job: job.clone(), from_ms, to_ms, by: *by, member: member.clone(), width };
+            let rollups = context.read("rollups", context.store.rollups(&filter)).await?;
+            found = rollups.len();
+            budget.take(found)?;
+            sketches += rollups.iter().map(|rollup| add(&mut all, rollup, question)).sum::<usize>();
+            if sketches > MOST_SKETCHES {
+                return Err(too_much());
+            }
         }
     }
     Ok(all)
 }
 
-/// What is read, in steps: the widest buckets that lie whole in those that are wanted, and at both ends of the time the narrowest.
-fn steps(question: &Question) -> impl Iterator<Item = (Width, i64, i64)> {
-    let Question { by, range, bucket_ms, .. } = question;
+/// What is read: the widest buckets that lie whole in those that are wanted, and at both ends of the time the narrowest.
+fn pieces(question: &Question) -> Vec<(Width, Range)> {
+    let Question { range, bucket_ms, .. } = question;
     let Range { from_ms, to_ms } = *range;
     let fits = |width: &Width| bucket_ms.is_none_or(|wanted| wanted % width.ms() == 0);
     let wide = Width::EACH.into_iter().rev().find(fits).unwrap_or_default();
     let (first, end) = (wide.start_ms(from_ms + wide.ms() - 1), wide.start_ms(to_ms + 1));
-    let pieces = if wide == Width::default() || first >= end {
-        vec![(Width::default(), *range)]
-    } else {
-        let of = |width, from_ms, end| (width, Range { from_ms, to_ms: end - 1 });
-        vec![of(Width::default(), from_ms, first), of(wide, first, end), of(Width::default(), end, to_ms + 1)]
-    };
-    let buckets = if *by == Dimension::All { STEP } else { STEP_BY_MEMBER };
-    let pieces = pieces.into_iter().filter(|(_, piece)| piece.from_ms <= piece.to_ms);
-    pieces.flat_map(move |(width, piece)| {
-        piece.steps(buckets * width.ms()).map(move |(from_ms, to_ms)| (width, from_ms, to_ms))
-    })
+    if wide == Width::default() || first >= end {
+        return vec![(Width::default(), *range)];
+    }
+    let of = |width, from_ms, end| (width, Range { from_ms, to_ms: end - 1 });
+    let all =
+        [of(Width::default(), from_ms, first), of(wide, first, end), of(Width::default(), end, to_ms + 1)];
+    all.into_iter().filter(|(_, piece)| piece.from_ms <= piece.to_ms).collect()
 }
 
 /// Adds a rollup; how many histograms more there are then.
@@ -93,7 +122,7 @@ fn add(all: &mut AllSeries, rollup: &Rollup, question: &Question) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{AllSeries, Question, add, read, steps};
+    use super::{AllSeries, Budget, Question, add, pieces, read};
     use crate::collector::model::{Dimension, HopKey};
     use crate::collector::query::range::Range;
     use crate::collector::query::testing::{START_MS, later, part};
@@ -116,7 +145,7 @@ mod tests {
             let question = Question {
                 job: None, by: Dimension::All, member: None, range, bucket_ms: Some(width * 10_000)
             };
-            let found = runtime.block_on(read(&context, &question)).unwrap();
+            let found = runtime.block_on(read(&context, &question, &mut Budget::default())).unwrap();
             let series = &found[&(HopKey::EndToEnd, String::new())];
             let mut durations: Vec<i64> = journeys.iter().map(|(_, ns)| *ns).collect();
             durations.sort_unstable();
@@ -141,7 +170,10 @@ mod tests {
             let range = Range { from_ms: from * 5_000 + odd, to_ms: from * 5_000 + odd + length * 5_000 };
             let bucket_ms = wanted.map(|times| times * [10_000, 300_000, 3_600_000][(times % 3) as usize]);
             let question = Question { job: None, by: Dimension::All, member: None, range, bucket_ms };
-            let steps: Vec<_> = steps(&question).collect();
+            let steps: Vec<_> = pieces(&question).into_iter().flat_map(|(width, piece)| {
+                let mut steps = piece.steps(width.ms(), 60);
+                std::iter::from_fn(move || steps.next(0)).map(move |(from_ms, to_ms)| (width, from_ms, to_ms))
+            }).collect();
             for bucket in (0..(from + length + 5) * 5_000).step_by(10_000) {
                 let overlaps = bucket + 10_000 > range.from_ms && bucket <= range.to_ms;
                 let found: Vec<_> = steps.iter().filter(|(width, a, b)| {
@@ -154,6 +186,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_reads_no_more_than_its_budget() {
+        let parts = (0..20).map(|n| later(part(n, "S0@0 W!@5"), 60_000 * n as i64)).collect();
+        let (context, _) = context(parts);
+        let range = Range { from_ms: START_MS, to_ms: START_MS + 3_600_000 };
+        let question = Question { job: None, by: Dimension::All, member: None, range, bucket_ms: None };
+        // A hop and the whole of each.
+        let mut budget = Budget(40);
+        assert_eq!(read(&context, &question, &mut budget).await.unwrap().len(), 2);
+        let error = read(&context, &question, &mut budget).await.unwrap_err();
+        assert!(error.message.contains("ask for a shorter time"), "{error:?}");
     }
 
     #[test]

@@ -222,7 +222,8 @@ impl<'a> Extras<'a> {
     pub fn of(journey: &Journey<'a>, parts: &'a [Part]) -> Self {
         let mut extras = Self::default();
         for at in &journey.parts {
-            let first = journey.places.iter().position(|place| place.part == *at).unwrap_or(0);
+            let own = journey.places.iter().enumerate().find(|(_, place)| place.part == *at);
+            let first = own.map_or(0, |(first, place)| first.saturating_sub(place.index));
             let Some(part) = parts.get(*at) else { continue };
             extras.add(first, part);
         }

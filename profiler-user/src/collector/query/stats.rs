@@ -10,7 +10,7 @@ use super::context::Context;
 use super::params::{Params, short};
 use super::pipeline;
 use super::range::{FEW_BUCKETS, Range, USUAL_BUCKETS};
-use super::series::{self, Question};
+use super::series::{self, Budget, Question};
 use crate::collector::http::ApiError;
 use crate::collector::model::{Dimension, HopKey, StageName};
 use crate::collector::sketch;
@@ -98,7 +98,7 @@ pub(super) async fn stats(State(context): State<Context>, params: Params) -> Res
     let bucket_ms = range.bucket_ms(&params, usual)?;
     let job = params.name("jobId")?;
     let question = Question { job: job.clone(), by, member, range, bucket_ms: Some(bucket_ms) };
-    let all = series::read(&context, &question).await?;
+    let all = series::read(&context, &question, &mut Budget::default()).await?;
     let stages = pipeline::stages(all.keys().map(|(hop, _)| hop));
     let mut ordered: Vec<_> = all.iter().collect();
     ordered.sort_by_key(|((hop, member), _)| (pipeline::place(hop, &stages), member.as_str()));

@@ -290,6 +290,7 @@ mod tests {
             "77".clone_into(&mut part.key.job);
             part.flags.clear();
             part.is_partial = index > 0;
+            part.outcome = if index == 2 { "written" } else { "target_exit" }.to_owned();
             part.start_ns = 1000 * index;
             part.entries.truncate(1);
             part.entries[0].ts_ns = part.start_ns;

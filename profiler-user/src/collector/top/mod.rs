@@ -44,11 +44,18 @@ struct Job {
 struct Agent {
     job_id: String,
     stream: String,
-    host: String,
-    agent: u32,
+    host: Option<String>,
+    agent: Option<u32>,
     discarded_kernel: u64,
     discarded_agent: u64,
-    missing_packets: u64,
+    unaccounted_packets: u64,
+}
+
+impl Agent {
+    fn name(&self) -> String {
+        let pid = self.agent.map_or_else(String::new, |pid| format!(" {pid}"));
+        format!("agent{pid} on {}", self.host.as_deref().unwrap_or("an unknown machine"))
+    }
 }
 
 /// A collector that answers, and the job that is looked at.
@@ -212,13 +219,13 @@ impl Top {
     async fn agents(&mut self) {
         let Ok(agents) = self.link.json::<List<Agent>>("/api/v1/agents").await else { return };
         for agent in agents.items.iter().filter(|agent| self.job.as_ref() == Some(&agent.job_id)) {
-            let lost = [agent.discarded_kernel, agent.discarded_agent, agent.missing_packets];
+            let lost = [agent.discarded_kernel, agent.discarded_agent, agent.unaccounted_packets];
             let before = self.losses.insert(agent.stream.clone(), lost).unwrap_or_default();
             if lost != before && lost != [0; 3] {
                 let [kernel, own, packets] = lost;
                 self.warn(format!(
-                    "agent {} on {} lost {kernel} records in the kernel and {own} traces itself; {packets} of its packets are missing",
-                    agent.agent, agent.host
+                    "{}: {kernel} records lost in the kernel, {own} traces by the agent; {packets} packets lost on the way, or still on it",
+                    agent.name()
                 ));
             }
         }

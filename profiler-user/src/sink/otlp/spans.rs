@@ -64,6 +64,10 @@ fn put_journey(span: &mut Message<'_>, trace: &Trace, info: &SessionInfo) {
     put_text(span, 9, "stain.outcome", trace.outcome.name(&info.outcomes));
     put_text(span, 9, "stain.branch", &branch.to_string());
     put_int(span, 9, "stain.branches", trace.branches.into());
+    if !branch.is_root() {
+        // Its own spans say nothing of what was before it left: this is what its time from end to end counts from.
+        put_int(span, 9, "stain.record_start_unix_nano", trace.wall_at(trace.start_ns));
+    }
     put_int(span, 9, "stain.sequence", sequence.cast_signed());
     put_int(span, 9, "stain.key", key.cast_signed());
     put_int(span, 9, "process.pid", pid.into());

@@ -126,6 +126,7 @@ fn a_branch_has_its_own_hops_links_and_events() {
         ("error_routed", "2.3", "3")
     );
     assert_eq!(all["stain.flags.partial"], "true");
+    assert_eq!(all["stain.record_start_unix_nano"], trace.wall_at(trace.start_ns).to_string());
     let links = nested(&spans[0], 13);
     assert_eq!(links.len(), 3);
     assert_eq!((bytes(&links[0], 2), attributes(&links[0], 4)["stain.branch"].as_str()), (Some(parent), "2"));

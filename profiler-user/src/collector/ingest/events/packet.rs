@@ -32,6 +32,14 @@ struct PacketEvent<'a> {
     discarded_kernel: Field<'a>,
     #[serde(borrow)]
     discarded_agent: Field<'a>,
+    #[serde(borrow)]
+    discarded_packets: Field<'a>,
+    #[serde(borrow)]
+    discarded_in_packets: Field<'a>,
+    #[serde(borrow)]
+    discarded_earlier: Field<'a>,
+    #[serde(borrow)]
+    total: Field<'a>,
     last: bool,
     #[serde(borrow)]
     host: Field<'a>,
@@ -80,6 +88,10 @@ pub(super) fn read(text: &str, received_ms: i64) -> Result<Told, Invalid> {
         complete_ns: event.complete_ns.i64_or_0("completeNs")?,
         discarded_kernel: event.discarded_kernel.u64_or_0("discardedKernel")?,
         discarded_agent: event.discarded_agent.u64_or_0("discardedAgent")?,
+        discarded_packets: event.discarded_packets.u64_or_0("discardedPackets")?,
+        discarded_in_packets: event.discarded_in_packets.u64_or_0("discardedInPackets")?,
+        discarded_earlier: event.discarded_earlier.u64_or_0("discardedEarlier")?,
+        total: total(&event.total)?,
         is_last: event.last,
         host: name(&event.host, "host")?,
         agent: u32::try_from(event.agent.u64_or_0("agent")?).map_err(|_| Invalid::Number("agent"))?,
@@ -92,6 +104,10 @@ pub(super) fn read(text: &str, received_ms: i64) -> Result<Told, Invalid> {
         bounded(&event.outcomes)?.iter().map(|name| fit(name, "outcomes")).collect::<Result<_, _>>()?;
     let names = Names { host: seen.host.clone(), stream: Some(seen.stream), stages, outcomes };
     Ok(Told { seen, names })
+}
+
+fn total(field: &Field<'_>) -> Result<Option<u64>, Invalid> {
+    if field.is_there() { field.u64_or_0("total").map(Some) } else { Ok(None) }
 }
 
 fn bounded<T>(list: &[T]) -> Result<&[T], Invalid> {

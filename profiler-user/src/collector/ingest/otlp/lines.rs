@@ -4,8 +4,8 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use profiler_common::StageCode;
 
 use super::Source;
-use super::build::{Builder, Told, trace_id};
 use super::values::{number, text};
+use crate::collector::ingest::build::{Builder, Told, trace_id};
 use crate::collector::ingest::invalid::Invalid;
 use crate::collector::ingest::names::branch_of;
 use crate::collector::model::Part;

@@ -3,7 +3,6 @@
 //! Owns: which spans make a journey. Refuses: guessing at spans of others, which are told back as rejected, and a journey of which spans are missing:
 //! those are kept as they came, with the reason.
 
-mod build;
 pub mod json;
 mod lines;
 mod ours;
@@ -61,12 +60,12 @@ pub fn of_bytes(bytes: &[u8]) -> Result<ExportTraceServiceRequest, String> {
     ExportTraceServiceRequest::decode(bytes).map_err(|error| error.to_string())
 }
 
-/// What a resource says of all its spans.
+/// What a resource says of all its spans, or whoever sends lines of all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Source {
-    host: String,
-    job: String,
-    received_ms: i64,
+pub(super) struct Source {
+    pub(super) host: String,
+    pub(super) job: String,
+    pub(super) received_ms: i64,
 }
 
 impl Source {

@@ -5,8 +5,8 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use profiler_common::StageCode;
 
 use super::Source;
-use super::build::{Builder, Told, trace_id};
 use super::values::{number, small, text, value};
+use crate::collector::ingest::build::{Builder, Told, code_of, trace_id};
 use crate::collector::ingest::invalid::Invalid;
 use crate::collector::ingest::names::branch_of;
 use crate::collector::model::Part;
@@ -27,12 +27,6 @@ pub(super) fn role(span: &Span) -> Option<Role> {
         return Some(Role::Hop);
     }
     text(&span.attributes, "stain.outcome").map(|_| Role::Journey)
-}
-
-/// The code of its text: a short name, or a number.
-fn code_of(text: &str) -> Option<u8> {
-    let number = || text.strip_prefix("STAGE_")?.parse().ok();
-    StageCode::from_short_name(text).map(|code| code.0).or_else(number)
 }
 
 const MISSING: Invalid = Invalid::Spans(
@@ -62,16 +56,28 @@ pub(super) fn part(own: Option<&Span>, hops: &[&Span], source: &Source) -> Resul
     let mut hops = hops.to_vec();
     // Hops of no length lie between those of the same time as they came.
     hops.sort_by_key(|hop| (hop.start_time_unix_nano, hop.end_time_unix_nano));
-    let mut journey = Builder::new(trace_id(&own.trace_id)?, own.start_time_unix_nano, source);
+    let began = record_start(own);
+    let start_ns = began.unwrap_or(own.start_time_unix_nano);
+    let mut journey = Builder::new(trace_id(&own.trace_id)?, start_ns, source);
     head(&mut journey, own)?;
     stamps(&mut journey, own, &hops)?;
-    if !journey.trace().branch.is_root() && !journey.trace().stamps.is_empty() {
+    let trace = journey.trace();
+    if !trace.branch.is_root() && !trace.stamps.is_empty() {
         // The stamp from which it left is the record's own.
-        journey.trace().shared = 1;
+        trace.shared = 1;
+        // An agent that does not say when the record began leaves its time from end to end unknown.
+        let is_beginning = trace.stamps.first().is_some_and(|first| first.code == StageCode::SOURCE);
+        trace.flags.is_partial |= began.is_none() && !is_beginning;
     }
     events(&mut journey, own)?;
     links(&mut journey, own);
     journey.finish(source)
+}
+
+/// When the record of a branch began, ns since the Unix epoch.
+fn record_start(own: &Span) -> Option<u64> {
+    let told = u64::try_from(number(&own.attributes, "stain.record_start_unix_nano")?).ok()?;
+    Some(told).filter(|told| *told <= own.start_time_unix_nano)
 }
 
 fn head(journey: &mut Builder, own: &Span) -> Result<(), Invalid> {

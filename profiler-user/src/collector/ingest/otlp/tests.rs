@@ -10,8 +10,8 @@ use crate::collector::model::{Part, Precision};
 use crate::feed::SessionInfo;
 use crate::sink::otlp::{Resource, Spans, lines};
 use crate::sink::testing::{info, rich};
-use crate::trace::Trace;
 use crate::trace::testing::trace;
+use crate::trace::{Flags, Trace};
 
 fn request(traces: &[&Trace], info: &SessionInfo) -> ExportTraceServiceRequest {
     let (mut spans, mut out) = (Spans::default(), Vec::new());
@@ -83,6 +83,8 @@ fn a_branch_keeps_all_that_its_spans_tell() {
     let told: Vec<_> =
         trace.attributes.iter().map(|a| (a.stamp.saturating_sub(2), a.value.to_string())).collect();
     assert_eq!(values, told);
+    // Its record's beginning is known, as an event would tell it.
+    assert_eq!(part.start_ns, trace.wall_at(trace.start_ns));
     assert_eq!(part.attributes[0].name, "table");
     let batches: Vec<_> =
         part.batches.iter().map(|b| (usize::from(b.entry), b.key, b.position, b.size)).collect();
@@ -94,6 +96,20 @@ fn a_branch_keeps_all_that_its_spans_tell() {
     let flags: Vec<_> =
         trace.flags.named().filter(|(_, count)| *count > 0).map(|(n, c)| (n.to_owned(), c)).collect();
     assert_eq!(part.flags, flags);
+}
+
+#[test]
+fn a_branch_of_which_nobody_says_when_it_began_counts_from_end_to_end_nowhere() {
+    let branch = Trace { flags: Flags::default(), ..rich() };
+    let mut request = request(&[&branch], &info());
+    let whole = parts(decode(&request, None, 7));
+    assert!(!whole[0].is_partial);
+    let spans = &mut request.resource_spans[0].scope_spans[0].spans;
+    for span in spans {
+        span.attributes.retain(|pair| pair.key != "stain.record_start_unix_nano");
+    }
+    let found = parts(decode(&request, None, 7));
+    assert!(found[0].is_partial && found[0].start_ns == whole[0].entries[0].ts_ns);
 }
 
 #[test]

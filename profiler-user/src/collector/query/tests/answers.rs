@@ -225,6 +225,12 @@ async fn jobs_and_agents_are_listed() {
         count: 5,
         complete_ns: 1000 + packet as i64,
         discarded_kernel: 2,
+        discarded_agent: 7 * (packet / 5),
+        discarded_packets: packet / 5,
+        discarded_in_packets: 4 * (packet / 5),
+        discarded_earlier: 9 * (packet / 5),
+        total: Some(5 * (packet + 1)),
+        is_last: packet == 5,
         host: "db1".to_owned(),
         agent: 4242,
         version: "0.1.0".to_owned(),
@@ -238,8 +244,9 @@ async fn jobs_and_agents_are_listed() {
         agents["items"],
         json!([{
             "jobId": "7", "stream": "18446744073709551615", "host": "db1", "agent": 4242, "version": "0.1.0", "target": null,
-            "traces": 15, "completeUntilNs": "1001", "isWhole": false, "firstReceivedMs": START_MS, "lastReceivedMs": START_MS,
-            "discardedKernel": 2, "discardedAgent": 0, "missingPackets": 3, "gaps": [[2, 4]],
+            "traces": 15, "completeUntilNs": "1001", "isWhole": false, "isEnded": true, "firstReceivedMs": START_MS, "lastReceivedMs": START_MS,
+            "discardedKernel": 2, "discardedAgent": 7, "discardedPackets": 1, "discardedInPackets": 4, "discardedEarlier": 9,
+            "missingPackets": 3, "givenUpPackets": 1, "unaccountedPackets": 2, "unaccountedTraces": 11, "gaps": [[2, 4]],
         }])
     );
     assert_eq!(agents["clocks"][0]["offsetNs"], "-6000");

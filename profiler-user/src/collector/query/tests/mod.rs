@@ -14,6 +14,7 @@ use super::context::Context;
 use super::routes;
 use super::testing::{MemoryStore, START_MS, ask};
 use crate::collector::http::{Clock, Metrics};
+use crate::collector::live::Hub;
 use crate::collector::mapping::Mapping;
 use crate::collector::model::Part;
 
@@ -22,7 +23,8 @@ pub(super) fn context(parts: Vec<Part>) -> (Context, Arc<MemoryStore>) {
     let store = Arc::new(MemoryStore::with(parts));
     let shared = Arc::<MemoryStore>::clone(&store);
     let clock = Clock::of(|| START_MS + 1_800_000);
-    (Context::new(shared, Arc::<Metrics>::default(), clock, Mapping::new(None)), store)
+    let hub = Hub::new(Arc::<MemoryStore>::clone(&store), tokio::sync::watch::channel(0).1);
+    (Context::new(shared, Arc::<Metrics>::default(), clock, hub, Mapping::new(None)), store)
 }
 
 pub(super) fn router(parts: Vec<Part>) -> (Router, Arc<MemoryStore>) {

@@ -1,8 +1,8 @@
-//! A journey put together from what spans tell, by way of the payload that our agent would have sent: all that comes after is the same.
+//! A journey put together from what spans or lines tell, stamp for stamp, by way of the payload that our agent would have sent: all that comes after is the same.
 
 use profiler_common::{Outcome, StageCode};
 
-use super::Source;
+use super::otlp::Source;
 use crate::collector::ingest::events::fit;
 use crate::collector::ingest::invalid::Invalid;
 use crate::collector::ingest::names::{Names, Stage};
@@ -21,7 +21,7 @@ pub(super) struct Builder {
     sink_task: Option<i64>,
 }
 
-/// One stamp, as spans tell of it.
+/// One stamp, as spans and lines tell of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Told<'a> {
     pub(super) code: u8,
@@ -31,6 +31,12 @@ pub(super) struct Told<'a> {
     pub(super) tid: u32,
     pub(super) cpu: u32,
     pub(super) ts_ns: u64,
+}
+
+/// The code of its text: a short name, or a number.
+pub(super) fn code_of(text: &str) -> Option<u8> {
+    let number = || text.strip_prefix("STAGE_")?.parse().ok();
+    StageCode::from_short_name(text).map(|code| code.0).or_else(number)
 }
 
 /// The id of sixteen bytes: the first eight are zero.

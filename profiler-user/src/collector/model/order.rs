@@ -1,12 +1,14 @@
-//! In which order the parts of one branch lie. Pure.
+//! In which order the parts of one branch lie: what is shown of a journey and what is counted of it follow the same order. Pure.
 //!
 //! Stages decide: who begins at a source is first, who wrote or filtered the record is last, and between them a part goes behind the one whose last stage leads
 //! to its first. Parts of one machine lie as its clock has them. Only where all of this leaves a choice do the clocks of two machines make it, and the
 //! journey says so. Two parts that end in the same way from the same stage are two copies of the record, not one journey.
 
+use std::collections::HashMap;
+
 use profiler_common::StageCode;
 
-use crate::collector::model::{Entry, Part};
+use super::{Entry, Part};
 
 /// What told the order of a journey's parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,14 +21,18 @@ pub enum Certainty {
 
 /// The parts of one journey, in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Chain {
-    pub(super) parts: Vec<usize>,
-    pub(super) certainty: Certainty,
+pub struct Chain<'p> {
+    /// The parts, each with its place among those that were asked about.
+    pub parts: Vec<(usize, &'p Part)>,
+    /// What told their order.
+    pub certainty: Certainty,
 }
 
-/// The journeys that the parts of one branch make, the one to show first before others.
-pub(super) fn chains(parts: &[Part], members: &[usize]) -> Vec<Chain> {
-    let members: Vec<(usize, &Part)> = members.iter().filter_map(|at| Some((*at, parts.get(*at)?))).collect();
+/// The journeys that the parts of one job, trace and branch make, the one to show first before others. The order in which parts are given does not matter.
+#[must_use]
+pub fn chains<'p>(parts: impl IntoIterator<Item = (usize, &'p Part)>) -> Vec<Chain<'p>> {
+    let mut members: Vec<(usize, &Part)> = parts.into_iter().collect();
+    members.sort_by_key(|(_, part)| (part.start_ns, part.end_ns, part.key.sink_task));
     let (heads, rest): (Vec<_>, Vec<_>) = members.into_iter().partition(|(_, part)| !part.is_partial);
     let mut chains = Vec::new();
     let mut open = heads.iter().filter(|(_, part)| heads.len() == 1 || !is_end(part));
@@ -34,20 +40,20 @@ pub(super) fn chains(parts: &[Part], members: &[usize]) -> Vec<Chain> {
     let owner = open.next().copied().filter(|_| open.next().is_none());
     for head in &heads {
         if owner.is_none_or(|owner| owner.0 != head.0) {
-            chains.push(Chain { parts: vec![head.0], certainty: Certainty::Stages });
+            chains.push(Chain { parts: vec![*head], certainty: Certainty::Stages });
         }
     }
     if owner.is_some() || !rest.is_empty() {
         chains.extend(spread(owner, rest));
     }
-    chains.sort_by_key(|chain| rank(parts, chain));
+    chains.sort_by_key(rank);
     chains
 }
 
 /// Journeys that reached an end come first, then those that began first.
-fn rank(parts: &[Part], chain: &Chain) -> (bool, bool, i64, i64) {
-    let first = chain.parts.first().and_then(|at| parts.get(*at));
-    let last = chain.parts.last().and_then(|at| parts.get(*at));
+fn rank(chain: &Chain<'_>) -> (bool, bool, i64, i64) {
+    let first = chain.parts.first().map(|(_, part)| *part);
+    let last = chain.parts.last().map(|(_, part)| *part);
     (
         first.is_none_or(|part| part.is_partial),
         last.is_none_or(|part| !is_end(part)),
@@ -57,20 +63,20 @@ fn rank(parts: &[Part], chain: &Chain) -> (bool, bool, i64, i64) {
 }
 
 /// The journey, or the copies, that a beginning and what follows it make.
-fn spread(head: Option<(usize, &Part)>, rest: Vec<(usize, &Part)>) -> Vec<Chain> {
+fn spread<'p>(head: Option<(usize, &'p Part)>, rest: Vec<(usize, &'p Part)>) -> Vec<Chain<'p>> {
     let (ends, middles): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(_, part)| is_end(part));
-    let mut line = Line { parts: head.into_iter().collect(), certainty: Certainty::Stages };
+    let mut line = Chain { parts: head.into_iter().collect(), certainty: Certainty::Stages };
     line.extend(middles);
     if are_copies(&ends) {
         let copy = |end| {
             let mut copy = line.clone();
             copy.extend(vec![end]);
-            copy.into_chain()
+            copy
         };
         return ends.into_iter().map(copy).collect();
     }
     line.extend(ends);
-    vec![line.into_chain()]
+    vec![line]
 }
 
 /// Whether some of those that ended began at the same stage.
@@ -86,39 +92,30 @@ fn is_end(part: &Part) -> bool {
     matches!(part.outcome.as_str(), "written" | "filtered" | "split")
 }
 
-#[derive(Clone)]
-struct Line<'a> {
-    parts: Vec<(usize, &'a Part)>,
-    certainty: Certainty,
-}
-
-impl<'a> Line<'a> {
-    /// Puts further parts behind, each behind the one that leads to it best.
-    fn extend(&mut self, mut rest: Vec<(usize, &'a Part)>) {
+impl<'p> Chain<'p> {
+    /// Puts further parts behind, which are in the order of time: each behind the one that leads to it best.
+    fn extend(&mut self, mut rest: Vec<(usize, &'p Part)>) {
         while !rest.is_empty() {
             let last = self.parts.last().and_then(|(_, part)| part.entries.last());
-            // Of each machine only its earliest one: its own clock has their order.
-            let is_earliest = |(_, part): &(usize, &Part)| {
-                let earlier = |(_, other): &(usize, &Part)| {
-                    !part.host.is_empty() && other.host == part.host && other.start_ns < part.start_ns
-                };
-                !rest.iter().any(earlier)
-            };
-            let mut able: Vec<(usize, &Part)> = rest.iter().copied().filter(is_earliest).collect();
-            able.sort_by_key(|(at, part)| (fit(last, part), part.start_ns, *at));
-            let Some(next) = able.first().copied() else { return };
-            let is_tie = able.get(1).is_some_and(|(_, part)| fit(last, part) == fit(last, next.1));
-            if is_tie {
+            let mut able: Vec<_> = earliest(&rest).map(|(at, part)| (fit(last, part), at, part)).collect();
+            // Those of the same fit stay in the order of time.
+            able.sort_by_key(|(fit, ..)| *fit);
+            let Some((best, at, part)) = able.first().copied() else { return };
+            if able.get(1).is_some_and(|(fit, ..)| *fit == best) {
                 self.certainty = Certainty::Clocks;
             }
-            rest.retain(|(at, _)| *at != next.0);
-            self.parts.push(next);
+            rest.retain(|(other, _)| *other != at);
+            self.parts.push((at, part));
         }
     }
+}
 
-    fn into_chain(self) -> Chain {
-        Chain { parts: self.parts.into_iter().map(|(at, _)| at).collect(), certainty: self.certainty }
-    }
+/// Of each machine only its earliest parts, of those in the order of time: its own clock has their order.
+fn earliest<'r, 'p>(rest: &'r [(usize, &'p Part)]) -> impl Iterator<Item = (usize, &'p Part)> + 'r {
+    let mut first_ns: HashMap<&str, i64> = HashMap::new();
+    rest.iter().copied().filter(move |(_, part)| {
+        part.host.is_empty() || *first_ns.entry(&part.host).or_insert(part.start_ns) == part.start_ns
+    })
 }
 
 /// How well a part goes behind a stamp: the less the better.
