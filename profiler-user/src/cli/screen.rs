@@ -51,7 +51,12 @@ impl Shown {
         let (sender, feed) = channel(ROOM);
         let (session, requests) = mpsc::channel(REQUESTS);
         let screen = Screen {
-            source: Source::Session { feed, requests: session, ends_with_it: ends_with_session },
+            source: Source::Session {
+                feed,
+                requests: session,
+                ends_with_it: ends_with_session,
+                is_remote: false,
+            },
             theme: Theme::new(terminal::look(out.ascii)),
             utc_offset_s: terminal::utc_offset_s(),
         };

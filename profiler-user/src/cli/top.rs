@@ -62,7 +62,7 @@ pub(super) fn run(args: &TopArgs) -> anyhow::Result<ExitCode> {
     let asking = std::thread::Builder::new().name("stain-top".to_owned());
     let asking = asking.spawn(move || runtime.block_on(top.run(requests))).context("cannot start asking")?;
     let screen = Screen {
-        source: Source::Session { feed, requests: session, ends_with_it: false },
+        source: Source::Session { feed, requests: session, ends_with_it: false, is_remote: true },
         theme: Theme::new(terminal::look(args.ascii)),
         utc_offset_s: terminal::utc_offset_s(),
     };

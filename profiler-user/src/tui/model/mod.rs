@@ -278,6 +278,8 @@ pub struct Model {
     pub asked: Option<Request>,
     /// The recording that is played, if it is one.
     pub playback: Option<Playback>,
+    /// Whether agents elsewhere took what is shown: what they sampled, lost and spent is not known here.
+    pub is_remote: bool,
     /// How fast it was played before it was paused.
     pub last_pace: u32,
     /// Rows that the Health view is scrolled by.
@@ -303,6 +305,7 @@ impl Model {
             corrected: false,
             asked: None,
             playback: None,
+            is_remote: false,
             last_pace: 1,
             health_scroll: 0,
         }

@@ -60,7 +60,8 @@ pub fn run<W: Write>(mut out: W, screen: Screen) -> io::Result<Vec<String>> {
     let mut model = Model::new((size.width, size.height));
     model.utc_offset_s = screen.utc_offset_s;
     let (input, requests) = match screen.source {
-        Source::Session { feed, requests, ends_with_it } => {
+        Source::Session { feed, requests, ends_with_it, is_remote } => {
+            model.is_remote = is_remote;
             (Input::Session { feed, ends_with_it }, Some(requests))
         }
         Source::Recording(player) => {

@@ -23,6 +23,8 @@ pub enum Source {
         requests: mpsc::Sender<Command>,
         /// Whether the screen goes when the session ends by itself.
         ends_with_it: bool,
+        /// Whether it only tells of traces that agents elsewhere took: what was sampled, lost and spent they alone know.
+        is_remote: bool,
     },
     /// A recording that is played.
     Recording(Box<dyn Play + Send>),

@@ -52,6 +52,10 @@ fn trust(model: &Model, pen: &Pen<'_>) -> (String, Ink) {
     if missed > 0 {
         return (format!("{bad} {} not shown", super::counted(missed, "trace", "traces")), Ink::Bad);
     }
+    if model.is_remote {
+        // What was lost before it came is each agent's to tell; its losses are told as warnings.
+        return (String::new(), Ink::Dim);
+    }
     (format!("{good} {} sampled, none lost", units::count(tick.ledger.sampled)), Ink::Good)
 }
 

@@ -34,6 +34,9 @@ fn target(model: &Model) -> String {
 
 /// What is sampled, as the kernel program has it.
 fn settings(model: &Model, pen: &Pen<'_>) -> String {
+    if model.is_remote {
+        return "as its agents sample".to_owned();
+    }
     let Some(tick) = model.data.tick_at(model.until_ns()) else { return String::new() };
     let settings = tick.settings;
     if settings.paused {

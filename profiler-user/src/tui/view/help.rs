@@ -1,6 +1,6 @@
 //! The keys, made from their table.
 
-use crate::tui::keys::{Binding, Place, TABLE};
+use crate::tui::keys::{Action, Binding, Place, TABLE};
 use crate::tui::model::Model;
 use crate::tui::paint::{Pen, columns};
 use crate::tui::theme::Ink;
@@ -27,7 +27,7 @@ pub(super) fn draw(model: &Model, scroll: u16, pen: &mut Pen<'_>) {
         }
         let x = if column == 0 { 1 } else { half };
         let y = u16::try_from(row).unwrap_or(u16::MAX);
-        draw_line(line, &mut inside.part(x, y, if two { half - 2 } else { u16::MAX }, 1));
+        draw_line(line, model.is_remote, &mut inside.part(x, y, if two { half - 2 } else { u16::MAX }, 1));
     }
     if !two && lines.len() > rows {
         let more = format!(" {} of {} rows ", skip + rows, lines.len());
@@ -49,12 +49,13 @@ fn lines(replay: bool) -> Vec<Line> {
     lines
 }
 
-fn draw_line(line: &Line, pen: &mut Pen<'_>) {
+fn draw_line(line: &Line, is_remote: bool, pen: &mut Pen<'_>) {
     match line {
         Line::Heading(title) => drop(pen.text(0, 0, title, Ink::Strong)),
         Line::Key(binding) => {
             pen.left(2, 0, 16, &binding.keys.join(" "), Ink::Accent);
-            pen.text(19, 0, binding.does, Ink::Text);
+            let is_leaving = binding.action == Action::Quit && is_remote;
+            pen.text(19, 0, if is_leaving { "leave; the agents go on" } else { binding.does }, Ink::Text);
         }
         Line::Blank => {}
     }

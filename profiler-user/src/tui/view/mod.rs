@@ -68,6 +68,11 @@ pub fn draw(model: &Model, theme: Theme, buffer: &mut Buffer) -> Zones {
 
 fn view(model: &Model, pen: &mut Pen<'_>) {
     match model.view {
+        View::Health | View::Probes if model.is_remote => {
+            let words = "These are traces that agents elsewhere took. What each of them sampled and spent, and how it samples, it tells by itself: \
+                         `stain ctl` on its machine. What they lost is told below as it becomes known, and listed on the collector's page.";
+            pen.wrapped(1, 1, words, Ink::Dim);
+        }
         View::Pipeline => pipeline::draw(model, pen),
         View::Latency => latency::draw(model, pen),
         View::Tasks => tasks::draw(model, pen),

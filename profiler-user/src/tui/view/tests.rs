@@ -50,6 +50,32 @@ fn check(name: &str, text: &str) {
     assert!(golden == text, "{path} differs from:\n{text}");
 }
 
+#[test]
+fn of_agents_elsewhere_nothing_is_said_that_only_they_know() {
+    let mut here = model((160, 50), &many());
+    let mut remote = model((160, 50), &many());
+    remote.is_remote = true;
+    let all = |model: &mut Model| {
+        let mut views = ["1", "2", "3", "4", "5", "6", "?"].map(|key| {
+            press(model, key);
+            text(model, PLAIN)
+        });
+        views.sort_unstable();
+        views.concat()
+    };
+    let (here, remote) = (all(&mut here), all(&mut remote));
+    for word in ["sampled, none lost", "hits, sampled or not", "busy", "take all probes off", "1 in "] {
+        assert!(!remote.contains(word), "{word:?} in {remote}");
+    }
+    assert!(here.contains("hits, sampled or not") && here.contains("take all probes off"), "{here}");
+    for word in ["as its agents sample", "agents elsewhere took", "leave; the agents go on", "end to end"] {
+        assert!(
+            remote.contains(word) && (word == "end to end" || !here.contains(word)),
+            "{word:?} in {remote}"
+        );
+    }
+}
+
 /// The screen at every size, after these keys.
 fn check_sizes(name: &str, events: &[FeedEvent], keys: &str) {
     let mut all = String::new();

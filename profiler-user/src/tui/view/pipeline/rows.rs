@@ -135,7 +135,7 @@ impl Table<'_> {
     fn root(&self, stage: usize, pen: &mut Pen<'_>, y: u16) {
         let label = lists::stage_label(self.model, stage);
         self.layout.cell(pen, y, LABEL, &label, Ink::Text);
-        if let Some(rate) = self.hits_a_second(stage) {
+        if let Some(rate) = self.hits_a_second(stage).filter(|_| !self.model.is_remote) {
             self.layout.cell(pen, y, RATE, &per_second(rate), Ink::Dim);
             let (x, width) = self.layout.place(P50).unwrap_or((0, 0));
             pen.left(x, y, width * 3, "hits, sampled or not", Ink::Dim);

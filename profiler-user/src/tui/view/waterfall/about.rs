@@ -24,12 +24,13 @@ pub(super) fn title(model: &Model, trace: &Trace, pen: &Pen<'_>) -> String {
 pub(super) fn head(model: &Model, trace: &Trace, pen: &mut Pen<'_>) -> u16 {
     let dot = pen.glyphs().dot;
     let wall = model.data.clock(trace.start_ns).wall_ns;
-    let mut parts = vec![
-        format!("{}.{:06}", super::super::time_of_day(model, wall), wall % 1_000_000_000 / 1000),
-        format!("record {} of its source", units::count(trace.sequence)),
-        format!("key {:#x}", trace.key),
-        format!("pid {}", trace.pid),
-    ];
+    let mut parts =
+        vec![format!("{}.{:06}", super::super::time_of_day(model, wall), wall % 1_000_000_000 / 1000)];
+    if !model.is_remote {
+        parts.push(format!("record {} of its source", units::count(trace.sequence)));
+        parts.push(format!("key {:#x}", trace.key));
+    }
+    parts.push(format!("pid {}", trace.pid));
     if trace.branches > 0 {
         parts.push(format!("{} branched off it (left, right)", units::count(trace.branches.into())));
     }
