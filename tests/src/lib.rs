@@ -19,6 +19,7 @@ pub mod faulty;
 pub mod ffmpeg;
 pub mod fields;
 pub mod flow;
+pub mod hour;
 pub mod journey;
 pub mod ledger;
 pub mod linked;

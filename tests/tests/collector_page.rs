@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use stain_tests::collector::Collector;
 use stain_tests::pipeline::Pipeline;
 use stain_tests::run::{LONG, SHORT, turn};
 use stain_tests::screen::{self, Screen};
 use stain_tests::stain::{self, Agent};
-use stain_tests::tally::privileged;
+use stain_tests::tally::{privileged, unprivileged};
 use stain_tests::targets::Flavour;
-use stain_tests::{browser, specs};
+use stain_tests::{browser, hour, specs};
 
 const RECORDS: &str = "60000";
 const TRACES: u64 = 600;
@@ -97,5 +97,80 @@ fn top_shows_traces_as_they_come_and_tells_whom_it_cannot_ask() -> Result<()> {
     ensure!(collector.stop()?.status.success());
     let mut screen = Screen::start(&command, "LC_ALL=C.UTF-8", (120, 40))?;
     ensure!(screen.ends(1)?.contains("no connection to 127.0.0.1:"));
+    Ok(())
+}
+
+/// Where pictures go, if anybody wants to look at them: `docs/pictures` has some of them.
+const PICTURES: &str = "STAIN_PICTURES";
+
+/// The count of a series of the statistics.
+fn counted(stats: &serde_json::Value, hop: &str) -> Result<u64> {
+    let series = stats["series"].as_array().context("no series")?;
+    let found =
+        series.iter().find(|one| one["hop"] == hop).with_context(|| format!("no {hop} in {stats}"))?;
+    found["total"]["count"].as_u64().context("no count")
+}
+
+#[test]
+fn an_hour_of_branches_crossings_and_losses_is_shown() -> Result<()> {
+    if !unprivileged("collector_page::an_hour_of_branches_crossings_and_losses_is_shown")
+        .program("chromium", browser::PROGRAM)
+        .open()
+    {
+        return Ok(());
+    }
+    let _turn = turn()?;
+    let folder = tempfile::tempdir()?;
+    let collector = Collector::start(folder.path(), &[])?;
+    hour::fill(&collector)?;
+    // Spans of a branch begin where it left its record: what is before that counts once, and its time from end to end is whole.
+    let (records, split) = (hour::RECORDS, hour::RECORDS / hour::SPLIT);
+    let stats = collector.json("/api/v1/stats?jobId=orders")?;
+    for (hop, count) in [
+        ("accept -> push", records),
+        ("pop -> parse", records),
+        ("parse -> parsed", records + split),
+        ("end to end", records + split),
+    ] {
+        ensure!(counted(&stats, hop)? == count, "{hop}: {count} wanted, {stats}");
+    }
+    let trace = collector.json("/api/v1/traces/1?jobId=orders")?;
+    let branches = trace["branches"].as_array().context("no branches")?;
+    for branch in branches {
+        let count = branch["entries"].as_array().map(Vec::len);
+        ensure!(count == Some(6) && branch["shared"] == 4 && branch["parent"] == "0", "{branch}");
+    }
+    ensure!(branches.len() == 2 && trace["trace"]["outcome"] == "split", "{trace}");
+    // The order is that of the stages, though the other machine's clock is behind.
+    let stats = collector.json("/api/v1/stats?jobId=billing")?;
+    ensure!(counted(&stats, "send -> receive")? == hour::CROSSINGS, "{stats}");
+    ensure!(counted(&stats, "end to end")? == hour::CROSSINGS, "{stats}");
+    let trace = collector.json("/api/v1/traces/100000?jobId=billing")?;
+    let suspect: Vec<bool> = trace["entries"]
+        .as_array()
+        .context("no entries")?
+        .iter()
+        .map(|entry| entry["clockSuspect"] == true)
+        .collect();
+    ensure!(suspect == [false, false, true, false] && trace["order"] == "stages", "{trace}");
+    ensure!(trace["clocks"][0]["basis"] == "one way", "{trace}");
+
+    let pictures = std::env::var_os(PICTURES).map_or_else(|| folder.path().to_owned(), Into::into);
+    std::fs::create_dir_all(&pictures)?;
+    let address = |rest: &str| format!("http://{}/#live=no&{rest}", collector.address());
+    for (name, rest, size) in [
+        ("collector", "job=orders", (1280, 1240)),
+        ("collector-traces", "job=orders&f.outcome=split&group=host", (1280, 2700)),
+        ("collector-narrow", "job=billing&span=3600", (480, 3400)),
+    ] {
+        let page = browser::open(&address(rest), size)?;
+        ensure!(page.complaints.is_empty(), "{name}: {:?}", page.complaints);
+        for wanted in ["written after", "lost on the way", "web3 5002"] {
+            let is_there = page.elements.contains(wanted) || name != "collector";
+            ensure!(is_there, "{name}: no {wanted:?} in {}", page.elements);
+        }
+        browser::picture(&address(rest), size, &pictures.join(format!("{name}.png")))?;
+    }
+    ensure!(collector.stop()?.status.success());
     Ok(())
 }

@@ -17,12 +17,18 @@ function drawList() {
   list.replaceChildren();
   for (const trace of listed) {
     const button = element(list, "button", duration(Number(trace.durationNs)), { type: "button" });
-    element(button, "span", `${trace.outcome}, ${clock(trace.receivedTimeMs)}`);
+    element(button, "span", `${trace.outcome}, ${clock(trace.startTsMs)}`);
+    element(button, "small", [trace.host, trace.branch === "0" ? "" : `branch ${trace.branch}`, trace.partial ? "a later part" : "", trace.tableId, look.job ? "" : `job ${trace.jobId}`].filter(Boolean).join(" · "));
     button.setAttribute("aria-pressed", same(trace) === look.trace);
     button.onclick = () => openTrace(trace).catch(complain);
   }
   if (!listed.length) element(list, "p", "No trace fits.", { class: "nothing" });
   $("more").hidden = !next;
+}
+// A trace of the address, which may be on no page of the list.
+function ofAddress() {
+  const [, jobId, traceId, branch, sinkTaskId] = look.trace.match(/^(.*)\/(\d+)\/([\d.]+)\/(-?\d+)$/) || [];
+  return traceId && { jobId, traceId, branch, sinkTaskId };
 }
 async function openTrace(trace) {
   look.trace = same(trace);
@@ -68,6 +74,8 @@ function drawTrace(found) {
   const rows = entries.length + tails.reduce((sum, tail) => sum + tail.length + 1, 0), height = 56 + rows * 24;
   place.replaceChildren(svg);
   svg.setAttribute("viewBox", `0 0 860 ${height}`);
+  svg.setAttribute("role", "img");
+  describe(svg, `Waterfall of trace ${trace.traceId}, with ${branches.length} branches; the table below has the same`);
   const all = [...entries, ...tails.flat()], start = all.length ? all[0].tsNs : "0";
   const whole = Math.max(...all.map(entry => nsBetween(start, entry.tsNs)), 1);
   make(svg, "text", { x: 0, y: 14, class: "name" }, `${trace.outcome} after ${duration(Number(trace.durationNs))}${trace.partial ? "  ·  its beginning was not seen" : ""}${trace.tableId ? `  ·  ${trace.tableId}` : ""}`);
@@ -89,9 +97,26 @@ function clockWords(one) {
   return `${one.toHost} is ${duration(Math.abs(offset))} ${offset < 0 ? "behind" : "ahead of"} ${one.fromHost}, ± ${duration(Number(one.errorNs))}`;
 }
 
+// The same as text: for those who cannot point at a bar.
+function drawStamps(place, entries) {
+  const more = element(place, "details", undefined, { id: "stamps" });
+  element(more, "summary", "All stamps as a table");
+  const table = element(element(more, "div", undefined, { class: "wide" }), "table"), head = element(element(table, "thead"), "tr");
+  for (const name of ["stage", "at", "took", "task", "machine", "process", "thread"]) element(head, "th", name, { scope: "col" });
+  const body = element(table, "tbody");
+  entries.forEach((entry, index) => {
+    const row = element(body, "tr"), took = index ? nsBetween(entries[index - 1].tsNs, entry.tsNs) : 0;
+    element(row, "th", stageName(entry), { scope: "row" });
+    element(row, "td", duration(nsBetween(entries[0].tsNs, entry.tsNs)));
+    element(row, "td", index ? duration(took) : "", entry.clockSuspect ? { class: "bad", title: "the two machines' clocks disagree here" } : {});
+    for (const one of [entry.taskId, entry.host || entry.workerAddress, entry.pid, entry.tid]) element(row, "td", one === null || one === undefined ? "" : one);
+  });
+}
+
 function drawDetail(found) {
   const place = $("detail");
   place.replaceChildren();
+  drawStamps(place, found.entries);
   const facts = [];
   for (const one of found.attributes || []) facts.push([one.name, `${one.value}`, found.entries[one.entry] && stageName(found.entries[one.entry])]);
   for (const one of found.batches || []) facts.push(["batch", `record ${one.position + 1}${one.size ? ` of ${one.size}` : ""}`, one.key]);

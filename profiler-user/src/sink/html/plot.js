@@ -51,7 +51,7 @@ function frame(id, height) {
 function logAxis(svg, low, high, top, bottom) {
   const from = Math.log10(Math.max(low, 1)), to = Math.max(Math.log10(Math.max(high, 1)), from + 0.1);
   const y = ns => bottom - (Math.log10(Math.max(ns, 1)) - from) / (to - from) * (bottom - top);
-  const steps = to - from < 1.2 ? [1, 2, 5] : [1];
+  const steps = to - from < 2 ? [1, 2, 5] : [1];
   for (let power = Math.floor(from); power <= to; power++) {
     for (const step of steps) {
       const ns = step * 10 ** power, at = y(ns);
@@ -65,6 +65,6 @@ function logAxis(svg, low, high, top, bottom) {
 function heatColor(share) {
   // Light to dark over one hue is readable in both schemes, and in print.
   const t = Math.sqrt(share);
-  return `hsl(${225 - 190 * t} ${55 + 30 * t}% ${dark ? 24 + 40 * t : 88 - 42 * t}%)`;
+  return `hsl(${225 + 15 * t} ${50 + 25 * t}% ${dark ? 24 + 50 * t : 90 - 52 * t}%)`;
 }
 const dark = matchMedia("(prefers-color-scheme: dark)").matches;
