@@ -124,6 +124,19 @@ fn every_flag_of_attach_is_documented() -> Result<()> {
 }
 
 #[test]
+fn every_flag_of_the_collector_is_documented() -> Result<()> {
+    let text = document(root().join("docs/collector.md"))?.text;
+    let told = flags(&text);
+    for command in [&["collector"][..], &["collector", "import"], &["top"]] {
+        let help = stain::run(&[command, &["--help"]].concat(), SHORT)?.stdout;
+        let missing: Vec<_> =
+            flags(&help).into_iter().filter(|flag| !told.contains(flag) && flag != "--help").collect();
+        ensure!(missing.is_empty(), "{command:?}: {missing:?} are in no document");
+    }
+    Ok(())
+}
+
+#[test]
 fn every_flag_in_the_table_exists() -> Result<()> {
     let readme = document(root().join("README.md"))?;
     let known = flags(&help("attach")?);
