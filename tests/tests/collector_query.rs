@@ -1,7 +1,6 @@
 //! Percentiles over the whole way: pipeline under load, agent, export, collector, query.
 
 use anyhow::{Context as _, Result, ensure};
-use profiler_common::StageCode;
 use rustix::process::Signal;
 use serde_json::Value;
 use stain_tests::agreed;

@@ -152,9 +152,9 @@ impl StreamState {
     #[must_use]
     pub fn missing_packets(&self) -> u64 {
         let newest = self.ranges.last().map_or(0, |(_, last)| last.saturating_add(1));
-        // Less one of each range: a range may hold all numbers there are.
-        let came: u64 = self.ranges.iter().map(|(first, last)| last - first).sum();
-        newest.saturating_sub(came).saturating_sub(self.ranges.len() as u64)
+        // What came in ranges that are no longer told apart is counted, too; a state of an earlier version has its packets in them alone.
+        let ranges = self.ranges.iter().map(|(first, last)| (last - first).saturating_add(1));
+        newest.saturating_sub(ranges.fold(0, u64::saturating_add).max(self.packets))
     }
 
     /// Those of the missing packets that the agent gave up. What it gave up and the collector has nevertheless (an answer that was lost) is not among them.

@@ -7,8 +7,8 @@ mod seeds;
 mod spool;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use profiler_user::collector::ingest::events;
 use profiler_user::collector::ingest::otlp::{self, json as spans};
+use profiler_user::collector::ingest::{events, jsonl};
 use profiler_user::collector::model::PacketSeen;
 use profiler_user::collector::query::cursor;
 use profiler_user::collector::settings::Limits;
@@ -21,7 +21,7 @@ use profiler_user::spec::{Expr, Overrides, Point, StageKey, load};
 /// Something that reads bytes of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// Bodies that collectors are sent: events, and spans in JSON.
+    /// Bodies that collectors are sent, and lines that they import: events, spans in JSON, and our own lines.
     Events,
     /// Spans in protocol buffers.
     Spans,
@@ -108,6 +108,9 @@ fn bodies(data: &[u8]) {
         assert_eq!(became as u64, decoded.received, "an event was lost, or is there twice");
     }
     let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(part) = jsonl::part(text, "7", 1) {
+        assert_eq!(part.key.job, "7", "a line names no job");
+    }
     if let Ok(request) = spans::request(text) {
         journeys(&request);
     }

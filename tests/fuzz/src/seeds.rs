@@ -83,6 +83,11 @@ pub(crate) fn bodies() -> Vec<Vec<u8>> {
     let (mut line, origin) = (Vec::new(), lines::Origin { job: "7".to_owned(), table: None });
     let _ = lines::put(&trace(), &info(), &origin, &mut line);
     lists.push(line);
+    // A line of the agent's own, with all that lines may have.
+    lists.push(
+        br#"{"trace_id":"42","branch":"2","parent":"0","outcome":"written","pid":1,"key":"0x7f","sequence":3,"start_ns":5,"end_ns":9,"wall_time":"2023-11-14T22:13:20.123456789Z","shared":1,"branches":1,"entries":[{"stage":"S0","name":"emit","task_id":-7,"tid":7,"cpu":0,"ts_ns":5,"attributes":{"id":18446744073709551615,"n":-1,"table":"t"}},{"stage":"STAGE_9","name":"","pid":2,"task_id":8,"tid":8,"cpu":1,"ts_ns":9,"record_time_ns":-1,"record_latency_ns":2}],"batches":[{"entry":1,"key":"0x2","position":3,"size":null}],"flags":{"late_stamps":2,"partial":true}}"#
+            .to_vec(),
+    );
     lists
 }
 

@@ -1,13 +1,13 @@
 //! What is sent without a request around it, a message of Kafka or a line of a file: which of the known forms it has, and what it holds. Pure.
 //!
-//! Owns: the forms (an event, a list of them, a payload, OTLP in either form, the agent's own lines), and what is counted of each, by whichever way it came.
+//! Owns: the forms (an event, a list of them, a payload, OTLP in either form, a line of our own), and what is counted of each, by whichever way it came.
 
 use std::collections::BTreeMap;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 
-use super::{events, jsonl, otlp, payload_part, reason_of};
+use super::{Invalid, events, jsonl, otlp, payload_part, reason_of};
 use crate::collector::http::Metrics;
 use crate::collector::model::Part;
 use crate::collector::settings::Limits;
@@ -115,14 +115,14 @@ pub fn decode(bytes: &[u8], job: &str, limits: &Limits, received_ms: i64) -> Res
 }
 
 fn payload(bytes: &[u8], job: &str, received_ms: i64) -> Result<Piece, Unread> {
-    let part = payload_part(bytes, job, received_ms)
-        .map_err(|invalid| Unread::new(invalid.reason(), invalid.to_string()))?;
-    Ok(one(part))
+    one(payload_part(bytes, job, received_ms))
 }
 
-fn one(part: Part) -> Piece {
+/// A trace without an event around it.
+fn one(part: Result<Part, Invalid>) -> Result<Piece, Unread> {
+    let part = part.map_err(|invalid| Unread::new(invalid.reason(), invalid.to_string()))?;
     let batch = Batch { parts: vec![part], ..Batch::default() };
-    Piece { batch, traces: 1, types: [("STAIN_TRACE".to_owned(), 1)].into(), ..Piece::default() }
+    Ok(Piece { batch, traces: 1, types: [("STAIN_TRACE".to_owned(), 1)].into(), ..Piece::default() })
 }
 
 fn json(bytes: &[u8], job: &str, limits: &Limits, received_ms: i64) -> Result<Piece, Unread> {
@@ -137,13 +137,12 @@ fn json(bytes: &[u8], job: &str, limits: &Limits, received_ms: i64) -> Result<Pi
         let request = otlp::json::request(text);
         return spans(request.map_err(|error| error.to_string()), job, limits, received_ms);
     }
-    // What a session came to is told by its traces.
     if text.starts_with("{\"summary\":") {
+        // What a session came to is told by its traces.
         return Ok(Piece::default());
     }
     if text.contains("\"trace_id\"") {
-        let part = jsonl::part(text, job, received_ms);
-        return part.map(one).map_err(|invalid| Unread::new(invalid.reason(), invalid.to_string()));
+        return one(jsonl::part(text, job, received_ms));
     }
     Err(Unread::new("shape", "neither an event, nor spans of OTLP in JSON, nor a trace of stain's own lines"))
 }

@@ -81,50 +81,13 @@ impl Range {
         WIDTHS_MS.iter().find(fits).copied().unwrap_or(24 * HOUR_MS)
     }
 
-    /// The stretch in steps of the store's time, so that no more has to be held than what one step finds. `bucket_ms` is the width of the store's buckets that
-    /// are read, and `most` bounds how many of them one step has: what comes after a long time of nothing may be much.
-    pub(super) const fn steps(self, bucket_ms: i64, most: i64) -> Steps {
-        let next_ms = self.from_ms.div_euclid(bucket_ms) * bucket_ms;
+    /// The stretch in steps of the store's time that begin on a bucket of that width, so that no more has to be held than what one step finds.
+    pub(super) fn steps(self, step_ms: i64) -> impl Iterator<Item = (i64, i64)> {
         // The store asks for buckets that end after the one and begin before the other.
-        Steps {
-            from_ms: self.from_ms,
-            to_ms: self.to_ms + 1,
-            next_ms,
-            bucket_ms,
-            most,
-            buckets: FIRST_BUCKETS,
-        }
-    }
-}
-
-/// Buckets of the first step: twice as many, once it is seen that nothing was found before it.
-const FIRST_BUCKETS: i64 = 6;
-
-/// Rollups that one step is to find, roughly.
-const AIM: usize = 20_000;
-
-/// Walks along a stretch: each of the store's buckets is in one step. Steps are longer where little is found, and shorter where much is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Steps {
-    from_ms: i64,
-    to_ms: i64,
-    next_ms: i64,
-    bucket_ms: i64,
-    most: i64,
-    buckets: i64,
-}
-
-impl Steps {
-    /// The next step, where the last one found so much; `None` at the end.
-    pub(super) fn next(&mut self, found: usize) -> Option<(i64, i64)> {
-        if found > AIM {
-            self.buckets = (self.buckets / 2).max(1);
-        } else if found < AIM / 4 {
-            self.buckets = (self.buckets * 2).min(self.most);
-        }
-        let start_ms = self.next_ms;
-        self.next_ms += self.buckets * self.bucket_ms;
-        (start_ms < self.to_ms).then(|| (start_ms.max(self.from_ms), self.next_ms.min(self.to_ms)))
+        let (from_ms, to_ms) = (self.from_ms, self.to_ms + 1);
+        let first = from_ms.div_euclid(step_ms) * step_ms;
+        let starts = (0i64..).map(move |n| first + n * step_ms).take_while(move |start| *start < to_ms);
+        starts.map(move |start| (start.max(from_ms), (start + step_ms).min(to_ms)))
     }
 }
 
@@ -147,16 +110,12 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Every bucket of the store that overlaps the stretch lies in one step and no other, however much steps find.
+        /// Every bucket of the store that overlaps the stretch lies in one step and no other.
         #[test]
-        fn steps_have_each_bucket_once(
-            from in 0i64..1_000_000, length in 0i64..9_000_000, found in proptest::collection::vec(0usize..60_000, 1..40)
-        ) {
+        fn steps_have_each_bucket_once(from in 0i64..1_000_000, length in 0i64..1_000_000, step in 1i64..40) {
             let range = Range { from_ms: from, to_ms: from + length };
-            let mut steps = range.steps(10_000, 180);
-            let mut found = found.into_iter().cycle();
-            let steps: Vec<_> = std::iter::from_fn(|| steps.next(found.next().unwrap())).collect();
-            for bucket in (0..10_100_000).step_by(10_000) {
+            let steps: Vec<_> = range.steps(step * 10_000).collect();
+            for bucket in (0..2_100_000).step_by(10_000) {
                 let overlaps = bucket + 10_000 > from && bucket <= from + length;
                 let found = steps.iter().filter(|(a, b)| bucket + 10_000 > *a && bucket < *b).count();
                 prop_assert_eq!(found, usize::from(overlaps), "{}", bucket);

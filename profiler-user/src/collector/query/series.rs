@@ -9,14 +9,14 @@ use crate::collector::model::{Dimension, HopKey};
 use crate::collector::sketch::Sketch;
 use crate::collector::store::{Rollup, RollupFilter, Width};
 
-/// Buckets that one step of reading covers at most: all together there are few rollups, and by member there may be many.
-const MOST_BUCKETS: i64 = 2160;
-const MOST_BUCKETS_BY_MEMBER: i64 = 180;
+/// Buckets that one step of reading covers: all together there are few rollups, and by member there may be many.
+const STEP: i64 = 2160;
+const STEP_BY_MEMBER: i64 = 60;
 
 /// Histograms in one answer.
 const MOST_SKETCHES: usize = 50_000;
 
-/// Rollups that one answer may read: some seconds' work. A month of one job's ten hops are two and a half million.
+/// Rollups that one answer may read: some seconds' work.
 const MOST_ROLLUPS: usize = 4_000_000;
 
 /// What one answer may still read.
@@ -72,39 +72,38 @@ pub(super) async fn read(
     budget: &mut Budget,
 ) -> Result<AllSeries, ApiError> {
     let Question { job, by, member, .. } = question;
-    let most = if *by == Dimension::All { MOST_BUCKETS } else { MOST_BUCKETS_BY_MEMBER };
-    let (mut all, mut sketches, mut found) = (AllSeries::new(), 0, 0);
-    for (width, piece) in pieces(question) {
-        let mut steps = piece.steps(width.ms(), most);
-        while let Some((from_ms, to_ms)) = steps.next(found) {
-            let filter =
-                RollupFilter { job: job.clone(), from_ms, to_ms, by: *by, member: member.clone(), width };
-            let rollups = context.read("rollups", context.store.rollups(&filter)).await?;
-            found = rollups.len();
-            budget.take(found)?;
-            sketches += rollups.iter().map(|rollup| add(&mut all, rollup, question)).sum::<usize>();
-            if sketches > MOST_SKETCHES {
-                return Err(too_much());
-            }
+    let (mut all, mut sketches) = (AllSeries::new(), 0);
+    for (width, from_ms, to_ms) in steps(question) {
+        let filter =
+            RollupFilter { job: job.clone(), from_ms, to_ms, by: *by, member: member.clone(), width };
+        let rollups = context.read("rollups", context.store.rollups(&filter)).await?;
+        budget.take(rollups.len())?;
+        sketches += rollups.iter().map(|rollup| add(&mut all, rollup, question)).sum::<usize>();
+        if sketches > MOST_SKETCHES {
+            return Err(too_much());
         }
     }
     Ok(all)
 }
 
-/// What is read: the widest buckets that lie whole in those that are wanted, and at both ends of the time the narrowest.
-fn pieces(question: &Question) -> Vec<(Width, Range)> {
-    let Question { range, bucket_ms, .. } = question;
+/// What is read, in steps: the widest buckets that lie whole in those that are wanted, and at both ends of the time the narrowest.
+fn steps(question: &Question) -> impl Iterator<Item = (Width, i64, i64)> {
+    let Question { by, range, bucket_ms, .. } = question;
     let Range { from_ms, to_ms } = *range;
     let fits = |width: &Width| bucket_ms.is_none_or(|wanted| wanted % width.ms() == 0);
     let wide = Width::EACH.into_iter().rev().find(fits).unwrap_or_default();
     let (first, end) = (wide.start_ms(from_ms + wide.ms() - 1), wide.start_ms(to_ms + 1));
-    if wide == Width::default() || first >= end {
-        return vec![(Width::default(), *range)];
-    }
-    let of = |width, from_ms, end| (width, Range { from_ms, to_ms: end - 1 });
-    let all =
-        [of(Width::default(), from_ms, first), of(wide, first, end), of(Width::default(), end, to_ms + 1)];
-    all.into_iter().filter(|(_, piece)| piece.from_ms <= piece.to_ms).collect()
+    let pieces = if wide == Width::default() || first >= end {
+        vec![(Width::default(), *range)]
+    } else {
+        let of = |width, from_ms, end| (width, Range { from_ms, to_ms: end - 1 });
+        vec![of(Width::default(), from_ms, first), of(wide, first, end), of(Width::default(), end, to_ms + 1)]
+    };
+    let buckets = if *by == Dimension::All { STEP } else { STEP_BY_MEMBER };
+    let pieces = pieces.into_iter().filter(|(_, piece)| piece.from_ms <= piece.to_ms);
+    pieces.flat_map(move |(width, piece)| {
+        piece.steps(buckets * width.ms()).map(move |(from_ms, to_ms)| (width, from_ms, to_ms))
+    })
 }
 
 /// Adds a rollup; how many histograms more there are then.
@@ -122,7 +121,7 @@ fn add(all: &mut AllSeries, rollup: &Rollup, question: &Question) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{AllSeries, Budget, Question, add, pieces, read};
+    use super::{AllSeries, Budget, Question, add, read, steps};
     use crate::collector::model::{Dimension, HopKey};
     use crate::collector::query::range::Range;
     use crate::collector::query::testing::{START_MS, later, part};
@@ -170,10 +169,7 @@ mod tests {
             let range = Range { from_ms: from * 5_000 + odd, to_ms: from * 5_000 + odd + length * 5_000 };
             let bucket_ms = wanted.map(|times| times * [10_000, 300_000, 3_600_000][(times % 3) as usize]);
             let question = Question { job: None, by: Dimension::All, member: None, range, bucket_ms };
-            let steps: Vec<_> = pieces(&question).into_iter().flat_map(|(width, piece)| {
-                let mut steps = piece.steps(width.ms(), 60);
-                std::iter::from_fn(move || steps.next(0)).map(move |(from_ms, to_ms)| (width, from_ms, to_ms))
-            }).collect();
+            let steps: Vec<_> = steps(&question).collect();
             for bucket in (0..(from + length + 5) * 5_000).step_by(10_000) {
                 let overlaps = bucket + 10_000 > range.from_ms && bucket <= range.to_ms;
                 let found: Vec<_> = steps.iter().filter(|(width, a, b)| {
