@@ -152,7 +152,7 @@ async fn siblings(
 
 /// The last place that was given, of those from one on.
 pub(super) async fn last_place(shared: &Shared, known: u64) -> Result<u64, Fault> {
-    let sql = "SELECT max(place) FROM (SELECT max(place) AS place FROM stain_parts WHERE place >= ? UNION ALL SELECT max(place) AS place FROM stain_places)";
+    let sql = "SELECT max(last) FROM (SELECT max(place) AS last FROM stain_parts WHERE place >= ? UNION ALL SELECT max(place) AS last FROM stain_places)";
     Ok(shared.client.query(sql).bind(known).fetch_one().await?)
 }
 

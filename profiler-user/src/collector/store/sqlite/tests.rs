@@ -326,3 +326,44 @@ fn the_contracts_tables_can_be_asked() {
         assert_eq!(rows.await.unwrap(), (0, (texts, [1_700_000_000_000, 6, 3, 12, 3000])));
     });
 }
+
+#[test]
+fn what_was_written_in_many_pieces_stays_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("traces.db");
+    let runs = async |store: &SqliteStore| {
+        let count = |connection: &Connection| {
+            connection.query_row("SELECT count(*) FROM key_run", [], |row| row.get::<_, i64>(0))
+        };
+        store.threads.read(count).await.unwrap()
+    };
+    run(async {
+        let store = SqliteStore::open(&path).await.unwrap();
+        let mut end = 0;
+        for size in (1..8).cycle().take(210) {
+            assert_eq!(store.write(&suite::plain(end..end + size)).await.unwrap().new, size);
+            end += size;
+        }
+        let few = runs(&store).await;
+        assert!(few <= 3 * 8, "{few} runs");
+        // Of one trace, more than a row of keys holds.
+        let mut same = suite::plain(0..200);
+        (0..)
+            .zip(&mut same.parts)
+            .for_each(|(task, part)| (part.key.trace_id, part.key.sink_task) = (9000, task));
+        assert_eq!(store.write(&same).await.unwrap().new, 200);
+        drop(store);
+        let store = SqliteStore::open(&path).await.unwrap();
+        assert_eq!(store.write(&suite::plain(0..end)).await.unwrap().repeated, end);
+        assert_eq!(store.write(&same).await.unwrap().repeated, 200);
+        assert_eq!(store.parts(None, 9000).await.unwrap().len(), 200);
+        for id in [0, 1, end / 2, end - 1] {
+            assert_eq!(store.parts(Some("77"), id).await.unwrap().len(), 1, "{id}");
+        }
+        assert!(store.parts(None, end).await.unwrap().is_empty());
+        let all = Retention { before_ms: Some(i64::MAX), ..Retention::default() };
+        assert_eq!(store.retain(&all).await.unwrap().parts, end + 200);
+        assert_eq!(runs(&store).await, 0);
+        assert_eq!(store.write(&suite::plain(0..10)).await.unwrap().new, 10);
+    });
+}
