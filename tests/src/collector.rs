@@ -58,18 +58,7 @@ impl Collector {
 
     /// The same with more headers.
     pub fn ask_with(&self, head: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<String> {
-        let mut stream = TcpStream::connect(&self.address)?;
-        stream.set_read_timeout(Some(SHORT))?;
-        let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let length = body.len();
-        write!(
-            stream,
-            "{head} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{more}content-length: {length}\r\n\r\n"
-        )?;
-        stream.write_all(body)?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
+        ask(&self.address, head, headers, body)
     }
 
     /// Posts events, all of which it has to take.
@@ -166,4 +155,20 @@ impl Collector {
         self.process.signal(signal)?;
         self.process.wait(LONG)
     }
+}
+
+/// What a collector at this address answers to a request with these headers, with its head.
+pub fn ask(address: &str, head: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(SHORT))?;
+    let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = body.len();
+    write!(
+        stream,
+        "{head} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{more}content-length: {length}\r\n\r\n"
+    )?;
+    stream.write_all(body)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }

@@ -55,8 +55,9 @@ fn series(name: &str, brokers: &str, topic: &str) -> String {
     format!("st_trace_collector_kafka_{name}{{source=\"kafka://{brokers}/{topic}\"}}")
 }
 
+/// A session is to be longer than the three seconds for which the mock cluster waits for a group's first members.
 fn from(brokers: &str, topic: &str) -> String {
-    format!("kafka://{brokers}/{topic}?group=collectors&session=2s&job=7")
+    format!("kafka://{brokers}/{topic}?group=collectors&session=4s&job=7")
 }
 
 #[test]
@@ -157,12 +158,15 @@ fn two_collectors_share_a_topic_and_a_store_that_halts() -> Result<()> {
     }
     // The store halts for longer than a write may take before partitions are paused; and one of both ends meanwhile.
     std::thread::scope(|scope| -> Result<()> {
+        let ending = scope.spawn(|| {
+            produce(&brokers, "traces", "none", events(1000..2000))?;
+            one.stop()
+        });
         let halt = "BEGIN; LOCK TABLE stain_parts IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3); COMMIT";
-        let halting = scope.spawn(|| server.run_in(Some("shared"), halt));
-        produce(&brokers, "traces", "none", events(1000..2000))?;
-        let ended = one.stop()?;
+        server.run_in(Some("shared"), halt)?;
+        let ended = ending.join().ok().context("a thread failed")??;
         ensure!(ended.status.success() && ended.stderr.contains("action=end"), "{}", ended.stderr);
-        halting.join().ok().context("a thread failed")?
+        Ok(())
     })?;
     other.until_counter(&partitions, |count| count == 4)?;
     produce(&brokers, "traces", "none", events(2000..2100))?;

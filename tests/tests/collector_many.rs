@@ -6,7 +6,7 @@ use std::net::TcpStream;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use stain_tests::collector::Collector;
+use stain_tests::collector::{Collector, ask};
 use stain_tests::contract::{event, list};
 use stain_tests::run::LONG;
 use stain_tests::services::Service;
@@ -48,7 +48,7 @@ fn listen(collector: &Collector) -> Result<BufReader<TcpStream>> {
 }
 
 /// Sends each request to two collectors, the second time as a sender that saw no answer.
-fn spread(all: &[Collector], sender: u64) -> Result<()> {
+fn spread(all: &[String], sender: u64) -> Result<()> {
     let (traces, some) = TRACES;
     for (number, first) in (0..traces).step_by(usize::try_from(some)?).enumerate() {
         if number as u64 % MANY as u64 != sender {
@@ -57,8 +57,8 @@ fn spread(all: &[Collector], sender: u64) -> Result<()> {
         let events: Vec<String> =
             (first..first + some).map(|id| event(7, id, BEGIN + id * 50, id % 40 + 1)).collect();
         for turn in [0, 1] {
-            let collector = all.get((number + turn) % MANY).context("too few")?;
-            let answer = collector.ask("POST /ingest", list(&events).as_bytes())?;
+            let address = all.get((number + turn) % MANY).context("too few")?;
+            let answer = ask(address, "POST /ingest", &[], list(&events).as_bytes())?;
             ensure!(answer.contains(&format!("{{\"received\":{some}}}")), "{answer}");
         }
     }
@@ -90,17 +90,13 @@ fn three_collectors_are_as_one() -> Result<()> {
     let (traces, _) = TRACES;
     let count = usize::try_from(traces)?;
     let listening: Vec<_> = all.iter().map(listen).collect::<Result<_>>()?;
+    let addresses: Vec<String> = all.iter().map(|one| one.address().to_owned()).collect();
     let seen = std::thread::scope(|scope| -> Result<Vec<Vec<u64>>> {
         let live: Vec<_> =
             listening.into_iter().map(|stream| scope.spawn(move || live(stream, count))).collect();
-        let senders: Vec<_> = (0..MANY as u64)
-            .map(|sender| {
-                scope.spawn({
-                    let all = &all;
-                    move || spread(all, sender)
-                })
-            })
-            .collect();
+        let addresses = &addresses;
+        let senders: Vec<_> =
+            (0..MANY as u64).map(|sender| scope.spawn(move || spread(addresses, sender))).collect();
         for sender in senders {
             sender.join().ok().context("a sender failed")??;
         }

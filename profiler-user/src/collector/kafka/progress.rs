@@ -79,7 +79,9 @@ pub(in crate::collector) fn put(out: &mut String, all: &[Arc<Progress>]) -> fmt:
         ("messages_total", "counter", "Messages of Kafka that the store has, or that were skipped.", |p| {
             &p.messages
         }),
-        ("skipped_total", "counter", "Messages of Kafka that were not understood.", |p| &p.skipped),
+        ("skipped_total", "counter", "Messages of Kafka that were not understood, or not wholly.", |p| {
+            &p.skipped
+        }),
         ("lag", "gauge", "Messages in our partitions that the store does not have yet.", |p| &p.behind),
         ("partitions", "gauge", "Partitions that are ours.", |p| &p.partitions),
     ];

@@ -93,7 +93,7 @@ impl Tls {
     }
 
     /// What a client needs. `at` is the address without secrets.
-    pub(super) fn config(&self, at: &str) -> Result<Arc<ClientConfig>, StoreError> {
+    pub(super) fn config(&self, at: &str) -> Result<ClientConfig, StoreError> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(self.trusted(at)?);
         let set_up = |error: Error| told(at, &TlsError::Setup(error));
@@ -102,12 +102,12 @@ impl Tls {
             .with_safe_default_protocol_versions()
             .map_err(set_up)?;
         if !self.any_name {
-            return Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()));
+            return Ok(builder.with_root_certificates(roots).with_no_client_auth());
         }
         let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider).build();
         let verifier = AnyName(verifier.map_err(|error| set_up(Error::General(error.to_string())))?);
         let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
-        Ok(Arc::new(builder.with_no_client_auth()))
+        Ok(builder.with_no_client_auth())
     }
 }
 

@@ -1,6 +1,5 @@
 //! ClickHouse's HTTP interface by TLS.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use clickhouse::Client;
@@ -13,9 +12,8 @@ use tokio_rustls::rustls::ClientConfig;
 const IDLE: Duration = Duration::from_secs(2);
 
 /// A client that speaks by TLS only.
-pub(super) fn client(config: Arc<ClientConfig>) -> Client {
-    let connector =
-        HttpsConnectorBuilder::new().with_tls_config((*config).clone()).https_only().enable_http1().build();
+pub(super) fn client(config: ClientConfig) -> Client {
+    let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1().build();
     let client = legacy::Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector);
     Client::with_http_client(client)
 }

@@ -8,6 +8,7 @@ mod session;
 mod values;
 
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -61,7 +62,7 @@ pub async fn open(url: &str) -> Result<impl Store + use<>, StoreError> {
     config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
     let how = ManagerConfig { recycling_method };
     let manager = match &tls {
-        Some(tls) => Manager::from_config(config, Connector(tls.config(&at)?), how),
+        Some(tls) => Manager::from_config(config, Connector(Arc::new(tls.config(&at)?)), how),
         None => Manager::from_config(config, NoTls, how),
     };
     let set_up = Hook::async_fn(|client, _| {
