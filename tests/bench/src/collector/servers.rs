@@ -38,9 +38,12 @@ pub(super) fn table(runtime: &Runtime) -> Result<Table> {
             table.notes.push(format!("{} is not installed: cargo xtask setup services", service.name()));
             continue;
         }
-        let server = service.start_durable()?;
-        let found = measure(runtime, |size| database(&server, size))?;
-        table.rows.extend(found.rows(service.name(), &base));
+        let found =
+            service.start_durable().and_then(|server| measure(runtime, |size| database(&server, size)));
+        match found {
+            Ok(found) => table.rows.extend(found.rows(service.name(), &base)),
+            Err(error) => table.notes.push(format!("{} cannot run here: {error:#}", service.name())),
+        }
     }
     Ok(table)
 }
