@@ -149,7 +149,7 @@ fn a_branch_that_came_without_its_beginning_is_whole_again() {
     let merged = merge(&both, &[]);
     assert_eq!((merged.journeys[1].places.len(), merged.journeys[1].shared), (8, 4));
     let full = branched(0x02, 4, "S0@0 Q+@1 Q-@5 T+@6 T-@8 W!@30");
-    let from_spans = Part { start_ns: full.start_ns, ..cut(0x02, "T+@6 T-@8 W!@30") };
+    let from_spans = Part { start_ns: full.start_ns, is_partial: false, ..cut(0x02, "T+@6 T-@8 W!@30") };
     assert_eq!(contributions(&from_spans), contributions(&full));
 }
 
