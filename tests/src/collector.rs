@@ -120,6 +120,13 @@ impl Collector {
         }
     }
 
+    /// The most memory that it has had, KiB.
+    pub fn most_kib(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.pid()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+
     /// Whether it still runs.
     pub fn is_running(&mut self) -> Result<bool> {
         self.process.is_running()
@@ -168,7 +175,8 @@ pub fn ask(address: &str, head: &str, headers: &[(&str, &str)], body: &[u8]) -> 
         "{head} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{more}content-length: {length}\r\n\r\n"
     )?;
     stream.write_all(body)?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    // Some answers are protocol buffers.
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }

@@ -1,12 +1,14 @@
 //! The suite that every store passes, on databases that are really started; and what they say of places that are not theirs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use profiler_user::collector::model::{Entry, Part, PartKey, Precision};
 use profiler_user::collector::store::{
     Batch, Filter, Page, Retention, Store, StoreError, clickhouse, mysql, postgres, suite,
 };
+use stain_tests::faulty::proxy::Proxy;
 use stain_tests::run::turn;
 use stain_tests::services::{Server, Service};
 use tokio::runtime::Runtime;
@@ -42,7 +44,8 @@ fn conforms(service: Service, test: &str) -> Result<()> {
     }));
     runtime.block_on(refuses(&server))?;
     runtime.block_on(two_collectors(&server))?;
-    runtime.block_on(order(&server))
+    runtime.block_on(order(&server))?;
+    runtime.block_on(few_connections(&server))
 }
 
 async fn refusal(server: &Server, url: &str) -> Result<String> {
@@ -164,6 +167,46 @@ async fn order(server: &Server) -> Result<()> {
         ensure!(found.len() == 1 && place > last, "{} after {last}", found.len());
         last = place;
     }
+    Ok(())
+}
+
+/// Connections of a store at most: those of its pool, and one to spare; of ClickHouse, whose client has no pool of a size, two for each caller.
+const fn most_connections(service: Service) -> u64 {
+    match service {
+        Service::Postgres | Service::MariaDb => 9,
+        Service::ClickHouse | Service::Chdb => 2 * CALLERS,
+    }
+}
+
+const CALLERS: u64 = 16;
+
+/// However many calls there are, and at a time: connections stay, and are few.
+async fn few_connections(server: &Server) -> Result<()> {
+    let proxy = Proxy::start(1, Duration::ZERO)?;
+    proxy.calm_down();
+    proxy.lead_to(Some(([127, 0, 0, 1], server.port()).into()));
+    let url = server.database("few")?;
+    let through = url.replace(&format!(":{}/", server.port()), &format!(":{}/", proxy.address().port()));
+    ensure!(through != url, "{url} is not through the proxy");
+    let store = open(server.service(), &through).await?;
+    let mut callers = Vec::new();
+    for caller in 0..CALLERS {
+        let store = Arc::clone(&store);
+        callers.push(tokio::spawn(async move {
+            for call in 0..10 {
+                let batch = Batch { parts: vec![part(caller * 10 + call)], ..Batch::default() };
+                store.write(&batch).await?;
+                store.traces(&Filter::default(), &Page { limit: 10, offset: 0, after: None }).await?;
+            }
+            Ok::<(), StoreError>(())
+        }));
+    }
+    for caller in callers {
+        caller.await??;
+    }
+    let connections = proxy.done().connections;
+    let most = most_connections(server.service());
+    ensure!((1..=most).contains(&connections), "{connections} connections for {} calls", 20 * CALLERS);
     Ok(())
 }
 

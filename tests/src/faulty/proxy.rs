@@ -26,6 +26,8 @@ const HOLD_UP: u64 = 6;
 /// How often what was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Done {
+    /// Connections led to the server.
+    pub connections: u64,
     /// Answers passed on whole and at once.
     pub passed: u64,
     /// Answers held up.
@@ -45,6 +47,7 @@ struct Shared {
     held_up_ms: u64,
     is_calm: AtomicBool,
     stop: AtomicBool,
+    connections: AtomicU64,
     passed: AtomicU64,
     held_up: AtomicU64,
     cut: AtomicU64,
@@ -70,6 +73,7 @@ impl Proxy {
             held_up_ms: u64::try_from(held_up.as_millis())?,
             is_calm: AtomicBool::new(false),
             stop: AtomicBool::new(false),
+            connections: AtomicU64::new(0),
             passed: AtomicU64::new(0),
             held_up: AtomicU64::new(0),
             cut: AtomicU64::new(0),
@@ -100,8 +104,14 @@ impl Proxy {
     #[must_use]
     pub fn done(&self) -> Done {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let Shared { passed, held_up, cut, cut_requests, .. } = &*self.shared;
-        Done { passed: of(passed), held_up: of(held_up), cut: of(cut), cut_requests: of(cut_requests) }
+        let Shared { connections, passed, held_up, cut, cut_requests, .. } = &*self.shared;
+        Done {
+            connections: of(connections),
+            passed: of(passed),
+            held_up: of(held_up),
+            cut: of(cut),
+            cut_requests: of(cut_requests),
+        }
     }
 }
 
@@ -125,6 +135,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         // Dropped, the client sees its connection closed, as behind a balancer without a server.
         if let (Ok(client), Some(server)) = (client, server) {
             let shared = Arc::clone(shared);
+            shared.connections.fetch_add(1, Ordering::Relaxed);
             std::thread::spawn(move || drop(connect(client, server, &shared)));
         }
     }
@@ -239,7 +250,7 @@ mod tests {
         for _ in 0..50 {
             assert!(ask(proxy.address()).ends_with("{}"));
         }
-        assert_eq!(proxy.done(), Done { passed: 50, held_up: 0, cut: 0, cut_requests: 0 });
+        assert_eq!(proxy.done(), Done { connections: 50, passed: 50, held_up: 0, cut: 0, cut_requests: 0 });
         assert_eq!(server.seen().len(), 50);
     }
 
