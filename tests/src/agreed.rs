@@ -133,7 +133,7 @@ fn shown_in_row(cells: &[String], figures: &Value) -> Result<()> {
     let [_, _, count, mean, p50, p95, p99, max, ..] = cells else {
         anyhow::bail!("a row is {cells:?}");
     };
-    ensure!(count.replace(',', "") == figures["count"].to_string(), "{cells:?}, {figures}");
+    ensure!(figures["count"] == count.replace(',', "").parse::<u64>()?, "{cells:?}, {figures}");
     let columns = [("mean_ns", mean, 0.0), ("max_ns", max, 0.0)];
     let percentiles = [("p50_ns", p50, APART), ("p95_ns", p95, APART), ("p99_ns", p99, APART)];
     for (name, told, apart) in columns.into_iter().chain(percentiles) {

@@ -111,7 +111,7 @@ impl Collector {
         loop {
             let mut page = self.json(&format!("/api/v1/traces?jobId={job}&limit=2000{more}"))?;
             let next = page["next"].as_str().map(str::to_owned);
-            all.extend(page["items"].as_array_mut().context("no items")?.drain(..));
+            all.append(page["items"].as_array_mut().context("no items")?);
             let Some(next) = next else {
                 ensure!(page["total"] == all.len(), "{} of {} listed", all.len(), page["total"]);
                 return Ok(all);

@@ -125,7 +125,7 @@ fn record(dice: &mut Dice, number: u64, start_ns: i64, share: f64) -> Vec<Value>
     }
     let pid = 4000 + 1000 * host;
     let id = number + 1;
-    if number % SPLIT > 0 {
+    if !number.is_multiple_of(SPLIT) {
         return spans(id, ("0", "written"), pid, &stamps, None);
     }
     // Two are made of it where it is parsed.
@@ -165,7 +165,7 @@ fn post(collector: &Collector, path: &str, body: &Value) -> Result<()> {
 }
 
 /// What an agent's packets say: the last one has `lost`, and the numbers among `missing` do not come.
-fn packets(collector: &Collector, number: u64, now_ns: i64, missing: &[u64], lost: Value) -> Result<()> {
+fn packets(collector: &Collector, number: u64, now_ns: i64, missing: &[u64], lost: &Value) -> Result<()> {
     let host = format!("web{}", number + 1);
     for packet in (0..12).filter(|packet| !missing.contains(packet)) {
         let complete_ns = now_ns - HOUR_NS / 12 * (11 - packet as i64);
@@ -210,8 +210,8 @@ pub fn fill(collector: &Collector) -> Result<()> {
     }
     send(collector, "billing", "db1", &parts[0])?;
     send(collector, "billing", "db2", &parts[1])?;
-    packets(collector, 0, now_ns, &[], json!({"last": true}))?;
-    packets(collector, 1, now_ns, &[], json!({"discardedKernel": 12}))?;
+    packets(collector, 0, now_ns, &[], &json!({"last": true}))?;
+    packets(collector, 1, now_ns, &[], &json!({"discardedKernel": 12}))?;
     let given_up = json!({"discardedAgent": 130, "discardedPackets": 1, "discardedInPackets": 100});
-    packets(collector, 2, now_ns, &[4, 8], given_up)
+    packets(collector, 2, now_ns, &[4, 8], &given_up)
 }
