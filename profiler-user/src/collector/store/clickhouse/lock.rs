@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Shared;
 use super::error::{Fault, unavailable};
+use super::read::first;
 
 /// How long a turn may take. Far below [`STALE`].
 const LONGEST: Duration = Duration::from_secs(25);
@@ -66,7 +67,7 @@ impl<'s> Turn<'s> {
 
 /// Who has it.
 async fn current(shared: &Shared) -> Option<u64> {
-    shared.client.query("SELECT holder FROM stain_lock").fetch_optional().await.ok().flatten()
+    first(shared.client.query("SELECT holder FROM stain_lock")).await.ok().flatten()
 }
 
 /// A number that no other turn has.

@@ -1,6 +1,8 @@
 //! What is asked of the tables, each row of a key once.
 
-use clickhouse::Row;
+use clickhouse::error::Error;
+use clickhouse::query::Query;
+use clickhouse::{Row, RowOwned, RowRead};
 use serde::Deserialize;
 
 use super::Shared;
@@ -10,6 +12,16 @@ use super::write::{List, last_place};
 use crate::collector::model::Part;
 use crate::collector::store::sql::{ORDER, Value, Where, cursor};
 use crate::collector::store::{Filter, JobRow, Page, StreamRow, TracePage};
+
+/// The first row of an answer, which is read to its end: a connection with an answer that was not cannot be used again.
+pub(super) async fn first<T: RowOwned + RowRead>(query: Query) -> Result<Option<T>, Error> {
+    Ok(query.fetch_all().await?.into_iter().next())
+}
+
+/// The same of an answer that has a row.
+pub(super) async fn one<T: RowOwned + RowRead>(query: Query) -> Result<T, Error> {
+    first(query).await?.ok_or(Error::RowNotFound)
+}
 
 async fn found(shared: &Shared, sql: &str, values: &[Value]) -> Result<Vec<(u64, Part)>, Fault> {
     let mut cursor = shared.query(sql, values).fetch::<FoundRow>()?;
@@ -24,7 +36,7 @@ async fn found(shared: &Shared, sql: &str, values: &[Value]) -> Result<Vec<(u64,
 pub(super) async fn traces(shared: &Shared, filter: &Filter, page: &Page) -> Result<TracePage, Fault> {
     let mut all = Where::of(filter, "position(terms, ?) > 0");
     let sql = format!("SELECT count() FROM stain_parts FINAL{}", all.sql);
-    let total: u64 = shared.query(&sql, &all.values).fetch_one().await?;
+    let total: u64 = one(shared.query(&sql, &all.values)).await?;
     if let Some(after) = &page.after {
         all.after(after);
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Shared;
 use super::error::{Fault, unavailable};
 use super::lock::Turn;
+use super::read::one;
 use super::schema::DAY_MS;
 use super::write::{insert, last_place};
 use crate::collector::store::{BUCKET_MS, Removed, Retention};
@@ -95,7 +96,7 @@ async fn whole_partitions(shared: &Shared, before_ms: i64) -> Result<Vec<(i64, u
 
 async fn count(shared: &Shared, table: &str, condition: &str) -> Result<u64, Fault> {
     let sql = format!("SELECT count() FROM {table} WHERE {condition}");
-    Ok(shared.client.query(&sql).fetch_one().await?)
+    Ok(one(shared.client.query(&sql)).await?)
 }
 
 /// Rows go, and are gone when it returns.
@@ -116,7 +117,7 @@ async fn delete(shared: &Shared, table: &str, condition: &str, rows: u64) -> Res
 async fn until_done(shared: &Shared, table: &str) -> Result<(), Fault> {
     let deadline = Instant::now() + CHANGES_WITHIN;
     let sql = "SELECT count() FROM system.mutations WHERE database = currentDatabase() AND table = ? AND is_done = 0";
-    while shared.client.query(sql).bind(table).fetch_one::<u64>().await? > 0 {
+    while one::<u64>(shared.client.query(sql).bind(table)).await? > 0 {
         if Instant::now() > deadline {
             return Err(Fault::Store(unavailable(format!("the server still removes rows of {table}"))));
         }

@@ -3,6 +3,7 @@
 use super::Shared;
 use super::error::Fault;
 use super::lock::Turn;
+use super::read::first;
 use crate::collector::store::StoreError;
 
 /// The version of the tables below. A change of them is a further one, with the statements that lead to it.
@@ -115,7 +116,7 @@ async fn upgrade(shared: &Shared) -> Result<(), Fault> {
 /// The version that is written there; `None` where there is none.
 pub(super) async fn version(shared: &Shared) -> Result<Option<i64>, Fault> {
     let sql = "SELECT max(version) FROM stain_schema HAVING count() > 0";
-    Ok(shared.client.query(sql).fetch_optional().await?)
+    Ok(first(shared.client.query(sql)).await?)
 }
 
 #[cfg(test)]

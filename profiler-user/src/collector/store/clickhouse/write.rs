@@ -13,7 +13,7 @@ use super::Shared;
 use super::error::Fault;
 use super::hops;
 use super::lock::Turn;
-use super::read::parts_of;
+use super::read::{one, parts_of};
 use super::rows::{PartRow, RawRow, StreamStateRow};
 use super::schema::PLACES;
 use crate::collector::model::{Part, PartKey};
@@ -153,7 +153,7 @@ async fn siblings(
 /// The last place that was given, of those from one on.
 pub(super) async fn last_place(shared: &Shared, known: u64) -> Result<u64, Fault> {
     let sql = "SELECT max(last) FROM (SELECT max(place) AS last FROM stain_parts WHERE place >= ? UNION ALL SELECT max(place) AS last FROM stain_places)";
-    Ok(shared.client.query(sql).bind(known).fetch_one().await?)
+    Ok(one(shared.client.query(sql).bind(known)).await?)
 }
 
 /// The first of so many places that follow all that were given. A batch's are in one partition, so that they are seen together.
