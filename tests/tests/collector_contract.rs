@@ -47,7 +47,7 @@ fn six_stages() -> Result<Vec<u8>> {
     bytes(all.iter().find(|vector| vector["name"] == "six stages").context("no such vector")?)
 }
 
-fn event(job: &str, id: &Value, payload: Value) -> Value {
+fn event(job: &str, id: &Value, payload: &Value) -> Value {
     json!({"createdTime": 1_700_000_000_010i64, "jobId": job, "eventType": "STAIN_TRACE", "traceId": id, "payload": payload,
         "sinkTaskId": 99, "tableId": "db.tbl"})
 }
@@ -55,7 +55,7 @@ fn event(job: &str, id: &Value, payload: Value) -> Value {
 /// An event around a payload, with the id that the payload has.
 fn around(job: &str, payload: &[u8]) -> Result<Value> {
     let id = payload.get(6..14).and_then(|id| id.try_into().ok()).map(i64::from_be_bytes);
-    Ok(event(job, &json!(id.context("no id")?), json!(STANDARD.encode(payload))))
+    Ok(event(job, &json!(id.context("no id")?), &json!(STANDARD.encode(payload))))
 }
 
 struct Running {
@@ -83,8 +83,8 @@ fn every_vector_is_served_as_it_was_sent_in_each_of_its_forms() -> Result<()> {
         for (form, payload) in forms(&payload).into_iter().enumerate() {
             let job = format!("{}", 100 * number + form);
             // The id as a number and as its digits, by both paths: the second time it is a repeat.
-            collector.take(&json!([event(&job, &json!(id), payload.clone())]))?;
-            let body = json!([event(&job, &json!(id.parse::<u64>()?), payload)]).to_string();
+            collector.take(&json!([event(&job, &json!(id), &payload)]))?;
+            let body = json!([event(&job, &json!(id.parse::<u64>()?), &payload)]).to_string();
             let answer = collector.ask("POST /api/v1/seatunnel/events", body.as_bytes())?;
             ensure!(answer.ends_with("{\"received\":1}"), "{answer}");
             let detail = collector.json(&format!("/api/v1/traces/{id}?jobId={job}&sinkTaskId=99"))?;
@@ -108,7 +108,7 @@ fn every_invalid_vector_is_kept_counted_and_harms_no_other() -> Result<()> {
     let Running { collector, .. } = start(&[])?;
     let invalid = vectors("invalid")?;
     for (number, vector) in invalid.iter().enumerate() {
-        let bad = event("1", &json!(123), json!(STANDARD.encode(bytes(vector)?)));
+        let bad = event("1", &json!(123), &json!(STANDARD.encode(bytes(vector)?)));
         let job = (number + 10).to_string();
         collector.take(&json!([bad, around(&job, &six_stages()?)?]))?;
         ensure!(collector.json(&format!("/api/v1/traces?jobId={job}"))?["total"] == 1, "{vector}");
