@@ -170,10 +170,12 @@ async fn order(server: &Server) -> Result<()> {
     Ok(())
 }
 
-/// Connections of a store at most: those of its pool, and one to spare; of ClickHouse, whose client has no pool of a size, two for each caller.
+/// Connections that a store makes at most: those of its pool, and one to spare; a driver that closes idle ones makes some of them again; of ClickHouse, whose
+/// client has no pool of a size, two for each caller.
 const fn most_connections(service: Service) -> u64 {
     match service {
-        Service::Postgres | Service::MariaDb => 9,
+        Service::Postgres => 9,
+        Service::MariaDb => 2 * 9,
         Service::ClickHouse | Service::Chdb => 2 * CALLERS,
     }
 }
