@@ -42,6 +42,8 @@ fn all_else_is_true(done: &Done, codes: &[&str]) -> Result<()> {
     let mut expect = Expect { complete: false, ..Expect::every(RATE) };
     expect.stages.retain(|(code, _)| !codes.contains(code));
     let violations = journey::check(&done.report, &done.truth, &expect);
+    let (emitted, records) = (done.totals.emitted, done.report.ledger.records);
+    ensure!(emitted == records, "{emitted} records were emitted, and {records} hits of the source seen");
     ensure!(violations.is_empty(), "{}\n{}", journey::show(&violations), done.report.summary);
     let wrong = ledger::check(&done.report);
     ensure!(wrong.is_empty() && done.report.summary["ledger"]["balanced"] == true, "{}", wrong.join("\n"));

@@ -151,10 +151,13 @@ impl StreamState {
     /// Packets that did not come, though later ones did.
     #[must_use]
     pub fn missing_packets(&self) -> u64 {
-        let newest = self.ranges.last().map_or(0, |(_, last)| last.saturating_add(1));
-        // What came in ranges that are no longer told apart is counted, too; a state of an earlier version has its packets in them alone.
-        let ranges = self.ranges.iter().map(|(first, last)| (last - first).saturating_add(1));
-        newest.saturating_sub(ranges.fold(0, u64::saturating_add).max(self.packets))
+        let newest = self.ranges.last().map_or(0, |(_, last)| u128::from(*last) + 1);
+        // What came in ranges that are no longer told apart is counted, too; a state of an earlier version has its packets in them alone. Each gap lacks one
+        // at least, whatever a stored state says.
+        let ranges: u128 = self.ranges.iter().map(|(first, last)| u128::from(last - first) + 1).sum();
+        let most = newest.saturating_sub(self.gaps().len() as u128);
+        let came = ranges.max(u128::from(self.packets)).min(most);
+        u64::try_from(newest - came).unwrap_or(u64::MAX)
     }
 
     /// Those of the missing packets that the agent gave up. What it gave up and the collector has nevertheless (an answer that was lost) is not among them.
@@ -232,6 +235,17 @@ mod tests {
             StreamState::from_text(&text(&whole, "[1]")).map(|state| state.missing_packets()),
             Some(0)
         );
+        // More packets than numbers: none is missing, or as few as there are gaps.
+        let more = |ranges: &str, complete: &str| {
+            let text = text(ranges, complete).replace("{\"", "{\"packets\":99,\"");
+            StreamState::from_text(&text).map(|state| state.missing_packets())
+        };
+        let nearly = format!("[[0,{}],[{},{}]]", u64::MAX - 2, u64::MAX, u64::MAX);
+        for (ranges, complete, missing) in
+            [("[]", "[]", 0), ("[[0,4]]", "[1]", 0), ("[[0,4],[9,9]]", "[1,2]", 1), (&nearly, "[1,2]", 1)]
+        {
+            assert_eq!(more(ranges, complete), Some(missing), "{ranges}");
+        }
         for (ranges, complete) in
             [("[[5,4]]", "[1]"), ("[[3,4],[0,1]]", "[1,2]"), ("[[0,4],[4,5]]", "[1,2]"), ("[[0,4]]", "[]")]
         {
