@@ -164,12 +164,16 @@ impl Faulty {
 
 impl Drop for Faulty {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        // The listener wakes up, and ends.
-        drop(TcpStream::connect(self.address));
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
+        end(&self.shared.stop, self.address, &mut self.thread);
+    }
+}
+
+/// Ends who listens at an address, in a thread that looks at `stop` at each connection: it wakes up, and ends.
+fn end(stop: &AtomicBool, address: SocketAddr, thread: &mut Option<JoinHandle<()>>) {
+    stop.store(true, Ordering::Relaxed);
+    drop(TcpStream::connect(address));
+    if let Some(thread) = thread.take() {
+        drop(thread.join());
     }
 }
 

@@ -169,7 +169,7 @@ impl StreamState {
     /// Those of the missing packets that the agent did not give up: the way to here lost them, or they are still on it.
     #[must_use]
     pub fn unaccounted_packets(&self) -> u64 {
-        self.missing_packets() - self.given_up_packets()
+        self.missing_packets().saturating_sub(self.discarded_packets)
     }
 
     /// Traces in the packets that are [not accounted for](Self::unaccounted_packets); `None` where the agent does not say.

@@ -3,6 +3,8 @@
 //! The body of a batch is its messages behind each other: length of the key (2 bytes, big-endian), key, length of the value (4), value.
 
 #[cfg(feature = "kafka")]
+pub(crate) mod library;
+#[cfg(feature = "kafka")]
 mod producer;
 
 use bytes::{BufMut as _, Bytes};

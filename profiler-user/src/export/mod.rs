@@ -7,7 +7,7 @@ pub mod courier;
 mod events;
 mod file;
 pub mod http;
-mod kafka;
+pub(crate) mod kafka;
 mod metrics;
 mod network;
 mod open;

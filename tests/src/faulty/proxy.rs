@@ -117,12 +117,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        // The listener wakes up, and ends.
-        drop(TcpStream::connect(self.address));
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
+        super::end(&self.shared.stop, self.address, &mut self.thread);
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
@@ -25,6 +25,7 @@ use super::told::Told;
 use crate::collector::http::Shared;
 use crate::collector::ingest::WriteError;
 use crate::collector::store::Batch;
+use crate::export::kafka::library;
 
 /// How long a look for messages, and for the end, takes.
 const TURN: Duration = Duration::from_millis(100);
@@ -179,10 +180,7 @@ impl Consumer {
                 Ok(Some(Message { partition: message.partition(), offset: message.offset(), bytes }))
             }
             Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => Err(error),
-            // That all brokers are down says less than why the last one is.
-            Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) => {
-                Ok(None)
-            }
+            Some(Err(error)) if library::is_all_down(&error) => Ok(None),
             Some(Err(error)) => {
                 let said = self.consumer.context().take_said().unwrap_or_else(|| error.to_string());
                 self.told.way(&self.source.name, Some(said));

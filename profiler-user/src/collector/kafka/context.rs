@@ -11,6 +11,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::statistics::{Partition, Statistics};
 
 use super::progress::Progress;
+use crate::export::kafka::library;
 
 /// See the module.
 pub(super) struct Context {
@@ -43,14 +44,12 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
-        log::debug!("librdkafka: {facility}: {message}");
+        library::log(facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        log::debug!("librdkafka: {error}: {reason}");
-        // That all brokers are down says less than why the last one is.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        if let Some(reason) = library::of_the_way(&error, reason) {
+            *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
         }
     }
 

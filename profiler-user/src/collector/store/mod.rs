@@ -61,6 +61,9 @@ impl Width {
     /// All of them, each a multiple of those before.
     pub const EACH: [Self; 3] = [Self::Seconds, Self::Minutes, Self::Hour];
 
+    /// Those that are made of the narrowest ones.
+    pub const WIDER: [Self; 2] = [Self::Minutes, Self::Hour];
+
     /// How long a bucket is, ms.
     #[must_use]
     pub const fn ms(self) -> i64 {

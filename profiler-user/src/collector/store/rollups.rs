@@ -208,7 +208,7 @@ impl<'p> Gathered<'p> {
 /// Changes of the narrowest buckets, and with them those of the wider ones.
 fn widened(mut changes: BTreeMap<RollupKey, Change>) -> BTreeMap<RollupKey, Change> {
     let mut wider = BTreeMap::<RollupKey, Change>::new();
-    for width in Width::EACH.into_iter().filter(|width| *width != Width::Seconds) {
+    for width in Width::WIDER {
         for (key, change) in &changes {
             let bucket_ms = width.start_ms(key.bucket_ms);
             wider.entry(RollupKey { width, bucket_ms, ..key.clone() }).or_default().then(change);

@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 
-use super::{Message, messages, of_messages};
+use super::{Message, library, messages, of_messages};
 use crate::export::courier::{Attempt, Refusal};
 use crate::export::http::Deadline;
 use crate::export::network::Transport;
@@ -48,16 +48,13 @@ impl Collecting {
 }
 
 impl ClientContext for Collecting {
-    /// The library says all that it does. What matters comes as the result of a message, and is told once.
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
-        log::debug!("librdkafka: {facility}: {message}");
+        library::log(facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        log::debug!("librdkafka: {error}: {reason}");
-        // That all brokers are down says less than why the last one is.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            self.with(|results| results.way = Some(reason.to_owned()));
+        if let Some(reason) = library::of_the_way(&error, reason) {
+            self.with(|results| results.way = Some(reason));
         }
     }
 }

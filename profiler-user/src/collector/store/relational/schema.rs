@@ -261,7 +261,7 @@ async fn add_digests(session: &mut dyn Session, dialect: &Dialect) -> Result<(),
 
 /// From version 1 to 2: the wider rollups, made of the narrowest.
 async fn add_widths(session: &mut dyn Session, dialect: &Dialect) -> Result<(), Fault> {
-    for width in Width::EACH.into_iter().filter(|width| *width != Width::Seconds) {
+    for width in Width::WIDER {
         let table = rollups(width);
         session.batch(&format!("DROP TABLE IF EXISTS {}", table.name)).await?;
         session.batch(&table.create(dialect)).await?;

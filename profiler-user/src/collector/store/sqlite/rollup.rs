@@ -3,20 +3,24 @@
 use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, ToSql, params, params_from_iter};
 
 use super::super::rollups::{Change, MAX_MEMBERS, OTHER, RollupKey};
 use super::super::{Rollup, RollupFilter, Width};
 use super::error::damaged;
+use super::texts::{Known, Sql};
 use super::write::Writer;
 use crate::collector::model::{Dimension, HopKey, StageName};
 use crate::collector::sketch::Sketch;
 
-/// Numbers of hops that are remembered, and the last bucket of which each may be, ms since the Unix epoch.
-pub(super) type Hops = HashMap<HopKey, (i64, i64)>;
+/// Hops that are remembered, each up to the last bucket of which it may be.
+pub(super) type Hops = HashMap<HopKey, Known>;
 
-/// How far that bucket is moved on at a time, ms: see [`super::texts`].
-const AHEAD_MS: i64 = 3_600_000;
+const HOP: Sql = Sql {
+    find: "SELECT id, until_ms FROM hop WHERE from_code = ? AND from_name = ? AND to_code = ? AND to_name = ?",
+    insert: "INSERT INTO hop (from_code, from_name, to_code, to_name, until_ms) VALUES (?, ?, ?, ?, ?)",
+    renew: "UPDATE hop SET until_ms = ?2 WHERE id = ?1",
+};
 
 /// Hops that are remembered at most; then all are forgotten and found again when they are met.
 const REMEMBERED: usize = 1 << 14;
@@ -107,29 +111,11 @@ impl Writer<'_> {
 
     fn hop(&mut self, hop: HopKey, bucket_ms: i64) -> rusqlite::Result<i64> {
         let HopKey::Hop { from, to } = &hop else { return Ok(END_TO_END) };
-        let key = params![from.code, from.name, to.code, to.name];
-        let found = match self.hops.get(&hop) {
-            Some(known) => Some(*known),
-            None => {
-                let sql = "SELECT id, until_ms FROM hop WHERE from_code = ? AND from_name = ? AND to_code = ? AND to_name = ?";
-                self.statements.first(sql, key, |row| Ok((row.get(0)?, row.get(1)?)))?
-            }
-        };
-        let ahead_ms = bucket_ms.saturating_add(AHEAD_MS);
-        let known = match found {
-            Some((number, until_ms)) if until_ms >= bucket_ms => (number, until_ms),
-            Some((number, _)) => {
-                self.statements.run("UPDATE hop SET until_ms = ?2 WHERE id = ?1", [number, ahead_ms])?;
-                (number, ahead_ms)
-            }
-            None => {
-                let sql = "INSERT INTO hop (from_code, from_name, to_code, to_name, until_ms) VALUES (?, ?, ?, ?, ?)";
-                self.statements.run(sql, params![from.code, from.name, to.code, to.name, ahead_ms])?;
-                (self.connection.last_insert_rowid(), ahead_ms)
-            }
-        };
+        let key: [&dyn ToSql; 4] = [&from.code, &from.name, &to.code, &to.name];
+        let remembered = self.hops.get(&hop).copied();
+        let (known, _) = self.known(&HOP, &key, remembered, bucket_ms)?;
         self.hops.insert(hop, known);
-        Ok(known.0)
+        Ok(known.number)
     }
 }
 
@@ -139,7 +125,7 @@ pub(super) fn widen(connection: &Connection) -> rusqlite::Result<()> {
         "SELECT job, dimension, bucket_ms, hop, member, sketch FROM rollup WHERE dimension < 4 ORDER BY job, dimension, bucket_ms, hop, member",
     )?;
     let mut write = connection.prepare("INSERT INTO rollup VALUES (?, ?, ?, ?, ?, ?)")?;
-    for width in Width::EACH.into_iter().filter(|width| *width != Width::Seconds) {
+    for width in Width::WIDER {
         let mut rows = read.query([])?;
         // Of one bucket at a time: by hop and member.
         let (mut at, mut sums) = ([0; 3], BTreeMap::<(i64, String), Sketch>::new());

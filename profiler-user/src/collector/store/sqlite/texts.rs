@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::params;
+use rusqlite::{ToSql, params};
 
 use super::prepare::{Prepared, Stages};
 use super::write::Writer;
@@ -16,11 +16,18 @@ const REMEMBERED: usize = 1 << 16;
 /// How far a time is moved on, ms.
 const AHEAD_MS: i64 = 3_600_000;
 
-/// The number of a text, and the time up to which parts may refer to it.
+/// The number of a row, and the time up to which it may be referred to, ms since the Unix epoch.
 #[derive(Clone, Copy, Debug)]
-struct Known {
-    number: i64,
+pub(super) struct Known {
+    pub(super) number: i64,
     until_ms: i64,
+}
+
+/// The statements of one kind of rows. The key's columns are the parameters of the first two; of the second, the time behind them.
+pub(super) struct Sql {
+    pub(super) find: &'static str,
+    pub(super) insert: &'static str,
+    pub(super) renew: &'static str,
 }
 
 /// What is remembered of the database.
@@ -45,31 +52,35 @@ impl Numbers {
     }
 }
 
-/// The statements of one kind.
+/// Texts of one kind: where they are remembered, and their statements.
 struct Kind {
     of: fn(&mut Texts) -> &mut HashMap<String, Known>,
-    find: &'static str,
-    insert: &'static str,
-    renew: &'static str,
+    sql: Sql,
 }
 
 const NAME: Kind = Kind {
     of: |texts| &mut texts.names,
-    find: "SELECT id, until_ms FROM name WHERE text = ?",
-    insert: "INSERT INTO name (text, until_ms) VALUES (?, ?)",
-    renew: "UPDATE name SET until_ms = ?2 WHERE id = ?1",
+    sql: Sql {
+        find: "SELECT id, until_ms FROM name WHERE text = ?",
+        insert: "INSERT INTO name (text, until_ms) VALUES (?, ?)",
+        renew: "UPDATE name SET until_ms = ?2 WHERE id = ?1",
+    },
 };
 const SHAPE: Kind = Kind {
     of: |texts| &mut texts.shapes,
-    find: "SELECT id, until_ms FROM shape WHERE stages = ?",
-    insert: "INSERT INTO shape (stages, until_ms) VALUES (?, ?)",
-    renew: "UPDATE shape SET until_ms = ?2 WHERE id = ?1",
+    sql: Sql {
+        find: "SELECT id, until_ms FROM shape WHERE stages = ?",
+        insert: "INSERT INTO shape (stages, until_ms) VALUES (?, ?)",
+        renew: "UPDATE shape SET until_ms = ?2 WHERE id = ?1",
+    },
 };
 const CREW: Kind = Kind {
     of: |texts| &mut texts.crews,
-    find: "SELECT id, until_ms FROM crew WHERE tasks = ?",
-    insert: "INSERT INTO crew (tasks, until_ms) VALUES (?, ?)",
-    renew: "UPDATE crew SET until_ms = ?2 WHERE id = ?1",
+    sql: Sql {
+        find: "SELECT id, until_ms FROM crew WHERE tasks = ?",
+        insert: "INSERT INTO crew (tasks, until_ms) VALUES (?, ?)",
+        renew: "UPDATE crew SET until_ms = ?2 WHERE id = ?1",
+    },
 };
 
 impl Writer<'_> {
@@ -118,29 +129,41 @@ impl Writer<'_> {
 
     /// A number, and whether it was given just now.
     fn number(&mut self, kind: &Kind, text: &str, newest_ms: i64) -> rusqlite::Result<(i64, bool)> {
-        let ahead_ms = newest_ms.saturating_add(AHEAD_MS);
         let remembered = (kind.of)(&mut self.texts).get(text).copied();
-        let found = match remembered {
-            Some(known) => Some(known),
-            None => self
-                .statements
-                .first(kind.find, [text], |row| Ok(Known { number: row.get(0)?, until_ms: row.get(1)? }))?,
-        };
-        let known = match found {
-            Some(known) if known.until_ms >= newest_ms => known,
-            Some(Known { number, .. }) => {
-                self.statements.run(kind.renew, [number, ahead_ms])?;
-                Known { number, until_ms: ahead_ms }
-            }
-            None => {
-                self.statements.run(kind.insert, params![text, ahead_ms])?;
-                Known { number: self.connection.last_insert_rowid(), until_ms: ahead_ms }
-            }
-        };
+        let (known, is_new) = self.known(&kind.sql, &[&text], remembered, newest_ms)?;
         if remembered.is_none_or(|one| one.until_ms != known.until_ms) {
             (kind.of)(&mut self.texts).insert(text.to_owned(), known);
         }
-        Ok((known.number, found.is_none()))
+        Ok((known.number, is_new))
+    }
+
+    /// The row of a key, which may be remembered, new or not; something refers to it up to then, ms since the Unix epoch. Also whether it was made just now.
+    pub(super) fn known(
+        &mut self,
+        sql: &Sql,
+        key: &[&dyn ToSql],
+        remembered: Option<Known>,
+        newest_ms: i64,
+    ) -> rusqlite::Result<(Known, bool)> {
+        let read = |row: &rusqlite::Row<'_>| Ok(Known { number: row.get(0)?, until_ms: row.get(1)? });
+        let found = match remembered {
+            Some(known) => Some(known),
+            None => self.statements.first(sql.find, key, read)?,
+        };
+        let until_ms = newest_ms.saturating_add(AHEAD_MS);
+        let known = match found {
+            Some(known) if known.until_ms >= newest_ms => known,
+            Some(Known { number, .. }) => {
+                self.statements.run(sql.renew, [number, until_ms])?;
+                Known { number, until_ms }
+            }
+            None => {
+                let row: Vec<&dyn ToSql> = key.iter().copied().chain([&until_ms as &dyn ToSql]).collect();
+                self.statements.run(sql.insert, row.as_slice())?;
+                Known { number: self.connection.last_insert_rowid(), until_ms }
+            }
+        };
+        Ok((known, found.is_none()))
     }
 
     /// Removes so many of each kind of what nothing refers to any more; how many went.
