@@ -1,5 +1,7 @@
 //! Settings that the agent gives the kernel program, and the keys of its maps.
 
+use crate::edition::Edition;
+
 /// Whose records one sampling sequence counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
@@ -48,9 +50,8 @@ pub struct Config {
     pub max_extras: u32,
     /// Sampled members of one batch at most, up to [`crate::limits::MAX_MEMBERS`].
     pub max_members: u32,
-    /// The level of detail, below 8. Sites that sleep at it do nothing. One word, so that all sites of a level wake and fall asleep at once: no journey is stamped by a
-    /// part of them.
-    pub level: u32,
+    /// Which sites are awake. One word, so that all sites of a set wake and fall asleep at once: no journey is stamped by a part of them.
+    pub edition: Edition,
     /// Always 0, which the verifier does not know: a number that is combined with it is any number to it, so that it looks once at what it would look at for each
     /// value of a loop's counter.
     pub zero: u32,

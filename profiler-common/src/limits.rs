@@ -57,6 +57,9 @@ pub const UNSEEN_COUNTS: u32 = 4096;
 /// enough for the keys in flight at the default budget.
 pub const KEY_MARKS: u32 = 4096;
 
+/// Threads that pass a probe in the milliseconds in which sites are exchanged, at most. A hit of one more is the old sites'.
+pub const MAX_CHANGING_THREADS: u32 = 8192;
+
 /// Keys that one trace may be bound to over its life: what [`crate::Binding`] can number.
 pub const MAX_KEYS: u32 = 8;
 

@@ -1,5 +1,6 @@
 //! What the kernel program knows of one site. Names never enter the kernel: the probe id is the join key.
 
+use crate::edition::Edition;
 use crate::recipe::{KeyRecipe, Value};
 
 /// What a site does to the record that it sees.
@@ -29,7 +30,7 @@ pub struct ProbeSpec {
     pub role: u8,
     /// The [`crate::Outcome`] that a [`Role::Finish`] gives.
     pub outcome: u8,
-    /// Levels at which the site does nothing, a bit each: see [`crate::Config::level`].
+    /// Editions in which the site does nothing, a bit each: see [`crate::Edition`].
     pub sleeps: u8,
     /// Always 0.
     pub reserved: u8,
@@ -43,8 +44,8 @@ pub struct ProbeSpec {
     /// Added to the stack pointer at this site, gives the stack pointer at the function's entry, in bytes: the same
     /// for both sites of one call, so that recursion is no trouble. Known for every site that has to do with scopes.
     pub frame_adjust: i32,
-    /// Always 0.
-    pub reserved_too: u32,
+    /// The number of the site's place, not 0: an instruction of a file, or a function's return. All sites there have it, in each edition.
+    pub place: u32,
     /// The record key.
     pub key: KeyRecipe,
     /// The task id, when `flags` has [`ProbeSpec::HAS_TASK`]; the thread id otherwise.
@@ -52,11 +53,11 @@ pub struct ProbeSpec {
 }
 
 impl ProbeSpec {
-    /// Whether the site does nothing at a level.
+    /// Whether the site does nothing in an edition.
     #[must_use]
     #[inline(always)]
-    pub const fn sleeps_at(&self, level: u32) -> bool {
-        self.sleeps >> (level & 7) & 1 != 0
+    pub const fn sleeps_in(&self, edition: Edition) -> bool {
+        self.sleeps >> (edition.0 & 7) & 1 != 0
     }
 
     /// The spec gives a task id of its own for this stage.
@@ -97,6 +98,8 @@ impl ProbeSpec {
     pub const ENDS_BATCH: u32 = 1 << 17;
     /// Ends the records that [`ProbeSpec::CAN_BEGIN`] sites began or refused: one that was refused is over, and its key may be another record's next.
     pub const ENDS_REFUSED: u32 = 1 << 18;
+    /// Of the sites of one edition at one place, the one whose program the kernel runs first.
+    pub const LEADS: u32 = 1 << 19;
     /// What a plain site never has: such a hit goes the long way.
     pub const IS_SPECIAL: u32 = Self::KEY_IS_SCOPE
         | Self::OPENS_SCOPE

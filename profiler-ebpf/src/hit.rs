@@ -14,7 +14,7 @@ use crate::count::{self, SiteCount, count};
 use crate::frame::{self, Frame};
 use crate::maps::{CALLS, CONFIG, MORE, PROBES};
 use crate::predicate::{Verdict, verdict};
-use crate::{admit, batch, end, in_flight, journey, key, marks, scope, stamp, unseen};
+use crate::{admit, batch, change, end, in_flight, journey, key, marks, scope, stamp, unseen};
 
 /// The programs for the three kinds of sites: each holds only what its own need.
 const PLAIN: u8 = 0;
@@ -115,7 +115,7 @@ fn arrive<'a, const PROGRAM: u8>(
     let cookie = unsafe { bpf_get_attach_cookie(ctx.as_ptr()) };
     let (probe, process) = (cookie as u32, (cookie >> 32) as u32);
     let (spec, site, config) = (PROBES.get(probe)?, SiteCount::of(probe)?, CONFIG.get(0)?);
-    if config.closed != 0 || spec.sleeps_at(config.level) {
+    if config.closed != 0 || spec.sleeps_in(config.edition) && !change::has(probe, config.edition) {
         return None;
     }
     site.hit();

@@ -12,6 +12,7 @@ mod atomic;
 mod attributes;
 mod batch;
 mod branch;
+mod change;
 mod count;
 mod end;
 mod frame;

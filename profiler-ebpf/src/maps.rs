@@ -3,7 +3,7 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use profiler_common::limits::{
-    MAX_OPEN_CALLS, MAX_PROCESSES, MAX_SOURCE_TASKS, NOTICE_RING_BYTES, UNSEEN_COUNTS,
+    MAX_CHANGING_THREADS, MAX_OPEN_CALLS, MAX_PROCESSES, MAX_SOURCE_TASKS, NOTICE_RING_BYTES, UNSEEN_COUNTS,
 };
 use profiler_common::slot::{BoundKey, CallKey, FreeCursors, SavedArgs};
 use profiler_common::{
@@ -116,6 +116,10 @@ pub static FREE_CURSORS: Array<FreeCursors> = Array::with_max_entries(1, MMAPABL
 /// Entry arguments of calls that are to be seen again at their return.
 #[map]
 pub static CALLS: LruHashMap<CallKey, SavedArgs> = LruHashMap::with_max_entries(MAX_OPEN_CALLS, 0);
+
+/// The last hit of each thread that the new one of two sets of sites took, while they change (see [`crate::change`]).
+#[map]
+pub static TAKEN: HashMap<u32, u64> = HashMap::with_max_entries(MAX_CHANGING_THREADS, 0);
 
 /// Records that were sampled by their key where no source is probed, and refused: when, on the monotonic clock, ns.
 #[map]

@@ -2,6 +2,8 @@
 //!
 //! Owns: obeying, and saying only what is true: each answer shows what the kernel program has, read back from it.
 
+use profiler_common::Edition;
+
 use crate::attach::monotonic_ns;
 use crate::control::{Answer, Command, Counts, Request, StageStatus, State, Status};
 use crate::ledger::Ledger;
@@ -21,7 +23,7 @@ struct Settings {
     rate: u64,
     budget: u32,
     paused: bool,
-    edition: u32,
+    edition: Edition,
 }
 
 impl Settings {
@@ -30,7 +32,7 @@ impl Settings {
             Setting::Rate => self.rate,
             Setting::Budget => self.budget.into(),
             Setting::Paused => self.paused.into(),
-            Setting::Level | Setting::Stage => self.edition.into(),
+            Setting::Level | Setting::Stage => self.edition.0.into(),
         }
     }
 }
@@ -127,7 +129,7 @@ impl Running {
                     rate: config.rate,
                     budget: config.budget,
                     paused: config.paused != 0,
-                    edition: config.level,
+                    edition: config.edition,
                 }
             }
             None => Settings {

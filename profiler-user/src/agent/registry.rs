@@ -1,11 +1,15 @@
 //! All sites of the session: probe ids are given once, also to processes that come later.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
+
 use profiler_common::limits::MAX_PROBES;
 
 use crate::assemble::ProbeTable;
-use crate::attach::{AttachError, Kernel};
-use crate::plan::Site;
+use crate::attach::{AttachError, Kernel, mark_leading};
+use crate::plan::{Site, Trap};
 use crate::spec::Spec;
+use crate::symbol::FileOffset;
 
 /// Sites that there is room for beyond those of the first processes: for later ones that run another build.
 const SPARE: u32 = 256;
@@ -14,6 +18,7 @@ const SPARE: u32 = 256;
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     sites: Vec<Site>,
+    places: HashMap<(PathBuf, FileOffset, Trap), u32>,
     table: ProbeTable,
 }
 
@@ -32,13 +37,17 @@ impl Registry {
     /// When there is no room for a new one.
     pub(super) fn adopt(
         &mut self,
-        planned: Vec<Site>,
+        mut planned: Vec<Site>,
         spec: &Spec,
         kernel: &mut Kernel,
     ) -> Result<Vec<Site>, AttachError> {
         let mut adopted = Vec::with_capacity(planned.len());
+        for site in &mut planned {
+            site.spec.sleeps = !(1 << spec.edition().0);
+            site.spec.place = self.place(site);
+        }
+        mark_leading(&mut planned);
         for mut site in planned {
-            site.spec.sleeps = !(1 << spec.edition());
             if let Some(known) = self.sites.iter().find(|known| is_same(known, &site)) {
                 site.probe = known.probe;
             } else {
@@ -50,6 +59,12 @@ impl Registry {
             adopted.push(site);
         }
         Ok(adopted)
+    }
+
+    /// The number of a site's place, from 1.
+    fn place(&mut self, site: &Site) -> u32 {
+        let next = u32::try_from(self.places.len()).unwrap_or(u32::MAX).saturating_add(1);
+        *self.places.entry((site.file.clone(), site.offset, site.trap)).or_insert(next)
     }
 
     /// All sites, by probe id.

@@ -55,6 +55,8 @@ pub(super) struct Running {
     pub(super) grace: Grace,
     /// What was changed over the control socket.
     pub(super) changes: Vec<Change>,
+    /// How often a set of sites has followed another: tells one change from the next.
+    pub(super) exchanges: u16,
     /// Whether no trace is to be begun.
     pub(super) paused: bool,
     /// Who asked for the session's end, to be told when it has come.
@@ -125,6 +127,7 @@ impl Running {
             started_ns: monotonic_ns(),
             grace: Grace::detect(),
             changes: Vec::new(),
+            exchanges: 0,
             paused: false,
             detach_reply: None,
             ended: channel(64),
@@ -189,7 +192,7 @@ impl Running {
             max_branches: sampling.max_branches_per_trace,
             max_extras: spec.max_extras(),
             max_members: sampling.max_batch_members,
-            level: spec.edition(),
+            edition: spec.edition(),
             zero: 0,
             pid_ns_inode,
             pid_ns_device,

@@ -21,6 +21,7 @@ pub(super) struct Belongings {
     calls: HashMap<MapData, CallKey, SavedArgs>,
     scopes: HashMap<MapData, ThreadKey, ScopeStack>,
     batches: HashMap<MapData, Key, Batch>,
+    taken: HashMap<MapData, u32, u64>,
 }
 
 impl Belongings {
@@ -34,6 +35,7 @@ impl Belongings {
             calls: take(ebpf, "CALLS")?,
             scopes: take(ebpf, "SCOPES")?,
             batches: take(ebpf, "BATCHES")?,
+            taken: take(ebpf, "TAKEN")?,
         })
     }
 
@@ -51,6 +53,13 @@ impl Belongings {
             }
         }
         Ok(())
+    }
+
+    /// Forgets which threads' hits a new set of sites took.
+    pub(super) fn forget_change(&mut self) {
+        for thread in found(&self.taken, |_| true) {
+            let _ = self.taken.remove(&thread);
+        }
     }
 
     /// Forgets the sequences and the batches of a process that is gone. Batches in a space that is shared are of all processes, and stay.

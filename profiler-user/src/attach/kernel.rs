@@ -4,7 +4,8 @@ use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::{Program, ProgramError, RawTracePoint, RawTracePointRunOptions, TestRun as _};
 use profiler_common::{
-    Config, Counter, Handle, Notice, NoticeKind, Outcome, Predicate, ProbeCount, ProbeMore, ProbeSpec,
+    Config, Counter, Edition, Handle, Notice, NoticeKind, Outcome, Predicate, ProbeCount, ProbeMore,
+    ProbeSpec,
 };
 
 use super::belongings::Belongings;
@@ -54,6 +55,9 @@ impl Settings {
         }
     }
 }
+
+/// A probe id that the kernel program knows nothing of: such a hit does nothing.
+const NO_PROBE: u32 = u32::MAX;
 
 /// The loaded kernel program. Dropping it, or killing the agent, removes it with all its probes.
 pub struct Kernel {
@@ -140,9 +144,25 @@ impl Kernel {
         self.live.set_paused(paused);
     }
 
-    /// Makes sites that sleep at this level do nothing, and all others count, from the next hit on.
-    pub fn set_level(&mut self, level: u32) {
-        self.live.set_level(level);
+    /// Makes sites that sleep in this edition do nothing, and all others count, from the next hit on; or begins a change from one edition to another, in which
+    /// each hit is of one of the two.
+    pub fn set_edition(&mut self, edition: Edition) {
+        self.live.set_edition(edition);
+    }
+
+    /// Returns when all hits at `sites` of a process have ended that were under way. Probes that do nothing are set there and taken off again for it: a probe that is
+    /// taken off is waited for, whatever the kernel's way of that, and the whole of a hit, of which a grace period of RCU sees the single programs alone.
+    ///
+    /// # Errors
+    /// When probes cannot be set there any more.
+    pub fn settle(&mut self, pid: u32, sites: &[Site]) -> Result<(), AttachError> {
+        let idle: Vec<Site> = sites.iter().map(|site| Site { probe: NO_PROBE, ..site.clone() }).collect();
+        self.set_probes(pid, 0, &idle).map(drop)
+    }
+
+    /// Forgets whose hits were taken by a new set of sites: the change is over.
+    pub fn forget_change(&mut self) {
+        self.belongings.forget_change();
     }
 
     /// Forgets the arguments that were saved for the returns of these calls (see [`ProbeSpec::call`]). None of them is being saved just now.

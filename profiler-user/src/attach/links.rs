@@ -1,6 +1,6 @@
 //! The probes of one process, held by links: dropping them removes every probe.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::CString;
 use std::io;
 use std::num::NonZeroU32;
@@ -11,7 +11,7 @@ use std::path::Path;
 use aya::Ebpf;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope};
 
-use profiler_common::Role;
+use profiler_common::{ProbeSpec, Role};
 
 use super::error::AttachError;
 use super::object::chain;
@@ -78,9 +78,7 @@ pub(super) fn multi(
 pub(super) fn perf(ebpf: &mut Ebpf, pid: u32, number: u32, sites: &[Site]) -> Result<Links, AttachError> {
     let mut links = Links { multi: Vec::new(), perf: Vec::new(), probes: sites.len(), sweep: None };
     let scope = NonZeroU32::new(pid).map_or(UProbeScope::CallingProcess, UProbeScope::OneProcess);
-    let mut in_turn: Vec<&Site> = sites.iter().collect();
-    in_turn.sort_by_key(|site| Turn::of(site));
-    for site in in_turn {
+    for site in in_turn(sites) {
         let program = programs::perf(ebpf, Kind::of(&site.spec), site.trap == Trap::Return)?;
         let point = UProbeAttachPoint {
             location: UProbeAttachLocation::AbsoluteOffset(site.offset.0),
@@ -151,6 +149,24 @@ fn grouped(sites: &[Site]) -> BTreeMap<Group<'_>, Vec<&Site>> {
         groups.entry(group).or_default().push(site);
     }
     groups
+}
+
+/// Sites in the order in which their probes are set, by either way.
+fn in_turn(sites: &[Site]) -> impl Iterator<Item = &Site> {
+    grouped(sites).into_values().flatten()
+}
+
+/// Marks, of several sites at one place, the one whose program the kernel runs first: the one that is set last.
+pub fn mark_leading(sites: &mut [Site]) {
+    let leading: HashSet<u32> = in_turn(sites)
+        .map(|site| ((&site.path, site.offset, site.trap), site.probe))
+        .collect::<HashMap<_, _>>()
+        .into_values()
+        .collect();
+    for site in sites {
+        let is_leading = leading.contains(&site.probe);
+        site.spec.flags = site.spec.flags & !ProbeSpec::LEADS | if is_leading { ProbeSpec::LEADS } else { 0 };
+    }
 }
 
 /// The system's error among the causes, which tells what to do, or all of them in words.

@@ -24,7 +24,7 @@ pub use clock::{monotonic_ns, wall_offset_ns};
 pub use error::AttachError;
 pub use grace::Grace;
 pub use kernel::{Kernel, Settings, best_backend};
-pub use links::{Backend, Links};
+pub use links::{Backend, Links, mark_leading};
 pub use multi::{MultiSupport, multi_support};
 pub use object::{BPF_OBJECT, MAX_VERIFIED_INSTRUCTIONS, Verified, verify};
 pub use pid_namespace::own_pid_namespace;

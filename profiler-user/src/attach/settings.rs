@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
-use profiler_common::Config;
+use profiler_common::{Config, Edition};
 
 use super::error::AttachError;
 use super::shared::map;
@@ -45,9 +45,10 @@ impl LiveSettings {
             .store(u32::from(paused), Ordering::Release);
     }
 
-    pub(super) fn set_level(&self, level: u32) {
+    pub(super) fn set_edition(&self, edition: Edition) {
         // SAFETY: as above.
-        unsafe { AtomicU32::from_ptr(&raw mut (*self.config()).level) }.store(level, Ordering::Release);
+        unsafe { AtomicU32::from_ptr(&raw mut (*self.config()).edition.0) }
+            .store(edition.0, Ordering::Release);
     }
 
     pub(super) fn set_closed(&self, closed: bool) {

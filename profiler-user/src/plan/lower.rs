@@ -32,21 +32,28 @@ impl<'a> Subject<'a> {
         self.spec.attributes(self.stage)
     }
 
-    /// All expressions that are computed at the stage.
-    fn values(self) -> impl Iterator<Item = &'a Expr> {
-        let Stage { key, also, batch, task, when, event_time, .. } = self.stage;
-        let bound = [also, batch].into_iter().flatten().map(|binding| &binding.expr);
-        let attributes = self.attributes().flat_map(|(_, attribute)| attribute.reading.values());
-        let conditions = when.iter().flat_map(|when| when.values());
-        let times = event_time.iter().map(|time| &time.value);
-        key.value().into_iter().chain(bound).chain(task).chain(conditions).chain(attributes).chain(times)
+    /// What must be as it was at the entry for all that is computed at the stage.
+    pub(super) fn uses(self) -> Uses {
+        self.uses_with(self.attributes().map(|(_, attribute)| attribute))
     }
 
-    /// What must be as it was at the entry.
-    pub(super) fn uses(self) -> Uses {
-        let texts = self.attributes().any(|(_, attribute)| attribute.reading.reads_memory());
-        let all = self.values().fold(Uses::default(), |uses, value| uses.with(Uses::of(value)));
-        Uses { memory: all.memory || texts, ..all }
+    /// The same with the attributes of every level: where the site is must not depend on the level, or a call that is under way when it is changed could pass
+    /// both places, or neither.
+    pub(super) fn uses_at_any_level(self) -> Uses {
+        self.uses_with(self.stage.attributes.iter())
+    }
+
+    fn uses_with(self, attributes: impl Iterator<Item = &'a AttributeSpec>) -> Uses {
+        let Stage { key, also, batch, task, when, event_time, .. } = self.stage;
+        let bound = [also, batch].into_iter().flatten().map(|binding| &binding.expr);
+        let conditions = when.iter().flat_map(|when| when.values());
+        let times = event_time.iter().map(|time| &time.value);
+        let values = key.value().into_iter().chain(bound).chain(task).chain(conditions).chain(times);
+        let all = values.fold(Uses::default(), |uses, value| uses.with(Uses::of(value)));
+        attributes.fold(all, |uses, attribute| {
+            let read = attribute.reading.values().fold(uses, |uses, value| uses.with(Uses::of(value)));
+            Uses { memory: read.memory || attribute.reading.reads_memory(), ..read }
+        })
     }
 
     /// Whether the site must know where the stack was at its function's entry.

@@ -86,7 +86,7 @@ impl Work<'_> {
     }
 
     fn at_entry(&self, scan: &Scan, lowered: Lowered) -> Result<Vec<Draft>, Problem> {
-        let (uses, frame) = (self.uses(), self.subject.uses_scopes());
+        let (uses, frame) = (self.subject.uses_at_any_level(), self.subject.uses_scopes());
         let needs = Needs { registers: uses.registers(self.abi()), memory: uses.memory, frame };
         let choice = self.choose(scan, needs)?;
         let mut lowered = self.on_stack(lowered, || choice.frame_adjust)?;
@@ -194,7 +194,11 @@ impl Work<'_> {
             return Err(Problem::GoArguments);
         }
         // All argument registers are saved, but only those that the key uses have to be right.
-        let needs = Needs { registers: self.uses().registers(self.abi()), memory: false, frame: true };
+        let needs = Needs {
+            registers: self.subject.uses_at_any_level().registers(self.abi()),
+            memory: false,
+            frame: true,
+        };
         let choice = self.choose(scan, needs)?;
         let Some(frame_adjust) = choice.frame_adjust else {
             return Err(Problem::NoSite("the stack pointer cannot be followed".to_owned()));

@@ -37,9 +37,9 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use profiler_common::ProbeSpec;
 pub use profiler_common::config::SequenceMode;
 use profiler_common::limits::MAX_EXTRAS;
+use profiler_common::{Edition, ProbeSpec};
 pub use profiler_common::{Outcome, StageCode};
 
 pub use attribute::{AttributeSpec, Reading};
@@ -82,7 +82,7 @@ pub struct Spec {
     pub turn: bool,
     /// The names of the outcomes that this spec has besides the usual ones, by number.
     pub outcomes: Vec<String>,
-    /// The name spaces of keys, by number less [`ProbeSpec::SPACE_OWN`](profiler_common::ProbeSpec::SPACE_OWN); none while all keys are in one.
+    /// The name spaces of keys, by number less [`ProbeSpec::SPACE_OWN`]; none while all keys are in one.
     pub spaces: Vec<Space>,
     /// Where traces go besides the report: URLs as `--export` takes them.
     pub exports: Vec<String>,
@@ -207,14 +207,18 @@ impl Spec {
         stage.level <= self.level && !stage.off
     }
 
-    /// How many numbers [`Spec::edition`] has.
+    /// How many sets of sites [`Spec::edition`] has.
     pub const EDITIONS: u32 = Level::ALL.len() as u32 + 2;
 
-    /// The number that the awake sites of the kernel program have, below 8 (see [`Config::level`](profiler_common::Config::level)). Each level has one; two more
-    /// are for stages that are off, in turns, so that a new set can always be made while the old one is awake.
+    /// The set of sites of the kernel program that is awake. Each level has one; two more are for stages that are off, in turns, so that a new set can always be
+    /// made while the old one is awake.
     #[must_use]
-    pub fn edition(&self) -> u32 {
-        if self.has_off() { Level::ALL.len() as u32 + u32::from(self.turn) } else { self.level as u32 }
+    pub fn edition(&self) -> Edition {
+        Edition(if self.has_off() {
+            Level::ALL.len() as u32 + u32::from(self.turn)
+        } else {
+            self.level as u32
+        })
     }
 
     /// Whether some stage is off.

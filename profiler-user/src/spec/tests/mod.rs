@@ -243,15 +243,15 @@ fn stages_must_make_a_journey() {
 fn a_stage_is_switched_off_and_on() {
     let flags = ["S0=a(arg0)", "Q+=b(arg0)", "T-=c(arg0)", "W!=d(arg0)", "drop=e(arg0)"];
     let spec = load(None, &stages(&flags)).unwrap();
-    assert_eq!(spec.edition(), 0);
+    assert_eq!(spec.edition().0, 0);
     let off = spec.switched(1, false).unwrap();
     let probed: Vec<bool> = off.stages.iter().map(|stage| off.is_probed(stage)).collect();
-    assert_eq!((probed, off.edition()), (vec![true, false, true, true, true], 4));
+    assert_eq!((probed, off.edition().0), (vec![true, false, true, true, true], 4));
     // Never the edition that is awake; with all on again, that of the level.
     let two = off.switched(2, false).unwrap();
-    assert_eq!(two.edition(), 3);
-    assert_eq!(two.switched(1, true).unwrap().edition(), 4);
-    assert_eq!(off.switched(1, true).unwrap().edition(), 0);
+    assert_eq!(two.edition().0, 3);
+    assert_eq!(two.switched(1, true).unwrap().edition().0, 4);
+    assert_eq!(off.switched(1, true).unwrap().edition().0, 0);
     let refused = |spec: &super::Spec, stage| spec.switched(stage, false).unwrap_err();
     assert!(refused(&spec, 0).starts_with("it is the only S0"));
     assert!(refused(&spec.switched(3, false).unwrap(), 4).starts_with("it is the only one that ends"));
@@ -280,7 +280,7 @@ fn a_stage_is_switched_off_and_on() {
     assert!(keeps.switched(2, false).is_ok());
     // A level takes the other set, too, while a stage is off, and keeps it off.
     let raised = off.at_level(Level::Debug).unwrap();
-    assert_eq!((off.edition(), raised.edition(), raised.stages[1].off), (4, 3, true));
+    assert_eq!((off.edition().0, raised.edition().0, raised.stages[1].off), (4, 3, true));
     let bound = scoped("scope = \"open\"\nalso = \"arg1\"\n");
     assert_eq!(refused(&bound, 1), "later stages know records by the key that it binds");
     // A scope that comes with a level would find calls that were begun without it; one that goes leaves some open.
