@@ -156,7 +156,9 @@ impl Kernel {
     /// # Errors
     /// When probes cannot be set there any more.
     pub fn settle(&mut self, pid: u32, sites: &[Site]) -> Result<(), AttachError> {
-        let idle: Vec<Site> = sites.iter().map(|site| Site { probe: NO_PROBE, ..site.clone() }).collect();
+        // All of one kind: one link, and to take that off is what takes long.
+        let idle = |site: &Site| Site { probe: NO_PROBE, spec: ProbeSpec::default(), ..site.clone() };
+        let idle: Vec<Site> = sites.iter().map(idle).collect();
         self.set_probes(pid, 0, &idle).map(drop)
     }
 
