@@ -46,8 +46,10 @@ pub struct Config {
     pub max_keys: u32,
     /// Branches of one journey at most, up to [`crate::limits::MAX_BRANCHES`].
     pub max_branches: u32,
-    /// Extras of one trace at most.
+    /// Extras of one trace at most: attributes, record times, and what is noted of batches.
     pub max_extras: u32,
+    /// Attributes and record times of one trace at most: the rest of `max_extras` is for notes of batches.
+    pub max_attributes: u32,
     /// Sampled members of one batch at most, up to [`crate::limits::MAX_MEMBERS`].
     pub max_members: u32,
     /// Which sites are awake. One word, so that all sites of a set wake and fall asleep at once: no journey is stamped by a part of them.
@@ -59,6 +61,8 @@ pub struct Config {
     pub pid_ns_inode: u32,
     /// Device of that inode, as the kernel writes it.
     pub pid_ns_device: u32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
 /// A record key in flight.
@@ -100,6 +104,6 @@ pub struct SequenceKey {
     pub task: u64,
 }
 
-const _: () = assert!(size_of::<Config>() == 96);
+const _: () = assert!(size_of::<Config>() == 104);
 const _: () = assert!(size_of::<Key>() == 16);
 const _: () = assert!(size_of::<SequenceKey>() == 16);

@@ -87,7 +87,7 @@ pub const MAX_ATTRIBUTES: usize = 8;
 /// Bytes of a string attribute that are kept, at most.
 pub const MAX_TEXT_BYTES: u32 = 64;
 
-/// Extras of one trace (attributes, record times, batches), at most.
+/// Attributes and record times of one trace, at most; and as many notes of batches.
 pub const MAX_EXTRAS: u32 = 256;
 
 /// Records that were sampled by their key where no source is probed, and refused: how many are remembered, so that each is counted once.

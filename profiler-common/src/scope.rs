@@ -29,6 +29,9 @@ impl ScopeFrame {
     pub const TAIL: u32 = 2;
     /// See [`crate::ProbeSpec::BY_TRAMPOLINE`].
     pub const BY_TRAMPOLINE: u32 = 4;
+    /// A scope of which it is not known whether it is open still: it says nothing of its record, and while it is the innermost one no record is current, lest
+    /// one around it be taken for it.
+    pub const HIDDEN: u32 = 8;
 }
 
 /// The scopes of one thread, the outermost first.
@@ -37,12 +40,18 @@ impl ScopeFrame {
 pub struct ScopeStack {
     /// How many are open.
     pub depth: u32,
-    /// Always 0.
-    pub reserved: u32,
-    /// Stack pointer of a scope that found no room; 0 for none. While the stack is that deep, no scope of the thread is certain.
+    /// How many, from the outermost on, are not known to have stayed empty: something was passed within them that could not be told.
+    pub doubted: u32,
+    /// Stack pointer of a scope that found no room; 0 for none. While the stack is that deep, no scope of the thread is certain; where the stack does not say
+    /// how long that scope lasts ([`ScopeStack::FOR_LONG`]), while there is no room for one more.
     pub overflow: u64,
     /// The scopes.
     pub frame: [ScopeFrame; MAX_SCOPES],
+}
+
+impl ScopeStack {
+    /// In `overflow`: a scope that another stage closes found no room.
+    pub const FOR_LONG: u64 = u64::MAX;
 }
 
 /// A thread of a target.

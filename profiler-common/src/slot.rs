@@ -171,7 +171,7 @@ pub struct SlotHeader {
     pub keys: u32,
     /// What still leads to the trace: bindings, open scopes, a batch that it is in. Without any it can be heard of no more.
     pub live_keys: u32,
-    /// Extras asked for, whether they were kept or not.
+    /// Extras that it has been given places for.
     pub extras: u32,
     /// Stamps of stages that hand the record on (T-, Q+, W!), and batches that it was put into.
     pub outputs: u32,
@@ -185,12 +185,19 @@ pub struct SlotHeader {
     pub keys_dropped: u32,
     /// Extras whose memory could not be read.
     pub extras_unreadable: u32,
-    /// Times that the record was put into a batch with no room for one more sampled member.
+    /// Times that it could not be told of a batch that the record was put into it, or how big it was.
     pub batches_dropped: u32,
     /// Keys that the trace has whose owner is not the first one's: it has private keys and shared ones, or those of several processes.
     pub foreign_keys: u32,
-    /// Always 0: keeps neighbouring slots off each other's cache lines.
-    pub reserved: [u32; 4],
+    /// Scopes of the record that a stage opened, and that were left without a stage that closed them: what the record came to there is not known, so that no other
+    /// scope says of it that it stayed empty.
+    pub scope_unsure: u32,
+    /// Attributes and record times asked for, whether they were kept or not.
+    pub attributes: u32,
+    /// Those of them that found no room.
+    pub attributes_dropped: u32,
+    /// What was to be noted of its batches, whether it was or not.
+    pub notes: u32,
 }
 
 impl SlotHeader {

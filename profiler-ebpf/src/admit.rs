@@ -170,6 +170,10 @@ pub fn take_slot(hit: &Hit<'_>, beginning: &Beginning) -> Option<Journey> {
         (*header).extras_unreadable = 0;
         (*header).batches_dropped = 0;
         (*header).foreign_keys = 0;
+        (*header).scope_unsure = 0;
+        (*header).attributes = 0;
+        (*header).attributes_dropped = 0;
+        (*header).notes = 0;
     }
     Some(Journey { handle, header })
 }

@@ -29,6 +29,11 @@ fn one(cookie: u64, handle: u64, which: u64, frame: &Frame) -> u64 {
     let (Some(config), Some(more)) = (CONFIG.get(0), MORE.get(cookie as u32)) else { return 0 };
     let Some(recipe) = more.attribute.get((which >> 32) as usize) else { return 0 };
     let Some(journey) = Journey::of(handle) else { return 0 };
+    if add_to!(journey, attributes, 1) >= config.max_attributes {
+        count(Counter::AttributesFull);
+        add_to!(journey, attributes_dropped, 1);
+        return 0;
+    }
     let Some(extra) = place(config, &journey) else { return 0 };
     // SAFETY: an element of an array map that no other program writes.
     unsafe {
@@ -46,12 +51,21 @@ fn one(cookie: u64, handle: u64, which: u64, frame: &Frame) -> u64 {
     0
 }
 
-/// A place for one more extra of the journey.
+/// A place for one more note of a batch; one that finds none is told as a batch that is not.
 #[inline(always)]
-pub fn place(config: &Config, journey: &Journey) -> Option<*mut Extra> {
+pub fn place_of_note(config: &Config, journey: &Journey) -> Option<*mut Extra> {
+    if add_to!(journey, notes, 1) >= config.max_extras.wrapping_sub(config.max_attributes) {
+        add_to!(journey, batches_dropped, 1);
+        return None;
+    }
+    place(config, journey)
+}
+
+/// A place for one more extra of the journey. Attributes and notes each have their bound, so that together they never ask for too many.
+#[inline(always)]
+fn place(config: &Config, journey: &Journey) -> Option<*mut Extra> {
     let index = add_to!(journey, extras, 1);
     if index >= config.max_extras {
-        count(Counter::AttributesFull);
         return None;
     }
     EXTRAS.get_ptr_mut(journey.handle.slot().wrapping_mul(config.max_extras).wrapping_add(index))

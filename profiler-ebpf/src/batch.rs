@@ -12,7 +12,7 @@ use crate::attributes;
 use crate::count::{self, count};
 use crate::frame::Frame;
 use crate::in_flight::{Journey, add_to};
-use crate::journey;
+use crate::journey::{self, NO_ENTRY};
 use crate::key;
 use crate::maps::{BATCHES, CONFIG, LOST_AT, MORE, NEW_BATCH, PROBES, SERIAL};
 
@@ -44,9 +44,14 @@ fn of(key: Key) -> Option<*mut Batch> {
 /// taken for it.
 #[inline(always)]
 pub fn lose_end(spec: &ProbeSpec) {
-    if spec.flags & ProbeSpec::ENDS_BATCH == 0 {
-        return;
+    if spec.flags & ProbeSpec::ENDS_BATCH != 0 {
+        lose_all();
     }
+}
+
+/// Of no batch that is known is it sure from now on which records it has.
+#[inline(always)]
+pub fn lose_all() {
     if let (Some(serial), Some(lost)) = (SERIAL.get_ptr(0), SERIAL.get_ptr_mut(LOST_AT)) {
         // SAFETY: aligned words of map values. A batch that is made at this very moment is of no matter: its records come by later.
         unsafe { lost.write_volatile(serial.read_volatile()) };
@@ -89,14 +94,22 @@ fn miss(handle: u64) -> u64 {
         add_to!(journey, batches_dropped, 1);
         // It was handed on, wherever to.
         add_to!(journey, outputs, 1);
-        // SAFETY: a field of a map value that only the record's own stages write. No batch has this number.
-        unsafe {
-            if (*journey.header).batch_serial != 0 {
-                (*journey.header).batch_serial = u64::MAX;
-            }
-        }
+        take_out(&journey);
     }
     0
+}
+
+/// No batch leads to the journey any more. If nothing else does, the agent finds it so.
+#[inline(always)]
+fn take_out(journey: &Journey) {
+    // SAFETY: a field of a map value that only the record's own stages write.
+    unsafe {
+        if (*journey.header).batch_serial == 0 {
+            return;
+        }
+        (*journey.header).batch_serial = 0;
+    }
+    journey.let_go_quietly();
 }
 
 /// In the upper half of what [`join`] takes: the record came with the batch that it was in.
@@ -131,7 +144,7 @@ fn join(key: &Key, handle: u64, place: u64, cookie: u64) -> u64 {
         let members = (&raw mut (*batch).member).cast::<u64>();
         members.add((index & (MAX_MEMBERS - 1)) as usize).write_volatile(handle);
     }
-    if let Some(extra) = attributes::place(config, &journey) {
+    if let Some(extra) = attributes::place_of_note(config, &journey) {
         let kind = if place & MOVED == 0 { ExtraKind::Put } else { ExtraKind::Moved };
         let what = What { entry: (place >> 32) as u32, kind, number: u64::from(place as u32) };
         note(extra, cookie, &journey, &what);
@@ -223,6 +236,9 @@ fn member(cookie: u64, key: &Key, index: u32, frame: &Frame) -> u64 {
     taken(cookie, journey.handle.0, entry, unsafe { (*batch).size });
     if spec.role == Role::Finish as u8 {
         journey::finish(cookie, journey.handle.0, frame);
+    } else if spec.flags & (ProbeSpec::ENDS_BATCH | ProbeSpec::HAS_BATCH) == ProbeSpec::ENDS_BATCH {
+        // The records go on without it.
+        take_out(&journey);
     }
     0
 }
@@ -231,13 +247,17 @@ fn member(cookie: u64, key: &Key, index: u32, frame: &Frame) -> u64 {
 #[inline(never)]
 fn taken(cookie: u64, handle: u64, entry: u32, size: u32) -> u64 {
     let (Some(config), Some(journey)) = (CONFIG.get(0), Journey::of(handle)) else { return 0 };
+    // Without a stamp there is nothing to note it at; a later stage of the batch may have one.
+    if entry == NO_ENTRY {
+        return 0;
+    }
     // SAFETY: a field of a map value that only the record's own stages write.
     if unsafe { (*journey.header).flags } & SlotHeader::SIZE_KNOWN != 0 {
         return 0;
     }
     // SAFETY: as above.
     unsafe { (*journey.header).flags |= SlotHeader::SIZE_KNOWN };
-    if let Some(extra) = attributes::place(config, &journey) {
+    if let Some(extra) = attributes::place_of_note(config, &journey) {
         note(extra, cookie, &journey, &What { entry, kind: ExtraKind::Taken, number: u64::from(size) });
     }
     0
@@ -281,6 +301,7 @@ fn drop_all(key: &Key) -> u64 {
         }
         if let Some(journey) = listed_at(batch, key, index ^ config.zero) {
             add_to!(journey, batches_dropped, 1);
+            take_out(&journey);
         }
     }
     0

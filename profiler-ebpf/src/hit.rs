@@ -255,6 +255,10 @@ fn is_idle(spec: &ProbeSpec, absent: bool) -> bool {
         return scope::none_open();
     }
     let looks_up = spec.role != Role::Start as u8 && spec.role != Role::Save as u8;
+    // Scopes of records that are over are open still, and change like all others.
+    if spec.flags & HAS_TO_DO_WITH_SCOPES != 0 && !scope::none_open() {
+        return false;
+    }
     absent && looks_up && in_register(&spec.key) && spec.flags & ALWAYS_LOOKED_AT == 0
 }
 
@@ -275,6 +279,10 @@ const ALWAYS_LOOKED_AT: u32 = ProbeSpec::USES_SAVED
     | ProbeSpec::KEY_IS_BATCH
     | ProbeSpec::CAN_BEGIN
     | ProbeSpec::ENDS_REFUSED;
+
+/// What looks at, or changes, the scopes of its thread.
+const HAS_TO_DO_WITH_SCOPES: u32 =
+    ProbeSpec::OPENS_SCOPE | ProbeSpec::CLOSES_SCOPE | ProbeSpec::KEY_IS_SCOPE | ProbeSpec::BRANCHES;
 
 #[inline(always)]
 fn call_key(spec: &ProbeSpec, process: u32, frame: &Frame) -> CallKey {

@@ -15,6 +15,9 @@ use crate::{admit, attributes, batch, branch, end, key, refused, scope, stamp, u
 /// No stamp was taken.
 pub const NO_ENTRY: u32 = u32::MAX;
 
+/// Whose hit it is cannot be told, so that it cannot be told either whose scope it closes.
+const UNKNOWN: u64 = BEGUN;
+
 /// Beside a handle: the journey began at this very hit, which has its stamp. Handles leave this bit free.
 pub const BEGUN: u64 = 1 << 63;
 
@@ -52,6 +55,10 @@ pub fn unknown(cookie: u64, frame: &Frame) -> u64 {
     {
         unseen::note(Key::new((cookie >> 32) as u32, more.also_space, 0).process);
     }
+    // The record may be in a batch now, or not.
+    if spec.flags & ProbeSpec::HAS_BATCH != 0 {
+        batch::lose_all();
+    }
     if spec.flags & ProbeSpec::OPENS_SCOPE != 0 {
         scope::open(cookie, 0, frame);
     }
@@ -72,6 +79,7 @@ fn keyed(cookie: u64, current: u64, frame: &Frame) -> u64 {
             unreadable(cookie, spec, address, frame);
             if spec.flags & ProbeSpec::CLOSES_SCOPE != 0 && unseen::may_hold_record(address) {
                 scope::close_unknown(cookie, frame);
+                return UNKNOWN;
             }
             0
         }
@@ -124,7 +132,7 @@ fn act(cookie: u64, found: u64, frame: &Frame) -> u64 {
     if spec.role == Role::Finish as u8 && handle != 0 {
         finish(cookie, found, frame);
     }
-    if spec.flags & ProbeSpec::CLOSES_SCOPE != 0 {
+    if spec.flags & ProbeSpec::CLOSES_SCOPE != 0 && found != UNKNOWN {
         scope::close(cookie, handle, frame);
     }
     0

@@ -25,7 +25,8 @@ pub fn thread_exit() {
     let Some(process) = process_number(tgid) else { return };
     sequence::forget(process, tid);
     scope::forget_thread(ThreadKey { process, tid });
-    let Some(config) = CONFIG.get(0) else { return };
+    // Closed, the accounts are being read: what is in flight then is told as such.
+    let Some(config) = CONFIG.get(0).filter(|config| config.closed == 0) else { return };
     let key = Key { process, space: ProbeSpec::SPACE_THREAD, value: u64::from(tid) };
     if let Some(journey) = in_flight::find(config, key) {
         end::end(&journey, Outcome::ThreadExit.code(), None);

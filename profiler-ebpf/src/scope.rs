@@ -11,7 +11,7 @@ use crate::atomic;
 use crate::count::{count, count_more};
 use crate::end;
 use crate::frame::Frame;
-use crate::in_flight::Journey;
+use crate::in_flight::{Journey, add_to};
 use crate::maps::{CONFIG, NO_SCOPES, OPEN, PROBES, SCOPES, SCOPES_OPEN};
 
 /// Adds to the number of scopes of journeys that are open on any thread, wrapping.
@@ -37,10 +37,10 @@ pub fn forget_thread(thread: ThreadKey) {
     let open = open_scopes(stack);
     for index in 0..MAX_SCOPES as u32 {
         // SAFETY: a map value that this thread alone touches.
-        let handle = unsafe { (*at(stack, index)).handle };
+        let (handle, call) = unsafe { ((*at(stack, index)).handle, (*at(stack, index)).call) };
         if index < open && handle != 0 {
             add_scopes(u64::MAX);
-            let_go(handle);
+            let_go(handle, u64::from(call == 0));
         }
     }
     let _ = SCOPES.remove(thread);
@@ -94,22 +94,31 @@ const fn is_trampoline(address: u64, code: u64) -> u64 {
     not_zero(address) & (1 ^ not_zero(address & 0xfff)) & is_its_code
 }
 
-/// 1 if a scope is over although nothing closed it: the stack is no longer as deep as its call, or its return address is gone. `opening` is 1 where a scope is opened.
+/// What a hit is to the scopes of its thread: an opening that is a call, or one that another stage closes, or neither.
+const OPENS_CALL: u64 = 1;
+const OPENS_LONG: u64 = 2;
+
+/// What [`over`] says of a scope that a stage opened and that was left; 1 of a call that is over.
+const LONG_LEFT: u64 = 2;
+
+/// Whether a scope is over although nothing closed it; 0 if not. A call is when the stack is no longer as deep as it, or its return address is gone. Of a scope
+/// that a stage opened the stack only says that the thread has left where that was.
 #[inline(always)]
-fn is_left(scope: *const ScopeFrame, here: u64, opening: u64) -> u64 {
+fn over(scope: *const ScopeFrame, here: u64, opening: u64) -> u64 {
     // SAFETY: a map value that this thread alone touches.
     let (call, flags, stack_pointer, return_address) =
         unsafe { ((*scope).call, (*scope).flags, (*scope).stack_pointer, (*scope).return_address) };
     let (is_call, flags) = (not_zero(u64::from(call)), u64::from(flags));
-    let is_tail = flags >> ScopeFrame::TAIL.trailing_zeros() & 1;
-    let by_trampoline = flags >> ScopeFrame::BY_TRAMPOLINE.trailing_zeros() & 1;
-    let returned = is_lower(stack_pointer, here) & (is_call | opening);
+    let has = |flag: u32| flags >> flag.trailing_zeros() & 1;
+    let (is_deeper, is_here) = (is_lower(stack_pointer, here), not_zero(stack_pointer ^ here) ^ 1);
     // A function that is entered where another one was entered before has taken its place, unless that one jumped here.
-    let replaced = opening & (not_zero(stack_pointer ^ here) ^ 1) & (is_tail ^ 1);
+    let replaced = not_zero(opening) & is_here & (has(ScopeFrame::TAIL) ^ 1);
     let word = Frame::word(stack_pointer);
-    let is_replaced = by_trampoline & is_trampoline(word, Frame::word(word));
-    let overwritten = is_call & not_zero(word ^ return_address) & (is_replaced ^ 1);
-    returned | replaced | overwritten
+    let is_replaced = has(ScopeFrame::BY_TRAMPOLINE) & is_trampoline(word, Frame::word(word));
+    let overwritten = not_zero(word ^ return_address) & (is_replaced ^ 1);
+    // One that is opened where another one was is the next; any other function may be called from there while a scope lasts.
+    let left = (is_deeper | is_here & opening >> 1) & (has(ScopeFrame::HIDDEN) ^ 1);
+    is_call & (is_deeper | replaced | overwritten) | ((is_call ^ 1) & left) << 1
 }
 
 /// Takes away the scopes that are over.
@@ -118,17 +127,48 @@ fn settle(stack: *mut ScopeStack, here: u64, opening: u64) -> u64 {
     let Some(config) = CONFIG.get(0) else { return 0 };
     forget_overflow(stack, here);
     let open = open_scopes(stack);
-    let mut left = open;
+    let (mut first, mut what) = (open, 0);
     for index in 0..MAX_SCOPES as u32 {
         if index >= open {
             break;
         }
-        if is_left(at(stack, index), here, opening) != 0 {
-            left = index ^ config.zero;
+        what = over(at(stack, index), here, opening);
+        if what != 0 {
+            first = index ^ config.zero;
             break;
         }
     }
-    if left < open { cut(stack, left) } else { 0 }
+    if what == 0 {
+        return 0;
+    }
+    if what ^ u64::from(config.zero) == LONG_LEFT {
+        first = leave_long(stack, first) as u32 ^ config.zero;
+    }
+    // Read anew: what the loop has made known of it is of no use, and would be walked for each of its turns.
+    // SAFETY: a map value that this thread alone touches.
+    let open = unsafe { (&raw const (*stack).depth).read_volatile() };
+    if first < open { cut(stack, first) } else { 0 }
+}
+
+/// The scope at `index`, which a stage opened, was left, or its record has gone on elsewhere: which, is not known. With nothing around it, or nothing certain, it
+/// is to be taken away; else it stays, hidden, until it is closed or a call around it ends, and of what is around it none is known to have stayed empty. From where on
+/// scopes are to be taken away.
+#[inline(never)]
+fn leave_long(stack: *mut ScopeStack, index: u32) -> u64 {
+    // SAFETY: a map value that this thread alone touches, here and below.
+    let is_certain = index != 0 && unsafe { (*at(stack, index - 1)).flags } & ScopeFrame::HIDDEN == 0;
+    if !is_certain {
+        return u64::from(index);
+    }
+    doubt_all(stack);
+    let scope = at(stack, index);
+    // SAFETY: as above.
+    let handle = unsafe {
+        (*scope).flags |= ScopeFrame::HIDDEN;
+        (*scope).handle
+    };
+    count_more(Counter::ScopesLeft, not_zero(handle));
+    u64::from(index + 1)
 }
 
 /// The call of the outermost scope that found no room is over.
@@ -158,15 +198,18 @@ fn cut(stack: *mut ScopeStack, from: u32) -> u64 {
         }
         // SAFETY: a map value that this thread alone touches.
         let (handle, flags) = unsafe { ((*at(stack, index)).handle, u64::from((*at(stack, index)).flags)) };
+        // SAFETY: as above.
+        let is_long = not_zero(u64::from(unsafe { (*at(stack, index)).call })) ^ 1;
         let (is_traced, is_tail) = (not_zero(handle), flags >> ScopeFrame::TAIL.trailing_zeros() & 1);
+        // A hidden one was counted when it was hidden.
+        let is_news = flags >> ScopeFrame::HIDDEN.trailing_zeros() & 1 ^ 1;
         let is_first = is_tail & (not_zero(regular ^ u64::from(open)) ^ 1);
         regular ^= (regular ^ u64::from(index ^ config.zero)) & is_first.wrapping_neg();
-        left += is_traced & (is_tail ^ 1);
+        left += is_traced & (is_tail ^ 1) & is_news;
         traced += is_traced;
-        let_go(handle & is_first.wrapping_sub(1));
+        let_go(handle & is_first.wrapping_sub(1), is_long);
     }
-    // SAFETY: as above.
-    unsafe { (*stack).depth = from };
+    set_depth(stack, from);
     add_scopes(0u64.wrapping_sub(traced));
     count_more(Counter::ScopesLeft, left);
     if regular < u64::from(open) { close_at(stack, regular as u32) } else { 0 }
@@ -188,18 +231,20 @@ fn close_at(stack: *mut ScopeStack, index: u32) -> u64 {
             is_outermost = false;
         }
     }
-    if is_outermost {
+    // SAFETY: as above.
+    if is_outermost && index >= unsafe { (*stack).doubted } {
         decide(&scope);
     }
-    let_go(scope.handle)
+    let_go(scope.handle, 0)
 }
 
-/// A scope of the journey is no more. If nothing else leads to it, the agent finds it so.
+/// A scope of the journey is no more. If nothing else leads to it, the agent finds it so. `unsure` is 1 if a stage had opened it, and none closed it.
 #[inline(never)]
-fn let_go(handle: u64) -> u64 {
+fn let_go(handle: u64, unsure: u64) -> u64 {
     if handle != 0
         && let Some(journey) = Journey::of(handle)
     {
+        add_to!(journey, scope_unsure, unsure as u32);
         journey.let_go_quietly();
     }
     0
@@ -214,7 +259,9 @@ fn decide(scope: &ScopeFrame) -> u64 {
     if outputs != scope.outputs {
         return 0;
     }
-    if scope.flags & ScopeFrame::KEEPS_EMPTY != 0 || !journey.is_sure() {
+    // SAFETY: as above.
+    let is_unsure = unsafe { (&raw const (*journey.header).scope_unsure).read_volatile() } != 0;
+    if scope.flags & ScopeFrame::KEEPS_EMPTY != 0 || is_unsure || !journey.is_sure() {
         return 0;
     }
     if children != scope.children {
@@ -234,8 +281,8 @@ pub fn current(cookie: u64, frame: &Frame) -> u64 {
         return 0;
     }
     // SAFETY: as above.
-    let handle = unsafe { (*at(stack, open - 1)).handle };
-    if handle == 0 {
+    let (handle, flags) = unsafe { ((*at(stack, open - 1)).handle, (*at(stack, open - 1)).flags) };
+    if handle == 0 || flags & ScopeFrame::HIDDEN != 0 {
         return 0;
     }
     match Journey::of(handle) {
@@ -248,16 +295,17 @@ pub fn current(cookie: u64, frame: &Frame) -> u64 {
 #[inline(always)]
 pub fn enter(cookie: u64, frame: &Frame) {
     if let (Some(stack), Some(here)) = (stack(cookie, frame), depth(cookie, frame)) {
-        settle(stack, here, 1);
+        settle(stack, here, OPENS_CALL);
     }
 }
 
 /// Opens a scope of a journey; without one (handle 0), hides the scopes that are open.
 #[inline(never)]
 pub fn open(cookie: u64, handle: u64, frame: &Frame) -> u64 {
-    let Some(here) = depth(cookie, frame) else { return 0 };
+    let (Some(here), Some(spec)) = (depth(cookie, frame), PROBES.get(cookie as u32)) else { return 0 };
     if let Some(stack) = stack(cookie, frame) {
-        settle(stack, here, 1);
+        let is_call = spec.flags & ProbeSpec::SCOPE_IS_CALL != 0;
+        settle(stack, here, if is_call { OPENS_CALL } else { OPENS_LONG });
         return push(stack, cookie, handle, here);
     }
     if handle == 0 {
@@ -285,9 +333,10 @@ fn push(stack: *mut ScopeStack, cookie: u64, handle: u64, here: u64) -> u64 {
     unsafe {
         if open >= MAX_SCOPES as u32 || (*stack).overflow != 0 {
             count(Counter::ScopesFull);
-            // The outermost of those without room: as long as its call is open, nothing is certain.
+            // The outermost of those without room: as long as it may be open, nothing is certain.
             if (*stack).overflow == 0 {
-                (*stack).overflow = here;
+                let is_call = spec.flags & ProbeSpec::SCOPE_IS_CALL != 0;
+                (*stack).overflow = if is_call { here } else { ScopeStack::FOR_LONG };
             }
             return 0;
         }
@@ -302,6 +351,9 @@ fn push(stack: *mut ScopeStack, cookie: u64, handle: u64, here: u64) -> u64 {
     let place = at(stack, open);
     // SAFETY: as above.
     unsafe {
+        // Of this one nothing is doubted yet.
+        let is_deeper = is_lower(u64::from(open), u64::from((*stack).doubted));
+        (*stack).doubted ^= ((*stack).doubted ^ open) & is_deeper.wrapping_neg() as u32;
         (*place).handle = handle;
         (*place).stack_pointer = here;
         (*place).return_address = Frame::word(here);
@@ -353,28 +405,38 @@ fn close_from(stack: *mut ScopeStack, index: u32) -> u64 {
     if open_scopes(stack) > index + 1 {
         cut(stack, index + 1);
     }
+    set_depth(stack, index);
     // SAFETY: a map value that this thread alone touches.
-    let is_traced = unsafe {
-        (*stack).depth = index;
-        (*at(stack, index)).handle != 0
-    };
+    let is_traced = unsafe { (*at(stack, index)).handle } != 0;
     add_scopes(if is_traced { u64::MAX } else { 0 });
     close_at(stack, index)
+}
+
+/// So many scopes are left. One that found no room is forgotten where there is some again.
+#[inline(always)]
+fn set_depth(stack: *mut ScopeStack, depth: u32) {
+    // SAFETY: a map value that this thread alone touches.
+    unsafe {
+        (*stack).depth = depth;
+        let is_for_long = not_zero((*stack).overflow ^ ScopeStack::FOR_LONG) ^ 1;
+        let is_over = is_for_long & is_lower(u64::from(depth), MAX_SCOPES as u64);
+        (*stack).overflow &= is_over.wrapping_sub(1);
+    }
 }
 
 /// A record that may have been handed on could not be told: of the scopes that are open on the thread none is known to have stayed empty.
 #[inline(never)]
 pub fn doubt(cookie: u64, frame: &Frame) -> u64 {
-    let Some(stack) = stack(cookie, frame) else { return 0 };
-    let open = open_scopes(stack);
-    for index in 0..MAX_SCOPES as u32 {
-        if index >= open {
-            break;
-        }
-        // SAFETY: a map value that this thread alone touches.
-        unsafe { (*at(stack, index)).flags |= ScopeFrame::KEEPS_EMPTY };
+    if let Some(stack) = stack(cookie, frame) {
+        doubt_all(stack);
     }
     0
+}
+
+#[inline(always)]
+fn doubt_all(stack: *mut ScopeStack) {
+    // SAFETY: a map value that this thread alone touches.
+    unsafe { (*stack).doubted = open_scopes(stack) };
 }
 
 /// The call that is a scope goes over into another function.
@@ -391,42 +453,58 @@ pub fn tail(cookie: u64, frame: &Frame) -> u64 {
     0
 }
 
-/// A stage closes the scope that another stage opened for its record. A record that is not traced closes no more than its own scope, the innermost.
+/// A stage closes the scope that another stage opened for its record. A record that is not traced, or is over, closes no more than its own scope, the innermost.
 #[inline(never)]
 pub fn close(cookie: u64, handle: u64, frame: &Frame) -> u64 {
     let (Some(stack), Some(config)) = (stack(cookie, frame), CONFIG.get(0)) else { return 0 };
     let open = open_scopes(stack);
     let mut found = MAX_SCOPES as u32;
     for index in 0..MAX_SCOPES as u32 {
-        if index >= open {
+        if index >= open || handle == 0 {
             break;
         }
         let scope = at(stack, index);
         // SAFETY: a map value that this thread alone touches.
-        let is_its_own = unsafe { (*scope).call == 0 && (*scope).handle == handle };
-        if is_its_own && (handle != 0 || index + 1 == open) {
+        if unsafe { (*scope).call == 0 && (*scope).handle == handle } {
             found = index ^ config.zero;
         }
     }
+    if handle == 0 && ends_untraced(stack) != 0 {
+        found = (open - 1) ^ config.zero;
+    }
     if found < MAX_SCOPES as u32 { close_from(stack, found) } else { 0 }
+}
+
+/// 1 if the innermost scope is one that a stage opened for a record that is not traced, or is over by now. Not if it may be another record's that is closed, whose
+/// scope found no room.
+#[inline(never)]
+fn ends_untraced(stack: *mut ScopeStack) -> u64 {
+    let open = open_scopes(stack);
+    // SAFETY: a map value that this thread alone touches, here and below.
+    if open == 0 || unsafe { (*stack).overflow } == ScopeStack::FOR_LONG {
+        return 0;
+    }
+    // SAFETY: as above.
+    let (call, handle) = unsafe { ((*at(stack, open - 1)).call, (*at(stack, open - 1)).handle) };
+    u64::from(call == 0 && (handle == 0 || Journey::of(handle).is_none()))
 }
 
 /// A stage closes a scope, and it cannot be told whether, or which: every scope that it may be about is hidden, and of none is it said that it stayed empty.
 #[inline(never)]
 pub fn close_unknown(cookie: u64, frame: &Frame) -> u64 {
-    let (Some(stack), Some(config)) = (stack(cookie, frame), CONFIG.get(0)) else { return 0 };
-    doubt(cookie, frame);
+    let Some(stack) = stack(cookie, frame) else { return 0 };
+    doubt_all(stack);
     let open = open_scopes(stack);
-    let mut from = open;
     for index in 0..MAX_SCOPES as u32 {
         if index >= open {
             break;
         }
+        let scope = at(stack, index);
         // SAFETY: a map value that this thread alone touches.
-        if unsafe { (*at(stack, index)).call } == 0 {
-            from = index ^ config.zero;
-            break;
+        unsafe {
+            let is_long = not_zero(u64::from((*scope).call)).wrapping_sub(1) as u32;
+            (*scope).flags |= ScopeFrame::HIDDEN & is_long;
         }
     }
-    if from < open { cut(stack, from) } else { 0 }
+    0
 }

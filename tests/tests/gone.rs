@@ -83,6 +83,7 @@ fn scopes_of_threads_that_became_another_program_leave_room() -> Result<()> {
         max_keys: 1,
         max_members: 8,
         max_extras: 8,
+        max_attributes: 4,
         ..Config::default()
     };
     let settings =

@@ -42,7 +42,14 @@ fn the_verifier_need_not_work_harder_than_it_did() {
     if !tally::privileged("the_verifier_need_not_work_harder_than_it_did").open() {
         return;
     }
-    let config = Config { slots: 4, max_entries: 4, max_keys: 4, max_extras: 4, ..Config::default() };
+    let config = Config {
+        slots: 4,
+        max_entries: 4,
+        max_keys: 4,
+        max_extras: 4,
+        max_attributes: 2,
+        ..Config::default()
+    };
     for (program, instructions, stack) in CEILINGS {
         let verified = verify(&Settings::plain(config), program).expect("the verifier accepts the program");
         let Verified { instructions: walked, stack: functions } = verified;

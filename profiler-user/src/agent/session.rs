@@ -191,11 +191,13 @@ impl Running {
             },
             max_branches: sampling.max_branches_per_trace,
             max_extras: spec.max_extras(),
+            max_attributes: sampling.max_attributes_per_trace,
             max_members: sampling.max_batch_members,
             edition: spec.edition(),
             zero: 0,
             pid_ns_inode,
             pid_ns_device,
+            reserved: 0,
         };
         let mut kernel = Kernel::load(&Settings {
             config,

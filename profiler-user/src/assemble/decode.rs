@@ -52,7 +52,10 @@ pub fn header(bytes: &[u8; HEADER_BYTES]) -> SlotHeader {
         extras_unreadable: at.u32(),
         batches_dropped: at.u32(),
         foreign_keys: at.u32(),
-        reserved: [0; 4],
+        scope_unsure: at.u32(),
+        attributes: at.u32(),
+        attributes_dropped: at.u32(),
+        notes: at.u32(),
     }
 }
 

@@ -66,9 +66,7 @@ pub fn assemble(slot: &Slot<'_>, tables: &Tables<'_>) -> Result<Trace, Corrupt> 
         early_stamps,
         keys_dropped: header.keys_dropped,
         branches_dropped: header.children.saturating_sub(header.branches),
-        attributes_dropped: header
-            .extras
-            .saturating_sub(u32::try_from(slot.extras.len()).unwrap_or(u32::MAX)),
+        attributes_dropped: header.attributes_dropped,
         attributes_unreadable: header.extras_unreadable,
         batches_dropped: header.batches_dropped,
         is_partial: header.flags & SlotHeader::PARTIAL != 0,

@@ -126,8 +126,7 @@ impl Spec {
         self.stages.iter().any(|stage| stage.batch.is_some())
     }
 
-    /// What a trace may have beside its stamps: attributes and record times, and two notes for each batch on its way. 0 where no stage, of whatever level, has any
-    /// of it.
+    /// What a trace may have beside its stamps: attributes and record times, and notes of the batches on its way. 0 where no stage, of whatever level, has any of it.
     #[must_use]
     pub fn max_extras(&self) -> u32 {
         extras(&self.stages, &self.sampling)
@@ -228,6 +227,9 @@ impl Spec {
     }
 }
 
+/// Times that a record may be put into a batch by one stage, for all of them to be noted.
+const STAYS: u32 = 4;
+
 /// See [`Spec::max_extras`].
 fn extras(stages: &[Stage], sampling: &Sampling) -> u32 {
     let reads = |stage: &Stage| !stage.attributes.is_empty() || stage.event_time.is_some();
@@ -235,8 +237,9 @@ fn extras(stages: &[Stage], sampling: &Sampling) -> u32 {
     if batches == 0 && !stages.iter().any(reads) {
         return 0;
     }
-    let notes = u32::try_from(batches).unwrap_or(MAX_EXTRAS).saturating_mul(2);
-    sampling.max_attributes_per_trace.saturating_add(notes).min(MAX_EXTRAS)
+    // Two for each batch that a record is in: its place and the batch's size. A record may come to the same stage again.
+    let notes = u32::try_from(batches).unwrap_or(MAX_EXTRAS).saturating_mul(2 * STAYS).min(MAX_EXTRAS);
+    sampling.max_attributes_per_trace.saturating_add(notes)
 }
 
 /// The processes to attach to.

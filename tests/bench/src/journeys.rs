@@ -168,7 +168,14 @@ impl Setup {
 
 /// What each program costs the verifier, of what the kernel allows.
 fn verifier() -> Result<Table> {
-    let config = Config { slots: 4, max_entries: 4, max_keys: 4, max_extras: 4, ..Config::default() };
+    let config = Config {
+        slots: 4,
+        max_entries: 4,
+        max_keys: 4,
+        max_extras: 4,
+        max_attributes: 2,
+        ..Config::default()
+    };
     let mut rows = Vec::new();
     let mut notes = Vec::new();
     for program in ["stain_entry", "stain_journey", "stain_batch"] {

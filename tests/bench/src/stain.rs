@@ -98,6 +98,7 @@ impl Stain {
             max_branches: limits::MAX_BRANCHES,
             max_members: limits::MAX_MEMBERS,
             max_extras: 8,
+            max_attributes: 4,
             ..config()
         };
         let journeys = Settings {

@@ -10,8 +10,8 @@ use crate::truth::{Row, Truth};
 /// A batch: in which process, which one.
 type BatchKey = (u32, u32);
 
-/// No batch has this serial number.
-const NO_BATCH: u64 = u64::MAX;
+/// What can be noted of the batches of one record, by the two stages of the spec that put it into some.
+const MAX_NOTES: u32 = 16;
 
 impl Model {
     /// The batch of a thread's process, made if it is not there.
@@ -53,9 +53,10 @@ impl Model {
 
     /// The trace's record is in a batch that has no place for it, or that nobody knows; in any case no longer in the one before.
     fn miss(&mut self, id: Id) {
-        let trace = &mut self.traces[id];
-        trace.batch = trace.batch.map(|_| NO_BATCH);
         self.flag(id, "batches_dropped");
+        if self.traces[id].batch.take().is_some() {
+            self.lose(id);
+        }
     }
 
     /// The trace's record is in the batch now, and in no other.
@@ -78,7 +79,31 @@ impl Model {
         trace.leads += u32::from(trace.batch.is_none());
         trace.batch = Some(serial);
         trace.been.push(serial);
-        trace.stays.push(Stay { entry, position, size: None });
+        trace.size_known = false;
+        if self.note(id) {
+            self.traces[id].stays.push(Stay { entry, position, size: None });
+        }
+    }
+
+    /// Whether there is room to note something of the trace's batches.
+    fn note(&mut self, id: Id) -> bool {
+        self.traces[id].notes += 1;
+        let has_room = self.traces[id].notes <= MAX_NOTES;
+        if !has_room {
+            self.flag(id, "batches_dropped");
+        }
+        has_room
+    }
+
+    /// Notes how many records the batch has that the trace's record is in: once.
+    fn size(&mut self, id: Id, size: u32) {
+        if std::mem::replace(&mut self.traces[id].size_known, true) || !self.note(id) {
+            return;
+        }
+        // The last one: those before it, or those of a parent, were others.
+        if let Some(stay) = self.traces[id].stays.last_mut() {
+            stay.size = Some(u64::from(size));
+        }
     }
 
     /// A stage of a batch by its key.
@@ -103,10 +128,7 @@ impl Model {
         let members = if batch.is_lost { Vec::new() } else { self.members(&batch) };
         for id in members {
             self.stamp(id, code);
-            // The last one: those before it, or those of a parent, were others.
-            if let Some(stay) = self.traces[id].stays.last_mut() {
-                stay.size.get_or_insert(u64::from(batch.size));
-            }
+            self.size(id, batch.size);
             if code == Code::Flush {
                 self.end(id, End::Outcome("written".to_owned()));
             }

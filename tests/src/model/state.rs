@@ -45,6 +45,8 @@ pub(super) struct Trace {
     pub end: Option<End>,
     /// Keys, scopes and the batch that lead to it.
     pub leads: u32,
+    /// Whether a scope that a stage had opened for it was left.
+    pub unsure: bool,
     /// Keys it was bound to, or should have been, over its life.
     pub keys: u32,
     pub outputs: u32,
@@ -56,6 +58,10 @@ pub(super) struct Trace {
     /// Serial numbers of the batches it was in.
     pub been: Vec<u64>,
     pub stays: Vec<Stay>,
+    /// Whether the size of the batch that it is in was to be noted.
+    pub size_known: bool,
+    /// What was to be noted of its batches.
+    pub notes: u32,
     pub flags: BTreeMap<String, u64>,
 }
 

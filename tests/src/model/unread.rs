@@ -4,7 +4,7 @@
 //! an older record's key, of which nobody knows: no journey that began before is sure from then on, and it ends where the next stage would be. Where a record may
 //! have been handed on, or ended, so, no scope around it is known to have stayed empty.
 
-use super::scopes::Call;
+use super::scopes::{Call, Hit};
 use super::state::{Id, Key, Model};
 use super::step::flaw;
 use super::{Code, Step};
@@ -38,7 +38,7 @@ impl Model {
     /// The hit of a step does not count.
     pub(super) fn passed_over(&mut self, step: &Step) {
         if matches!(step.code, Code::Call | Code::KeepCall) {
-            self.enter(step.thread, true);
+            self.settle(step.thread, Hit::Other);
             self.thread(step.thread).calls.push(Call::Scope(None));
         }
     }

@@ -55,7 +55,7 @@ static struct turns {
     pthread_cond_t changed[THREADS];
 } *turns;
 
-struct player { struct seat seat; uint32_t calls; jmp_buf jumps[NESTED_CALLS]; };
+struct player { struct seat seat; uint32_t calls; jmp_buf jumps[NESTED_CALLS + 1]; };
 
 static const struct step *next_step(const struct player *player) {
     uint32_t me = player->seat.number;
@@ -221,6 +221,7 @@ static void name_all(void) {
 }
 
 static void interpret(struct player *player);
+static void stage(struct player *player, const struct step *step);
 static void begin_thread(uint32_t number);
 
 /* Within whatever calls it is in: another thread has its number from now on. */
@@ -240,50 +241,43 @@ static STAGE void inside(struct player *player) {
     KEEP(player);
 }
 
+/* What all calls do, so that each takes as much of the stack as the others: the model knows them by their number alone. */
+#define CALL_BODY                     \
+    tally(&row->hops);                \
+    inside((struct player *)seat);    \
+    KEEP(seat);                       \
+    KEEP(row)
+
 /* A scope for as long as the call. */
 STAGE void call_row(struct seat *seat, struct row *row) {
-    tally(&row->hops);
-    inside((struct player *)seat);
-    KEEP(seat);
+    CALL_BODY;
 }
 
 /* The same; one that may close without an output. */
 STAGE void keep_call_row(struct seat *seat, struct row *row) {
-    tally(&row->hops);
-    inside((struct player *)seat);
-    KEEP(row);
+    CALL_BODY;
 }
 
 /* No stage, only deeper in the stack. */
-STAGE void plain_call(struct seat *seat) {
-    tally(&seat->calls);
-    inside((struct player *)seat);
-    KEEP(seat);
+STAGE void plain_call(struct seat *seat, struct row *row) {
+    CALL_BODY;
 }
 
-/* Ends with the RETURN or LEAVE that ends the call; that is the step that is done then. */
+/* Does what a step says. A call ends with the RETURN or LEAVE that ends it; that is the step that is done then. */
 static STAGE void enter(struct player *player, const struct step *step) {
-    /* So that the stages it calls are entered deeper in the stack than those that `stage` calls: the model knows that. */
-    char room[256];
-    KEEP(room);
-    struct row *row = &rows[step->object];
-    dress(step);
-    current[step->thread] = step;
-    entering[step->thread] = log_step(step);
-    if (player->calls == NESTED_CALLS)
-        harness_fail("too deep", "script");
-    uint32_t depth = player->calls++;
-    if (setjmp(player->jumps[depth]) == 0) {
-        if (step->code == CALL)
-            call_row(&player->seat, row);
-        else if (step->code == KEEP_CALL)
-            keep_call_row(&player->seat, row);
-        else
-            plain_call(&player->seat);
+    uint32_t depth = player->calls;
+    if (step->code == CALL || step->code == KEEP_CALL || step->code == PLAIN_CALL) {
+        if (depth == NESTED_CALLS)
+            harness_fail("too deep", "script");
+        current[step->thread] = step;
+        player->calls = depth + 1;
     }
+    if (setjmp(player->jumps[depth]) == 0)
+        stage(player, step);
     player->calls = depth;
 }
 
+/* All stage functions are entered from here, calls that are scopes, too: equally deep in the stack, each from a place of its own. */
 static STAGE void stage(struct player *player, const struct step *step) {
     struct seat *seat = &player->seat;
     struct row *row = &rows[step->object];
@@ -308,21 +302,27 @@ static STAGE void stage(struct player *player, const struct step *step) {
     case FREE: row_drop(seat, row); break;
     case ERROR: row_error(seat, row); break;
     case NODE_WRITE: node_written(seat, node); break;
+    case CALL: call_row(seat, row); break;
+    case KEEP_CALL: keep_call_row(seat, row); break;
+    case PLAIN_CALL: plain_call(seat, row); break;
     default: harness_fail("unknown step", "script"); break;
     }
+    /* No stage is left to return for this function. */
+    KEEP(step);
 }
 
 static void interpret(struct player *player) {
     const struct step *step;
     while ((step = next_step(player))) {
+        dress(step);
+        struct truth_row *entry = log_step(step);
         if (step->code == CALL || step->code == KEEP_CALL || step->code == PLAIN_CALL) {
+            entering[step->thread] = entry;
             enter(player, step);
             step_done(player);
             continue;
         }
-        dress(step);
         player->seat.depth = step->value;
-        struct truth_row *entry = log_step(step);
         if (step->code == RETURN) {
             truth_end(entry);
             return;
@@ -335,7 +335,7 @@ static void interpret(struct player *player) {
             truth_end(entry);
             die(player);
         }
-        stage(player, step);
+        enter(player, step);
         truth_end(entry);
         undress(step);
         if (step->code == EMIT)
