@@ -62,10 +62,10 @@ impl Reading {
         }
     }
 
-    /// Whether it is a number that was last read, or cast, as a signed one.
+    /// Whether it is a number that was last read, or cast, as a signed one: see [`Expr::is_signed`].
     #[must_use]
     pub fn is_signed(&self) -> bool {
-        matches!(self, Self::Number(Expr::Deref { signed: true, .. } | Expr::Cast { signed: true, .. }))
+        matches!(self, Self::Number(value) if value.is_signed())
     }
 
     /// Whether memory is read.
@@ -136,6 +136,21 @@ mod tests {
         ] {
             let reading: Reading = text.parse().unwrap();
             assert_eq!((reading.to_string().as_str(), reading.terminated()), (shown, terminated), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_has_the_sign_that_it_was_last_read_with() {
+        for (text, signed) in [
+            ("*(i32*)(arg1)", true),
+            ("*(i32*)(arg1)-1", true),
+            ("(i8)arg1+200", true),
+            ("*(u64*)(*(i32*)(arg1)-1)", false),
+            ("(u32)(*(i32*)(arg1)-1)", false),
+            ("arg1-1", false),
+            ("str(*(i64*)(arg1), 8)", false),
+        ] {
+            assert_eq!(text.parse::<Reading>().unwrap().is_signed(), signed, "{text}");
         }
     }
 
