@@ -5,6 +5,7 @@
 
 mod judge;
 mod parse;
+mod range;
 #[cfg(test)]
 mod tests;
 

@@ -94,29 +94,179 @@ fn a_side_read_as_signed_makes_it_signed() {
 fn what_is_the_same_for_every_hit_is_a_mistake() {
     for (text, part) in [
         ("1 == 1", "`1 == 1` compares numbers only"),
-        ("ret < 0", "make it a signed one, as in (i32)ret < 0"),
-        ("*(u32*)(arg0) >= 0", "as in (i32)(*(u32*)(arg0)) < 0"),
-        ("*(u8*)(arg0) == 256", "its left side is 0xff at most"),
-        ("(u32)ret == -1", "its left side is 0xffffffff at most"),
-        ("(arg0 & 0xf) == 0x10", "its left side is 0xf at most"),
-        ("arg0 == 1 or thread == -1", "`thread == 0xffffffffffffffff` is the same"),
+        ("(5 & 4) == 4", "compares numbers only"),
+        ("arg1+8 == arg1+8", "compares a value with itself"),
+        (
+            "ret < 0",
+            "`ret < 0` never holds, because its left side is 0 to 0xffffffffffffffff; make it a signed one, as in (i32)ret < 0",
+        ),
+        (
+            "ret > -1",
+            "never holds, because its left side is 0 to 0xffffffffffffffff; make it a signed one, as in (i32)ret > -1",
+        ),
+        ("ret <= -1", "always holds"),
+        (
+            "0 <= arg1",
+            "always holds, because its right side is 0 to 0xffffffffffffffff; make it a signed one, as in 0 <= (i32)arg1",
+        ),
+        (
+            "*(u32*)(arg0) >= 0",
+            "always holds, because its left side is 0 to 0xffffffff; make it a signed one, as in (i32)(*(u32*)(arg0)) >= 0",
+        ),
+        (
+            "*(u8*)(arg0) == 256",
+            "never holds, because its left side is 0 to 0xff; choose another width, mask or sign",
+        ),
+        ("*(u8*)(arg0) <= 255", "always holds"),
+        ("*(u8*)(arg0) < 256", "always holds"),
+        ("*(u8*)(arg0) > 255", "never holds"),
+        ("*(u8*)(arg0) >= 256", "never holds"),
+        ("*(u8*)(arg0) != 256", "always holds"),
+        ("300 > *(u8*)(arg0)+20", "always holds, because its right side is 0x14 to 0x113"),
+        ("*(i8*)(arg0) == 200", "never holds, because its left side is -128 to 127"),
+        ("(i32)ret == 0xffffffff", "never holds, because its left side is -2147483648 to 2147483647"),
+        ("(i32)ret >= 0x80000000", "never holds"),
+        ("(i64)*(i16*)(arg0) > 40000", "never holds, because its left side is -32768 to 32767"),
+        ("(u32)ret == -1", "never holds, because its left side is 0 to 0xffffffff"),
+        ("(arg1 & 0x10) == 1", "never holds, because its left side has no bits but those of 0x10"),
+        ("(arg1 & 0x10) != 1", "always holds"),
+        ("(arg0 & 0xf) == 0x10", "never holds"),
+        ("(arg0 & 0xf0) <= 0xf0", "always holds"),
+        ("(arg0 & 0xf0) >= 0", "always holds"),
+        ("(*(u8*)(arg0) & 0x100) == 0", "always holds, because its left side is 0"),
+        (
+            "*(u8*)(arg0) < *(u16*)(arg0)+256",
+            "always holds, because its left side is 0 to 0xff and its right side is 0x100 to 0x100ff",
+        ),
+        ("arg0 == 1 or thread == -1", "`thread == 0xffffffffffffffff` never holds"),
     ] {
         let found = text.parse::<Condition>().unwrap().nonsense().unwrap_or_default();
         assert!(found.contains(part), "{text}: {found}");
     }
-    for text in ["ret == -1", "(i32)ret < 0", "*(i8*)(arg0) == -1", "*(u64*)0x1000 == 1", "arg0 == arg1"] {
+    for text in [
+        "ret == -1",
+        "ret <= 0",
+        "ret >= -1",
+        "0 < arg1",
+        "(i32)ret < 0",
+        "(i32)ret == -1",
+        "(i32)ret > -1",
+        "*(i8*)(arg0) == -1",
+        "*(i8*)(arg0) >= 127",
+        "*(u8*)(arg0) < 255",
+        "(i8)*(u8*)(arg0) == -1",
+        "(arg1 & 0x30) == 0x10",
+        "(*(i8*)arg0 & 0x80) != 0",
+        "(*(i8*)arg0 & 0x8000) != 0",
+        "*(u64*)0x1000 == 1",
+        "*(i32*)(arg0) < *(u32*)(arg0)",
+        "arg0 == arg1",
+    ] {
         assert_eq!(text.parse::<Condition>().unwrap().nonsense(), None, "{text}");
     }
 }
 
+/// A value of one byte, which is all that it depends on: as it is read, or with more done to it.
+fn narrow(more: bool) -> impl Strategy<Value = Expr> {
+    let width = prop_oneof![Just(1_u8), Just(2), Just(8)];
+    let steps = prop::collection::vec((-300..300_i64, width, any::<bool>()), 0..=if more { 2 } else { 0 });
+    (any::<bool>(), steps, prop_oneof![Just(0), -300..300_i64]).prop_map(|(signed, steps, last)| {
+        let read = Expr::Deref { width: 1, signed, address: Box::new(Expr::Arg(0)) };
+        let plus = |value, offset| if offset == 0 { value } else { Expr::Add(Box::new(value), offset) };
+        let cast = |value, (offset, width, signed)| Expr::Cast {
+            width,
+            signed,
+            value: Box::new(plus(value, offset)),
+        };
+        plus(steps.into_iter().fold(read, cast), last)
+    })
+}
+
+/// The value where this byte is read, as the kernel program computes it.
+fn computed(value: &Expr, byte: u8) -> u64 {
+    let extended = |number: u64, width: u8, signed: bool| {
+        let unused = 64 - 8 * u32::from(width);
+        if signed {
+            (number << unused).cast_signed().wrapping_shr(unused).cast_unsigned()
+        } else {
+            number << unused >> unused
+        }
+    };
+    match value {
+        Expr::Constant(number) => *number,
+        Expr::Add(inner, offset) => computed(inner, byte).wrapping_add_signed(*offset),
+        Expr::Deref { width, signed, .. } => extended(byte.into(), *width, *signed),
+        Expr::Cast { width, signed, value } => extended(computed(value, byte), *width, *signed),
+        _ => unreachable!("not in these values"),
+    }
+}
+
+/// What a comparison comes to at every byte, if that is the same: by trying.
+fn tried(comparison: &Comparison, bytes: impl Iterator<Item = (u8, u8)>) -> Option<bool> {
+    let Comparison { left, mask, relation, right } = comparison;
+    let flags = if comparison.is_signed() { profiler_common::predicate::Comparison::SIGNED } else { 0 };
+    let in_kernel = profiler_common::predicate::Comparison {
+        relation: *relation as u8,
+        flags,
+        mask: mask.unwrap_or(u64::MAX),
+        ..Default::default()
+    };
+    let mut outcomes = bytes.map(|(one, two)| in_kernel.holds(computed(left, one), computed(right, two)));
+    let first = outcomes.next()?;
+    outcomes.all(|outcome| outcome == first).then_some(first)
+}
+
+fn number() -> impl Strategy<Value = Expr> {
+    let edges =
+        [0_i64, 1, -1, 127, 128, -128, -129, 255, 256, 32_767, 32_768, 65_535, 65_536, i64::MIN, i64::MAX];
+    let number = prop_oneof![(0..edges.len()).prop_map(move |index| edges[index]), -700..700_i64];
+    number.prop_map(|number| Expr::Constant(number.cast_unsigned()))
+}
+
+fn relation() -> impl Strategy<Value = Relation> {
+    (0..Relation::ALL.len()).prop_map(|index| Relation::ALL[index])
+}
+
+fn judged(comparison: &Comparison) -> Option<bool> {
+    let said = Condition { alternatives: vec![vec![comparison.clone()]] }.nonsense()?;
+    Some(said.contains(" always holds, "))
+}
+
 fn comparison() -> impl Strategy<Value = Comparison> {
-    let relation = (0..Relation::ALL.len()).prop_map(|index| Relation::ALL[index]);
-    (value(), prop::option::of(any::<u64>()), relation, value())
+    (value(), prop::option::of(any::<u64>()), relation(), value())
         .prop_map(|(left, mask, relation, right)| Comparison { left, mask, relation, right })
 }
 
 fn alternatives() -> impl Strategy<Value = Vec<Vec<Comparison>>> {
     prop::collection::vec(prop::collection::vec(comparison(), 1..=2), 1..=4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// A value against a number, on either side: it is refused where trying all bytes gives the same, and only there.
+    #[test]
+    fn what_is_refused_is_what_never_differs(
+        value in narrow(false), number in number(), relation in relation(), mask in prop::option::of(1_u64..256), turned: bool,
+    ) {
+        let is_plain = matches!(value, Expr::Deref { .. });
+        let (left, right) = if turned { (number, value) } else { (value, number) };
+        let comparison = Comparison { left, mask: mask.filter(|_| is_plain && !turned), relation, right };
+        let all = (0..=u8::MAX).map(|byte| (byte, byte));
+        prop_assert_eq!(judged(&comparison), tried(&comparison, all), "{}", comparison);
+    }
+
+    /// What more is done to it may hide that it never differs, but nothing that differs is refused.
+    #[test]
+    fn nothing_that_differs_is_refused(
+        left in narrow(true), mask in prop::option::of(any::<u16>()), relation in relation(), right in prop_oneof![number(), narrow(true)],
+    ) {
+        let comparison = Comparison { left, mask: mask.map(u64::from), relation, right };
+        let pairs = (0..=u8::MAX).flat_map(|one| [0, 1, 127, 128, 255].map(|two| (one, two)));
+        if comparison.left != comparison.right && let Some(said) = judged(&comparison) {
+            prop_assert_eq!(Some(said), tried(&comparison, pairs), "{}", comparison);
+        }
+    }
 }
 
 proptest! {
