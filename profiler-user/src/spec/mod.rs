@@ -54,6 +54,7 @@ pub use level::Level;
 pub use load::load;
 pub use point::{MAX_POINT_BYTES, Place, Point};
 pub use scope::{Empty, Scope, ScopeKind};
+pub use switch::Lack;
 
 /// A commented spec file that explains every key: what `stain spec --sample` prints. Its sampling values are the defaults.
 pub const SAMPLE: &str = include_str!("sample.toml");
@@ -181,13 +182,17 @@ impl Spec {
 
     /// What the spec lacks at its level to have journeys at all, if anything.
     #[must_use]
-    pub fn lack(&self) -> Option<&'static str> {
+    pub fn lack(&self) -> Option<Lack> {
         let any =
             |is: &dyn Fn(&Stage) -> bool| self.stages.iter().any(|stage| self.is_probed(stage) && is(stage));
-        if self.sampling.mode == SamplingMode::Sequence && !any(&|stage| stage.code == StageCode::SOURCE) {
-            return Some("S0");
+        if !any(&|stage| self.begins(stage)) {
+            return Some(if self.sampling.mode == SamplingMode::Sequence {
+                Lack::Source
+            } else {
+                Lack::Beginning
+            });
         }
-        (!any(&|stage| stage.outcome.is_some())).then_some("stage that ends a trace")
+        (!any(&|stage| stage.outcome.is_some())).then_some(Lack::End)
     }
 
     fn own_space(&self, space: u32) -> Option<&Space> {

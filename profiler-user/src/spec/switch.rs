@@ -4,6 +4,29 @@
 
 use super::{Empty, Level, Spec, Stage};
 
+/// What a spec must have to have journeys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// A source.
+    Source,
+    /// Where the key decides: a stage that begins traces.
+    Beginning,
+    /// A stage that ends a trace.
+    End,
+}
+
+impl Lack {
+    /// What is lacking.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Source => "S0",
+            Self::Beginning => "stage that begins a trace",
+            Self::End => "stage that ends a trace",
+        }
+    }
+}
+
 impl Spec {
     /// The same spec at another level.
     ///
@@ -12,7 +35,7 @@ impl Spec {
     pub fn at_level(&self, level: Level) -> Result<Self, String> {
         let spec = Self { level, turn: !self.turn, ..self.clone() };
         match spec.lack() {
-            Some(lack) => Err(format!("at level {level} the spec has no {lack}")),
+            Some(lack) => Err(format!("at level {level} the spec has no {}", lack.name())),
             None => self.allowed(spec),
         }
     }
@@ -31,8 +54,9 @@ impl Spec {
             return Err("later stages know records by the key that it binds".to_owned());
         }
         match spec.lack() {
-            Some("S0") => Err("it is the only S0: without it, no trace would be begun".to_owned()),
-            Some(_) => Err("it is the only one that ends traces".to_owned()),
+            Some(Lack::Source) => Err("it is the only S0: without it, no trace would be begun".to_owned()),
+            Some(Lack::Beginning) => Err("it is the only one that begins traces".to_owned()),
+            Some(Lack::End) => Err("it is the only one that ends traces".to_owned()),
             None => self.allowed(spec),
         }
     }

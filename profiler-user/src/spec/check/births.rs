@@ -5,9 +5,11 @@
 
 use profiler_common::StageCode;
 
+use super::journey::{Mode, not_probed};
 use super::spaces::Spaces;
 use super::stage::Located;
 use crate::spec::code;
+use crate::spec::level::Level;
 use crate::spec::locus::{Locus, Mistakes};
 use crate::spec::{SamplingMode, StageKey};
 
@@ -157,16 +159,47 @@ pub(super) fn check_threads(stages: &[&Located], mode: SamplingMode, mistakes: &
     }
 }
 
-/// Where the key decides, it must be the record's own.
-pub(super) fn check_mode(stages: &[&Located], mode: SamplingMode, mistakes: &mut Mistakes) {
+/// Where the key decides, it must be the record's own, and some stage must be one that begins traces.
+pub(super) fn check_mode(
+    stages: &[Located],
+    probed: &[&Located],
+    Mode { mode, level }: Mode,
+    spaces: &mut Spaces,
+    mistakes: &mut Mistakes,
+) {
     let of_threads = |stage: &&Located| stage.key.as_ref().is_some_and(StageKey::is_thread);
     if mode == SamplingMode::Sequence {
         return;
     }
-    for stage in beginning(stages, mode).into_iter().filter(of_threads) {
+    for stage in beginning(probed, mode).into_iter().filter(of_threads) {
         mistakes.wrong(
             stage.key_locus.as_ref().unwrap_or(&stage.locus),
             "sampling.mode = \"key\" takes records by their key, and `thread` is the same for all records of a thread; use a key of the record's own, or mode = \"sequence\"",
         );
     }
+    if stages.is_empty() || stages.iter().any(|stage| !stage.is_whole) || begins(probed, spaces) {
+        return;
+    }
+    let at = |level: Level| stages.iter().filter(|stage| stage.level <= level).collect::<Vec<_>>();
+    let least = Level::ALL.into_iter().find(|level| begins(&at(*level), spaces));
+    let message = match least {
+        Some(least) => not_probed("stage that begins a trace", level, least),
+        None => "no stage begins a trace: where the key decides, that is an S0, or else the stages that do not end one and whose key is in the space of the \
+                 first; add one of these"
+            .to_owned(),
+    };
+    mistakes.missing(&Locus::of_all(stages), message);
+}
+
+/// Whether any of these stages begins traces where the key decides: see [`Spec::begins`](crate::spec::Spec::begins).
+fn begins(probed: &[&Located], spaces: &mut Spaces) -> bool {
+    if probed.iter().any(|stage| stage.code == Some(StageCode::SOURCE)) {
+        return true;
+    }
+    let mut space = |stage: &Located| Some(spaces.number(stage.key.as_ref()?.value()?, stage.space.as_ref()));
+    let first = probed.iter().find_map(|stage| space(stage));
+    probed.iter().any(|stage| {
+        let ends = stage.code.is_some_and(code::ends_trace);
+        !ends && stage.branch.is_none() && first.is_some() && space(stage) == first
+    })
 }

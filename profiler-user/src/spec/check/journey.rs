@@ -27,6 +27,18 @@ pub(in crate::spec) struct Around {
     pub(in crate::spec) level: Level,
 }
 
+/// Which records are sampled, and which stages are probed.
+#[derive(Clone, Copy)]
+pub(super) struct Mode {
+    pub(super) mode: SamplingMode,
+    pub(super) level: Level,
+}
+
+/// What is said where the level leaves all stages of a kind out. `least`: the first level that would not.
+pub(super) fn not_probed(wanted: &str, level: Level, least: Level) -> String {
+    format!("no {wanted} is probed at the level {level}; give one no level, or attach with `--level {least}`")
+}
+
 /// Judges the stages together and returns those that are right.
 pub(in crate::spec) fn check_journey(
     stages: Vec<Located>,
@@ -47,12 +59,21 @@ pub(in crate::spec) fn check_journey(
     if !spaces.are_apart() {
         check_threads(&probed, mode, mistakes);
     }
-    check_mode(&probed, mode, mistakes);
+    check_mode(&stages, &probed, Mode { mode, level }, &mut spaces, mistakes);
     let shared = check_declared(declared, &stages, &spaces, mistakes);
     let mut outcomes = Outcomes::default();
     let into_stage = |stage: Located| stage.into_stage(&mut outcomes, &mut spaces, mistakes);
     let stages = stages.into_iter().filter_map(into_stage).collect();
     Journey { stages, outcomes: outcomes.into_names(), spaces: spaces.into_list(&shared) }
+}
+
+impl Locus {
+    /// Where the stages begin.
+    pub(super) fn of_all(stages: &[Located]) -> Self {
+        let place = stages.first().and_then(|stage| stage.locus.place.clone());
+        let field = if place.is_some() { "stage" } else { "--stage" };
+        Self { place, field: field.to_owned() }
+    }
 }
 
 fn number_all(stages: &[Located], spaces: &mut Spaces) {
@@ -77,9 +98,7 @@ fn check_ends(
     if stages.iter().any(|stage| stage.code.is_none()) {
         return;
     }
-    let place = stages.first().and_then(|stage| stage.locus.place.clone());
-    let field = if place.is_some() { "stage" } else { "--stage" };
-    let place = Locus { place, field: field.to_owned() };
+    let place = Locus::of_all(stages);
     let is_source = |code| code == StageCode::SOURCE;
     for (wanted, lacks, is) in [
         (
@@ -102,12 +121,7 @@ fn check_ends(
             continue;
         }
         match stages.iter().filter(|stage| is(stage)).map(|stage| stage.level).min() {
-            Some(least) => mistakes.missing(
-                &place,
-                format!(
-                    "no {wanted} is probed at the level {level}; give one no level, or attach with `--level {least}`"
-                ),
-            ),
+            Some(least) => mistakes.missing(&place, not_probed(wanted, level, least)),
             None => mistakes.missing(&place, lacks),
         }
     }

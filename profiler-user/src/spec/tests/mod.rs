@@ -12,6 +12,7 @@ use super::{
 
 mod flags;
 mod journeys;
+mod levels;
 mod mistakes;
 
 const ISSUE: &str = r#"[target]                       # one of pid, pids, process, exe; --pid overrides
