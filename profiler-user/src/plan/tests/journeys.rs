@@ -122,7 +122,12 @@ fn what_is_read_counts_for_the_choice_of_the_instruction() {
     for (what, more, bytes, offset) in [
         ("the key alone", "", &clobbers, 2),
         ("a further key", "also = 'arg1';also_space = 'n'", &clobbers, 0),
-        ("a batch", "batch = 'arg1';batch_space = 'b'", &clobbers, 0),
+        (
+            "a batch",
+            "batch = 'arg1';batch_space = 'b';[[stage]];code = 'Q-';point = 'flush';key = 'arg0';space = 'b'",
+            &clobbers,
+            0,
+        ),
         ("an attribute", "attr.a = '(u32)arg1'", &clobbers, 0),
         ("an attribute's length", "attr.a = 'str(arg0, arg1)'", &clobbers, 0),
         ("an attribute of another level", "attr.a = { value = 'arg1', level = 'debug' }", &clobbers, 2),

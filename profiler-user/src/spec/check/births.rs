@@ -92,6 +92,33 @@ pub(super) fn check_births(
     }
 }
 
+/// Batches that no stage ends take in the records of those that come after them at their address. Said only where each key is in a space that has some.
+pub(super) fn check_batch_ends(
+    stages: &[Located],
+    probed: &[&Located],
+    level: Level,
+    spaces: &mut Spaces,
+    mistakes: &mut Mistakes,
+) {
+    let mut space = |stage: &Located| Some(spaces.number(stage.key.as_ref()?.value()?, stage.space.as_ref()));
+    let known: Vec<(Level, Option<u32>)> = stages.iter().map(|stage| (stage.level, space(stage))).collect();
+    for batch in probed.iter().filter_map(|stage| stage.batch.as_ref()) {
+        let space = spaces.number(&batch.expr, batch.space.as_ref());
+        let least = known.iter().filter(|(_, of)| *of == Some(space)).map(|(level, _)| *level).min();
+        let name = spaces.name(space);
+        let message = match least {
+            Some(least) if least <= level => continue,
+            Some(least) => format!(
+                "the stage that ends the batches of the space {name} is not probed at the level {level}; give both the same level, or attach with `--level {least}`"
+            ),
+            None => format!(
+                "no stage ends the batches of the space {name}; add the one where the batch is written, with the batch as its key"
+            ),
+        };
+        mistakes.wrong(&batch.locus, message);
+    }
+}
+
 /// What is known by a batch's key is all records in it.
 fn check_batch_stage(stage: &Located, locus: &Locus, mistakes: &mut Mistakes) {
     if let Some(also) = &stage.also {

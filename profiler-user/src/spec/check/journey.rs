@@ -2,7 +2,7 @@
 
 use profiler_common::StageCode;
 
-use super::births::{check_births, check_mode, check_threads};
+use super::births::{check_batch_ends, check_births, check_mode, check_threads};
 use super::outcome::Outcomes;
 use super::scope::check_scopes;
 use super::spaces::{Spaces, check_declared};
@@ -55,7 +55,11 @@ pub(in crate::spec) fn check_journey(
     let mut spaces = Spaces::of(&stages);
     // In the order of the stages, whatever the level.
     number_all(&stages, &mut spaces);
+    let before = mistakes.count();
     check_births(&probed, &mut spaces, mode, mistakes);
+    if stages.iter().all(|stage| stage.is_whole) && mistakes.count() == before {
+        check_batch_ends(&stages, &probed, level, &mut spaces, mistakes);
+    }
     if !spaces.are_apart() {
         check_threads(&probed, mode, mistakes);
     }

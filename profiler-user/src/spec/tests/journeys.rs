@@ -132,7 +132,8 @@ fn where_the_key_decides_and_there_is_no_source_any_stage_of_its_space_begins_a_
     assert_eq!(begins(&by_key), [true, false, false, false, false, false, false]);
     let no_source = by_key.replacen("code = \"S0\"", "code = \"Q-\"", 1);
     assert_eq!(begins(&no_source), [true, true, false, false, false, true, false]);
-    let ends = no_source.replace("key = \"arg0\"\nspace = \"batch\"", "key = \"arg0\"\nspace = \"row\"");
+    let ends = no_source.replace("key = \"arg0\"\nspace = \"batch\"", "key = \"arg0\"\nspace = \"row\"")
+        + "[[stage]]\ncode = \"Q-\"\npoint = \"taken\"\nkey = \"arg0\"\nspace = \"batch\"\n";
     assert!(!begins(&ends)[6], "what ends traces begins none");
     let message = read(&JOURNEY.replacen("code = \"S0\"", "code = \"Q-\"", 1)).unwrap_err().to_string();
     assert!(message.contains("no stage has the code S0"), "{message}");

@@ -42,3 +42,34 @@ fn where_the_key_decides_some_stage_begins_a_trace() {
     assert_eq!(why, "at level info the spec has no stage that begins a trace");
     assert_eq!(spec.switched(0, false).unwrap_err(), "it is the only one that begins traces");
 }
+
+#[test]
+fn batches_end_somewhere() {
+    let put =
+        |space: &str| stage("Q+", "arg1", &format!("space = 'row'\nbatch = 'arg0'\nbatch_space = '{space}'"));
+    let source = stage("S0", "arg2", "space = 'row'");
+    let written = stage("W!", "arg3", "space = 'row'");
+    let flush = |more: &str| stage("Q-", "arg0", &format!("space = 'batch'\n{more}"));
+    let text = |stages: &[&String]| with("", &stages.iter().map(|one| (*one).clone()).collect::<Vec<_>>());
+    let message = read(&text(&[&source, &put("batch"), &written])).unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "p.toml:12:9: stage[1].batch: no stage ends the batches of the space `batch`; add the one where the batch is written, with the batch as its key"
+    );
+    assert!(read(&text(&[&source, &put("batch"), &flush(""), &written])).is_ok());
+    let deeper = text(&[&source, &put("batch"), &flush("level = 'trace'"), &written]);
+    let message = at(Level::Debug, &deeper).unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "p.toml:12:9: stage[1].batch: the stage that ends the batches of the space `batch` is not probed at the level debug; give both the same level, \
+         or attach with `--level trace`"
+    );
+    assert!(at(Level::Trace, &deeper).is_ok());
+    // A slip in the name of a space is said where it is.
+    let message = read(&text(&[&source, &put("bath"), &flush(""), &written])).unwrap_err().to_string();
+    assert!(message.contains("stage[2].key") && message.lines().count() == 1, "{message}");
+    // A batch goes into a bigger one, which nobody ends.
+    let merged = flush("batch = 'arg4'\nbatch_space = 'bigger'");
+    let message = read(&text(&[&source, &put("batch"), &merged, &written])).unwrap_err().to_string();
+    assert!(message.contains("stage[2].batch: no stage ends the batches of the space `bigger`"), "{message}");
+}
