@@ -42,6 +42,12 @@ pub fn ends_trace(code: StageCode) -> bool {
     outcome(code).is_some()
 }
 
+/// Whether a stage of this code hands its record on.
+#[must_use]
+pub const fn is_output(code: StageCode) -> bool {
+    matches!(code, StageCode::TRANSFORM_OUT | StageCode::ENQUEUE | StageCode::SINK)
+}
+
 /// How a stage of this code ends a trace, unless it says otherwise; `None` when it does not end any.
 #[must_use]
 pub fn outcome(code: StageCode) -> Option<Outcome> {

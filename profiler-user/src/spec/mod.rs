@@ -133,6 +133,25 @@ impl Spec {
         extras(&self.stages, &self.sampling)
     }
 
+    /// A probed scope that would take records for filtered ones, since a stage that knows better is not probed.
+    fn unheard(&self) -> Option<(&Stage, &Stage)> {
+        let part = |stage: &Stage| scope::Part {
+            is_probed: self.is_probed(stage),
+            scope: stage.scope,
+            is_heard: match stage.outcome {
+                Some(outcome) => outcome != Outcome::Filtered,
+                None if stage.branch || stage.batch.is_some() => true,
+                None => {
+                    let of_batch = stage.key.value().is_some() && self.holds_batches(stage.space);
+                    stage.is_output_by_code() && !of_batch
+                }
+            },
+        };
+        let parts: Vec<scope::Part> = self.stages.iter().map(part).collect();
+        let (scope, silent) = scope::unheard(&parts)?;
+        self.stages.get(scope).zip(self.stages.get(silent))
+    }
+
     /// Whether any stage, of whatever level, opens a scope.
     #[must_use]
     pub fn has_scopes(&self) -> bool {
@@ -375,15 +394,9 @@ impl Stage {
         crate::sink::stage_label(self.code, &self.name)
     }
 
-    /// Whether a record that comes here, within a scope, has gone on: the scope is not empty.
-    #[must_use]
-    pub fn is_output(&self) -> bool {
-        self.is_output_by_code() || self.branch || self.batch.is_some()
-    }
-
-    /// The same, as far as its code says so.
+    /// Whether a record that comes here, within a scope, has gone on, as far as the stage's code says so: the scope is not empty.
     #[must_use]
     pub const fn is_output_by_code(&self) -> bool {
-        matches!(self.code, StageCode::TRANSFORM_OUT | StageCode::ENQUEUE | StageCode::SINK)
+        code::is_output(self.code)
     }
 }

@@ -34,6 +34,33 @@ pub enum Empty {
     Keep,
 }
 
+impl Scope {
+    /// Whether it says of records that come to nothing within it that they were filtered.
+    #[must_use]
+    pub const fn decides(self) -> bool {
+        self.kind.opens() && matches!(self.empty, Empty::Filtered)
+    }
+}
+
+/// What a stage has to do with scopes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    /// Whether it is probed.
+    pub(super) is_probed: bool,
+    /// What it does to the scopes of its thread.
+    pub(super) scope: Option<Scope>,
+    /// Whether a record that comes there was not filtered: it went on, or ended in another way.
+    pub(super) is_heard: bool,
+}
+
+/// A scope that would take records for filtered ones, since a stage that knows better is not probed: the places of both among the stages.
+pub(super) fn unheard(stages: &[Part]) -> Option<(usize, usize)> {
+    let decides = |part: &Part| part.is_probed && part.scope.is_some_and(Scope::decides);
+    let scope = stages.iter().position(decides)?;
+    let silent = stages.iter().position(|part| part.is_heard && !part.is_probed)?;
+    Some((scope, silent))
+}
+
 impl ScopeKind {
     /// All kinds.
     pub const ALL: [Self; 3] = [Self::Call, Self::Open, Self::Close];

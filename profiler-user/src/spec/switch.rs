@@ -2,7 +2,7 @@
 //!
 //! Owns: which changes would make a journey false, or leave none, and are refused.
 
-use super::{Empty, Level, Spec, Stage};
+use super::{Level, Spec, Stage};
 
 /// What a spec must have to have journeys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,14 +72,9 @@ impl Spec {
                 stage.label()
             ));
         }
-        let decides = |stage: &Stage| {
-            scoped(&new, stage)
-                && stage.scope.is_some_and(|scope| scope.empty == Empty::Filtered && scope.kind.opens())
-        };
-        let silent = new.stages.iter().find(|stage| stage.off && stage.is_output());
-        if let (Some(silent), true) = (silent, new.stages.iter().any(decides)) {
+        if let Some((_, silent)) = new.unheard() {
             return Err(format!(
-                "a scope tells by {} which records were filtered, and would take all of them for it; give the scope empty = \"keep\"",
+                "a scope tells by {} which records were filtered, and would take those that come there for such; give the scope empty = \"keep\"",
                 silent.label()
             ));
         }

@@ -4,7 +4,7 @@ use profiler_common::StageCode;
 
 use super::births::{check_batch_ends, check_births, check_mode, check_threads};
 use super::outcome::Outcomes;
-use super::scope::check_scopes;
+use super::scope::{check_scopes, check_unheard};
 use super::spaces::{Spaces, check_declared};
 use super::stage::Located;
 use crate::spec::code;
@@ -57,8 +57,12 @@ pub(in crate::spec) fn check_journey(
     number_all(&stages, &mut spaces);
     let before = mistakes.count();
     check_births(&probed, &mut spaces, mode, mistakes);
-    if stages.iter().all(|stage| stage.is_whole) && mistakes.count() == before {
+    let are_whole = stages.iter().all(|stage| stage.is_whole);
+    if are_whole && mistakes.count() == before {
         check_batch_ends(&stages, &probed, level, &mut spaces, mistakes);
+    }
+    if are_whole {
+        check_unheard(&stages, level, &mut spaces, mistakes);
     }
     if !spaces.are_apart() {
         check_threads(&probed, mode, mistakes);

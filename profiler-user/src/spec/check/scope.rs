@@ -2,13 +2,14 @@
 
 use profiler_common::StageCode;
 
+use super::spaces::Spaces;
 use super::stage::{Located, parsed};
 use crate::spec::StageKey;
 use crate::spec::code;
 use crate::spec::level::Level;
 use crate::spec::locus::{At, Locus, Mistakes};
 use crate::spec::point::{Place, Point};
-use crate::spec::scope::{Empty, Scope, ScopeKind};
+use crate::spec::scope::{Empty, Part, Scope, ScopeKind, unheard};
 
 /// What else of a stage its scope is judged by.
 pub(super) struct Beside<'a> {
@@ -134,6 +135,40 @@ pub(super) fn check_scopes(stages: &[Located], probed: &[&Located], level: Level
             }
         }
     }
+}
+
+/// Where a scope decides which records were filtered, all stages that it decides by are probed with it. Said only of stages that are right so far.
+pub(super) fn check_unheard(stages: &[Located], level: Level, spaces: &mut Spaces, mistakes: &mut Mistakes) {
+    let batches: Vec<u32> = stages
+        .iter()
+        .filter_map(|stage| stage.batch.as_ref())
+        .map(|batch| spaces.number(&batch.expr, batch.space.as_ref()))
+        .collect();
+    let mut is_of_batch = |stage: &Located| {
+        let key = stage.key.as_ref().and_then(StageKey::value);
+        key.is_some_and(|key| batches.contains(&spaces.number(key, stage.space.as_ref())))
+    };
+    let part = |stage: &Located| Part {
+        is_probed: stage.level <= level,
+        scope: stage.scope.as_ref().map(|at| at.value),
+        is_heard: match stage.code {
+            Some(code) if code::ends_trace(code) => !stage.filters(),
+            _ if stage.branch.is_some() || stage.batch.is_some() => true,
+            code => code.is_some_and(code::is_output) && !is_of_batch(stage),
+        },
+    };
+    let parts: Vec<Part> = stages.iter().map(part).collect();
+    let Some((scope, silent)) = unheard(&parts) else { return };
+    let (Some(scope), Some(silent)) = (stages.get(scope), stages.get(silent)) else { return };
+    let locus = scope.scope.as_ref().map_or(&scope.locus, |at| &at.locus);
+    let (reference, least) = (silent.locus.reference(), silent.level);
+    mistakes.wrong(
+        locus,
+        format!(
+            "it tells by {reference} which records were filtered, and that stage is not probed at the level {level}: records that come there would be taken \
+             for such; give both the same level, attach with `--level {least}`, or write empty = \"keep\" here"
+        ),
+    );
 }
 
 fn kind_of(stage: &Located) -> Option<ScopeKind> {

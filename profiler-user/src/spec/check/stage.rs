@@ -22,7 +22,7 @@ use crate::spec::locus::{At, Locus, Mistakes};
 use crate::spec::point::Point;
 use crate::spec::raw::RawStage;
 use crate::spec::scope::Scope;
-use crate::spec::{Binding, Stage, StageKey};
+use crate::spec::{Binding, Outcome, Stage, StageKey};
 
 /// Longest stage name, in characters.
 const MAX_NAME_CHARS: usize = 64;
@@ -215,6 +215,13 @@ impl Located {
     /// Whether it has all that a stage must have.
     fn is_complete(&self) -> bool {
         self.code.is_some() && self.point.is_some() && self.key.is_some()
+    }
+
+    /// Whether it ends its trace as filtered.
+    pub(super) fn filters(&self) -> bool {
+        let word = self.outcome.as_ref().map(|at| at.value.as_str());
+        let outcome = self.code.and_then(code::outcome);
+        word.or(outcome.and_then(Outcome::fixed_name)) == Outcome::Filtered.fixed_name()
     }
 
     /// The stage, when all of it is right. Its outcome and its spaces get their numbers.

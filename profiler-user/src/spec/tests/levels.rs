@@ -73,3 +73,63 @@ fn batches_end_somewhere() {
     let message = read(&text(&[&source, &put("batch"), &merged, &written])).unwrap_err().to_string();
     assert!(message.contains("stage[2].batch: no stage ends the batches of the space `bigger`"), "{message}");
 }
+
+const TAKES: &str = "scope = 'call'\n";
+
+/// A scope that decides, and an output that it decides by.
+fn scoped(scope: &str, code: &str, output: &str) -> String {
+    let stages = [
+        stage("S0", "arg0", ""),
+        stage("T+", "arg1", scope),
+        stage(code, "arg2", output),
+        stage("W!", "arg3", ""),
+    ];
+    with("", &stages)
+}
+
+#[test]
+fn a_scope_decides_by_stages_that_are_probed_with_it() {
+    for (code, output) in [
+        ("T-", "level = 'debug'"),
+        ("Q+", "level = 'debug'"),
+        ("W!", "level = 'debug'"),
+        ("T+", "branch = true\nlevel = 'debug'"),
+        ("drop", "outcome = 'error_routed'\nlevel = 'debug'"),
+    ] {
+        let text = scoped(TAKES, code, output);
+        let message = read(&text).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "p.toml:11:9: stage[1].scope: it tells by stage[2] in line 13 which records were filtered, and that stage is not probed at the level info: records \
+             that come there would be taken for such; give both the same level, attach with `--level debug`, or write empty = \"keep\" here"
+        );
+        assert!(at(Level::Debug, &text).is_ok());
+        assert!(read(&scoped(&format!("{TAKES}level = 'debug'"), code, output)).is_ok());
+        assert!(read(&scoped(&format!("{TAKES}empty = 'keep'"), code, output)).is_ok());
+        let why = at(Level::Debug, &text).unwrap().at_level(Level::Info).unwrap_err();
+        assert!(why.starts_with("a scope tells by "), "{why}");
+    }
+    // What is said of a record by none of these is no matter.
+    for (code, output) in [("Q-", "level = 'debug'"), ("drop", "level = 'debug'")] {
+        let text = scoped(TAKES, code, output);
+        assert!(read(&text).is_ok());
+        assert!(at(Level::Debug, &text).unwrap().at_level(Level::Info).is_ok());
+    }
+}
+
+#[test]
+fn a_scope_does_not_decide_by_what_a_whole_batch_comes_to() {
+    let flush = |code: &str, level: &str| {
+        let put = "space = 'row'\nbatch = 'arg0'\nbatch_space = 'batch'";
+        let stages = [
+            stage("S0", "arg1", "space = 'row'"),
+            stage("T+", "arg1", "space = 'row'\nscope = 'call'"),
+            stage("Q+", "arg1", put),
+            stage(code, "arg0", &format!("space = 'batch'\nlevel = '{level}'")),
+            stage("W!", "arg0", "space = 'batch'"),
+        ];
+        read(&with("", &stages))
+    };
+    assert!(flush("Q+", "debug").is_ok());
+    assert!(flush("drop", "debug").is_ok());
+}
