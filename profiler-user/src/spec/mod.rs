@@ -188,6 +188,9 @@ impl Spec {
     /// one of the spec: a batch that never ended would take in the records of the next one at its address.
     #[must_use]
     pub fn ends_batch(&self, stage: &Stage) -> bool {
+        if !self.is_probed(stage) || !self.holds_batches(stage.space) {
+            return false;
+        }
         let ends = |stage: &Stage| stage.outcome.is_some() || stage.batch.is_some();
         let mut of_batch = self
             .stages

@@ -2,7 +2,7 @@
 //!
 //! Owns: which changes would make a journey false, or leave none, and are refused.
 
-use super::{Level, Spec, Stage};
+use super::{Level, Spec, Stage, StageCode};
 
 /// What a spec must have to have journeys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Spec {
         let spec = Self { level, turn: !self.turn, ..self.clone() };
         match spec.lack() {
             Some(lack) => Err(format!("at level {level} the spec has no {}", lack.name())),
-            None => self.allowed(spec),
+            None => self.allowed(spec, &format!("`--level {level}`")),
         }
     }
 
@@ -50,27 +50,26 @@ impl Spec {
             return Err("it is none of the spec".to_owned());
         };
         switched.off = !on;
-        if !on && (switched.also.is_some() || switched.batch.is_some()) {
-            return Err("later stages know records by the key that it binds".to_owned());
-        }
+        let so = format!("a spec {} {}", if on { "with" } else { "without" }, switched.label());
         match spec.lack() {
             Some(Lack::Source) => Err("it is the only S0: without it, no trace would be begun".to_owned()),
             Some(Lack::Beginning) => Err("it is the only one that begins traces".to_owned()),
             Some(Lack::End) => Err("it is the only one that ends traces".to_owned()),
-            None => self.allowed(spec),
+            None => self.allowed(spec, &so),
         }
     }
 
-    /// Whether a running session may go over to `new`.
-    fn allowed(&self, new: Self) -> Result<Self, String> {
-        let scoped = |spec: &Self, stage: &Stage| stage.scope.is_some() && spec.is_probed(stage);
-        let changed =
-            self.stages.iter().zip(&new.stages).find(|(old, now)| scoped(self, old) != scoped(&new, now));
-        if let Some((stage, _)) = changed {
-            return Err(format!(
-                "{} opens or closes scopes, and one that is open now would go on into the next record; detach, and attach anew",
-                stage.label()
-            ));
+    /// Whether a running session may go over to `new`; `so`: what one is attached with that is so from the start.
+    fn allowed(&self, new: Self, so: &str) -> Result<Self, String> {
+        // What is asked for first, then what comes of it.
+        let (asked, rest): (Vec<_>, Vec<_>) = self
+            .stages
+            .iter()
+            .zip(&new.stages)
+            .partition(|(old, now)| self.is_probed(old) != new.is_probed(now));
+        let why = asked.into_iter().chain(rest).find_map(|(old, now)| self.must_stay(old, &new, now));
+        if let Some(why) = why {
+            return Err(format!("{why}; detach, and attach with {so} from the start"));
         }
         if let Some((_, silent)) = new.unheard() {
             return Err(format!(
@@ -79,5 +78,42 @@ impl Spec {
             ));
         }
         Ok(new)
+    }
+
+    /// Why what a stage does to records that are under way must not change, if it would: `old` is a stage of this spec, `now` the same one of `new`.
+    fn must_stay(&self, old: &Stage, new: &Self, now: &Stage) -> Option<String> {
+        let (was, is) = (self.is_probed(old), new.is_probed(now));
+        let why = if was != is && fixed(old).is_some() {
+            fixed(old)
+        } else if self.ends_batch(old) != new.ends_batch(now) {
+            Some(
+                "must end all batches or none: one that it does not end goes on in the next one at its address",
+            )
+        } else if was && is && self.begins(old) != new.begins(now) {
+            Some(
+                "must begin traces all the time or never: it would sample records again that were sampled before they came to it",
+            )
+        } else {
+            None
+        };
+        why.map(|why| format!("{} {why}", old.label()))
+    }
+}
+
+/// Why a stage must be probed all the time, or never, if it must.
+fn fixed(stage: &Stage) -> Option<&'static str> {
+    if stage.scope.is_some() {
+        Some("opens or closes scopes, and one that is open now would go on into the next record")
+    } else if stage.code == StageCode::SOURCE || stage.branch {
+        Some("begins records, and those that it does not see would be taken for older ones with their keys")
+    } else if stage.also.is_some() {
+        Some(
+            "binds a key that later stages know records by, and one that it does not see would be taken for an older one with that key",
+        )
+    } else {
+        stage
+            .batch
+            .as_ref()
+            .map(|_| "puts records into batches, and those that it does not see would be missing there")
     }
 }

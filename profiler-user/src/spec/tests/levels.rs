@@ -107,7 +107,8 @@ fn a_scope_decides_by_stages_that_are_probed_with_it() {
         assert!(read(&scoped(&format!("{TAKES}level = 'debug'"), code, output)).is_ok());
         assert!(read(&scoped(&format!("{TAKES}empty = 'keep'"), code, output)).is_ok());
         let why = at(Level::Debug, &text).unwrap().at_level(Level::Info).unwrap_err();
-        assert!(why.starts_with("a scope tells by "), "{why}");
+        let births = "T+ begins records, and those that it does not see";
+        assert!(why.starts_with(if code == "T+" { births } else { "a scope tells by " }), "{why}");
     }
     // What is said of a record by none of these is no matter.
     for (code, output) in [("Q-", "level = 'debug'"), ("drop", "level = 'debug'")] {
@@ -132,4 +133,115 @@ fn a_scope_does_not_decide_by_what_a_whole_batch_comes_to() {
     };
     assert!(flush("Q+", "debug").is_ok());
     assert!(flush("drop", "debug").is_ok());
+}
+
+/// With a stage of each kind that makes keys, or ends what they are of, at the level debug.
+#[test]
+fn what_makes_keys_or_ends_batches_neither_comes_nor_goes() {
+    let row = "space = 'row'";
+    let rest = [
+        stage("S0", "arg0", row),
+        stage("T+", "arg0", &format!("{row}\nscope = 'call'\nempty = 'keep'")),
+        stage("Q+", "arg1", &format!("{row}\nbatch = 'arg2'\nbatch_space = 'batch'")),
+        stage("W!", "arg2", "space = 'batch'"),
+        stage("W!", "arg3", row),
+    ];
+    let begins =
+        "begins records, and those that it does not see would be taken for older ones with their keys";
+    let ends =
+        "must end all batches or none: one that it does not end goes on in the next one at its address";
+    for (one, label, why) in [
+        (stage("S0", "arg4", row), "S0", begins),
+        (stage("T-", "arg4", &format!("{row}\nbranch = true")), "T-", begins),
+        (
+            stage("Q-", "arg4", &format!("{row}\nalso = 'arg5'\nalso_space = 'node'")),
+            "Q-",
+            "binds a key that later stages know records by, and one that it does not see would be taken for an older one with that key",
+        ),
+        (
+            stage("Q-", "arg4", &format!("{row}\nbatch = 'arg5'\nbatch_space = 'batch'")),
+            "Q-",
+            "puts records into batches, and those that it does not see would be missing there",
+        ),
+        (
+            stage("Q-", "arg4", "space = 'batch'\nbatch = 'arg5'\nbatch_space = 'batch'"),
+            "Q-",
+            "puts records into batches",
+        ),
+        (
+            stage("Q-", "arg4", &format!("{row}\nscope = 'call'\nempty = 'keep'")),
+            "Q-",
+            "opens or closes scopes, and one that is open now would go on into the next record",
+        ),
+        (stage("drop", "arg4", "space = 'batch'"), "drop", ends),
+    ] {
+        let deeper = with("", &[&rest[..], &[one + "level = 'debug'\n"]].concat());
+        let (info, debug) = (at(Level::Info, &deeper).unwrap(), at(Level::Debug, &deeper).unwrap());
+        let refused = [info.at_level(Level::Debug), debug.at_level(Level::Info), debug.switched(5, false)];
+        for (refused, so) in
+            refused.into_iter().zip(["`--level debug`", "`--level info`", &format!("a spec without {label}")])
+        {
+            let said = refused.unwrap_err();
+            assert!(said.starts_with(&format!("{label} {why}")), "{said}");
+            assert!(said.ends_with(&format!("; detach, and attach with {so} from the start")), "{said}");
+        }
+    }
+}
+
+#[test]
+fn plain_stages_come_and_go() {
+    let put = "space = 'row'\nbatch = 'arg0'\nbatch_space = 'batch'";
+    let stages = |last: &str| {
+        let stages = [
+            stage("S0", "arg1", "space = 'row'\nattr.a = { value = 'arg2', level = 'debug' }"),
+            stage("Q+", "arg2", put),
+            stage("Q-", "arg0", "space = 'batch'\nlevel = 'debug'"),
+            stage("T+", "arg3", "space = 'row'\nlevel = 'debug'"),
+            stage("drop", "arg4", "space = 'row'\nlevel = 'debug'"),
+            stage(last, "arg0", "space = 'batch'"),
+            stage("W!", "arg5", "space = 'row'"),
+        ];
+        with("", &stages)
+    };
+    let text = stages("W!");
+    let debug = at(Level::Info, &text).unwrap().at_level(Level::Debug).unwrap();
+    assert!(debug.at_level(Level::Info).is_ok());
+    for stage in [2, 3, 4, 6] {
+        let off = debug.switched(stage, false).unwrap();
+        assert!(off.switched(stage, true).is_ok());
+    }
+    // The batch is over at its last stage, which is another one then.
+    let text = stages("T-").replacen("level = 'debug' }", "level = 'info' }", 1);
+    let debug = at(Level::Debug, &text).unwrap();
+    assert!(debug.at_level(Level::Info).is_ok(), "the last one stays");
+    let why = debug.switched(5, false).unwrap_err();
+    assert!(why.starts_with("T- must end all batches or none"), "{why}");
+}
+
+#[test]
+fn which_stages_begin_traces_stays_as_it_is() {
+    let source = stage("S0", "arg0", "space = 'a'\nlevel = 'debug'");
+    let first = stage("Q+", "arg1", "space = 'b'\nalso = 'arg0'\nalso_space = 'a'");
+    let rest = [
+        stage("Q-", "arg2", "space = 'a'\nalso = 'arg5'\nalso_space = 'b'"),
+        stage("T-", "arg3", "space = 'b'"),
+        stage("W!", "arg0", "space = 'a'"),
+    ];
+    let by_key = |first: &[&String]| {
+        let first: Vec<String> = first.iter().map(|one| (*one).clone()).collect();
+        with("sampling.mode = 'key'\n", &[first, rest.to_vec()].concat())
+    };
+    // Without its first stage, or with another one before it, other stages begin traces.
+    let spec = read(&by_key(&[&first])).unwrap();
+    assert!(spec.switched(0, false).unwrap_err().starts_with("Q+ binds a key"));
+    assert!(spec.switched(2, false).is_ok(), "one of several");
+    let plain = stage("T+", "arg4", "space = 'a'\nlevel = 'debug'");
+    let spec = at(Level::Debug, &by_key(&[&plain, &first])).unwrap();
+    let why = "Q+ must begin traces all the time or never: it would sample records again that were sampled before they came to it";
+    for refused in [spec.at_level(Level::Info), spec.switched(0, false)] {
+        let said = refused.unwrap_err();
+        assert!(said.starts_with(why), "{said}");
+    }
+    let spec = at(Level::Debug, &by_key(&[&source, &first])).unwrap();
+    assert!(spec.at_level(Level::Info).unwrap_err().starts_with("S0 begins records"));
 }
