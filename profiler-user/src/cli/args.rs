@@ -27,7 +27,7 @@ pub(super) enum Command {
     Plan(PlanArgs),
     /// List the functions of a process or file.
     Symbols(SymbolsArgs),
-    /// Check a spec, or print a sample of one.
+    /// Check a spec, at all levels, or print a sample of one.
     Spec(SpecArgs),
     /// Ask a running `stain attach` how it stands, or change what it samples.
     #[cfg(feature = "agent")]

@@ -11,13 +11,15 @@ use super::args::{SpecArgs, SpecSource};
 use super::output;
 use crate::spec::{self, MAX_SPEC_BYTES, Overrides, Spec};
 
-/// Checks a spec, or prints the sample.
+/// Checks a spec at all levels, or prints the sample.
 pub(super) fn run(args: &SpecArgs) -> anyhow::Result<ExitCode> {
     let Some(file) = &args.file else {
         output::print(spec::SAMPLE)?;
         return Ok(ExitCode::SUCCESS);
     };
-    let checked = load(file, &Overrides::default())?;
+    let text = read(file)?;
+    let named = file.display().to_string();
+    let checked = spec::check_all_levels(Some((&named, &text)), &Overrides::default())?;
     output::print(&format!("{}: a good spec of {} stages\n", file.display(), checked.stages.len()))?;
     Ok(ExitCode::SUCCESS)
 }

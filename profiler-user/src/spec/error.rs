@@ -49,6 +49,14 @@ impl fmt::Display for SpecError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct SpecErrors(pub Vec<SpecError>);
 
+impl SpecErrors {
+    /// These, those of the file first and in its order.
+    pub(super) fn in_order(mut errors: Vec<SpecError>) -> Self {
+        errors.sort_by(|a, b| (a.place.is_none(), &a.place).cmp(&(b.place.is_none(), &b.place)));
+        Self(errors)
+    }
+}
+
 impl fmt::Display for SpecErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, error) in self.0.iter().enumerate() {

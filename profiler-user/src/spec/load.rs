@@ -3,7 +3,7 @@
 use super::check::{
     Around, Journey, check_extras, check_journey, check_sampling, check_stages, check_target, lay_target_over,
 };
-use super::error::SpecErrors;
+use super::error::{SpecError, SpecErrors};
 use super::flags::{self, Overrides};
 use super::level::Level;
 use super::locus::{Locus, Mistakes};
@@ -27,6 +27,48 @@ pub fn load(file: Option<(&str, &str)>, overrides: &Overrides) -> Result<Spec, S
         Some(spec) if mistakes.is_empty() => Ok(spec),
         _ => Err(mistakes.into_errors()),
     }
+}
+
+/// The same at the level that is the default, judged at all levels.
+///
+/// # Errors
+/// Every mistake that it has at any level, each once: with the level, where it is another.
+pub fn check_all_levels(file: Option<(&str, &str)>, overrides: &Overrides) -> Result<Spec, SpecErrors> {
+    let at = |level| load(file, &Overrides { level: Some(level), ..overrides.clone() });
+    let known = |found: &[(Level, SpecError)], error: &SpecError| {
+        found.iter().any(|(_, one)| is_same_but_for_level(one, error))
+    };
+    let mut found: Vec<(Level, SpecError)> = Vec::new();
+    for level in Level::ALL {
+        let errors = at(level).err().map(|errors| errors.0).unwrap_or_default();
+        let new: Vec<SpecError> = errors.into_iter().filter(|error| !known(&found, error)).collect();
+        found.extend(new.into_iter().map(|error| (level, error)));
+    }
+    if found.is_empty() {
+        return at(Level::default());
+    }
+    Err(SpecErrors::in_order(found.into_iter().map(|(level, error)| with_level(error, level)).collect()))
+}
+
+/// How a message names the level that it is about.
+fn named(level: Level) -> String {
+    format!("at the level {level}")
+}
+
+fn without_level(message: &str) -> String {
+    Level::ALL.into_iter().fold(message.to_owned(), |message, level| message.replace(&named(level), ""))
+}
+
+fn is_same_but_for_level(one: &SpecError, other: &SpecError) -> bool {
+    let is = (&one.place, &one.field) == (&other.place, &other.field);
+    is && without_level(&one.message) == without_level(&other.message)
+}
+
+fn with_level(error: SpecError, level: Level) -> SpecError {
+    if level == Level::default() || error.message.contains(&named(level)) {
+        return error;
+    }
+    SpecError { message: format!("{}, {}", named(level), error.message), ..error }
 }
 
 fn lay_over(above: Raw, below: Raw, level: Level, mistakes: &mut Mistakes) -> Option<Spec> {

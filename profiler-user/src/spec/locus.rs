@@ -79,7 +79,6 @@ impl Mistakes {
             errors.extend(missing);
         }
         errors.extend(wrong.into_iter().filter(|error| line(error).is_none_or(|l| !echoes.contains(&l))));
-        errors.sort_by(|a, b| (a.place.is_none(), &a.place).cmp(&(b.place.is_none(), &b.place)));
-        SpecErrors(errors)
+        SpecErrors::in_order(errors)
     }
 }

@@ -51,7 +51,7 @@ pub use expr::{Expr, MAX_EXPR_BYTES};
 pub use flags::Overrides;
 pub use key::{Binding, StageKey};
 pub use level::Level;
-pub use load::load;
+pub use load::{check_all_levels, load};
 pub use point::{MAX_POINT_BYTES, Place, Point};
 pub use scope::{Empty, Scope, ScopeKind};
 pub use switch::Lack;

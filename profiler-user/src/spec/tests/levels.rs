@@ -1,6 +1,6 @@
 //! What a level takes away, when a spec is read and while its session runs.
 
-use super::super::{Overrides, load};
+use super::super::{Overrides, check_all_levels, load};
 use super::{Level, Spec, SpecErrors, read};
 
 fn stage(code: &str, key: &str, more: &str) -> String {
@@ -244,4 +244,40 @@ fn which_stages_begin_traces_stays_as_it_is() {
     }
     let spec = at(Level::Debug, &by_key(&[&source, &first])).unwrap();
     assert!(spec.at_level(Level::Info).unwrap_err().starts_with("S0 begins records"));
+}
+
+#[test]
+fn a_spec_is_checked_at_all_levels_and_each_mistake_told_once() {
+    let check = |text: &str| check_all_levels(Some(("p.toml", text)), &Overrides::default());
+    let source = stage("S0", "arg0", "space = 'row'");
+    let end = stage("W!", "arg1", "space = 'row'");
+    let rest = [source.clone(), end.clone()];
+    let more = |more: &[String]| with("", &[&rest[..], more].concat());
+    assert_eq!(check(&more(&[])).unwrap().level, Level::Info);
+    let lines = |text: &str| -> Vec<String> {
+        check(text).unwrap_err().to_string().lines().map(str::to_owned).collect()
+    };
+    // Wrong at any level; at the deepest alone; and at one where what it needs is missing.
+    let wrong = "p.toml:17:1: stage[2].kye: there is no key `kye` here, did you mean `key`?";
+    assert_eq!(lines(&more(&[stage("T+", "arg2", "space = 'row'\nkye = 'arg0'")])), [wrong]);
+    let node = stage("Q-", "arg3", "space = 'node'\nlevel = 'trace'");
+    let lost = "at the level trace, no S0, `also`, branch or `batch` puts a key into the space `node`";
+    let told = lines(&more(&[node]));
+    assert!(
+        told.len() == 1 && told[0].starts_with(&format!("p.toml:15:7: stage[2].key: {lost}")),
+        "{told:?}"
+    );
+    let put = stage("Q+", "arg3", "space = 'row'\nbatch = 'arg4'\nbatch_space = 'batch'\nlevel = 'debug'");
+    let flush = stage("Q-", "arg4", "space = 'batch'\nlevel = 'trace'");
+    let told = lines(&more(&[put, flush]));
+    assert!(told.len() == 1 && told[0].contains("is not probed at the level debug; give both"), "{told:?}");
+    // Missing at two levels, and told once.
+    let deep = with("", &[stage("S0", "arg0", "level = 'trace'"), stage("W!", "arg1", "")]);
+    let told = lines(&deep);
+    assert_eq!(
+        told,
+        [
+            "p.toml:2:1: stage: no S0 is probed at the level info; give one no level, or attach with `--level trace`"
+        ]
+    );
 }
