@@ -40,7 +40,7 @@ impl Numbers {
     /// What is left of them by a mask.
     pub(super) fn masked(self, mask: u64) -> Self {
         let Self::Row { first, more } = self else { return self };
-        let most = first.checked_add(more).unwrap_or(u64::MAX);
+        let most = first.saturating_add(more);
         let bits = mask & u64::MAX.checked_shr(most.leading_zeros()).unwrap_or(0);
         match more {
             0 => Self::Row { first: first & mask, more },
