@@ -42,12 +42,25 @@ fn can_make(folder: &Path) -> bool {
 }
 
 impl Container {
+    /// Makes a group in a hierarchy and puts a process into it, as an engine that uses nothing else would.
+    pub fn around(hierarchy: &Path, id: &str, pid: u32) -> Result<Self> {
+        let container = Self { id: id.to_owned(), group: hierarchy.join(id) };
+        std::fs::create_dir(&container.group)
+            .with_context(|| format!("cannot make {}", container.group.display()))?;
+        std::fs::write(container.group.join("cgroup.procs"), pid.to_string())?;
+        Ok(container)
+    }
+
+    /// An id that begins so.
+    pub fn new_id(beginning: &str) -> Result<String> {
+        let digits = std::fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim().replace('-', "");
+        Ok([beginning, &digits, &digits].concat().chars().take(64).collect())
+    }
+
     /// Makes a group in a hierarchy, and a script in `folder` that runs `/bin/app` of the container, a copy of `program`, with the script's own arguments.
     /// `folder` is seen inside under its own path.
     pub fn new(hierarchy: &Path, kind: Kind, program: &Path, folder: &Path) -> Result<(Self, PathBuf)> {
-        let mut digits = std::fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim().replace('-', "");
-        digits.truncate(32);
-        let id = format!("{digits}{digits}");
+        let id = Self::new_id("")?;
         let group = hierarchy.join(match kind {
             Kind::Tmpfs => format!("docker-{id}.scope"),
             Kind::Overlay => id.clone(),

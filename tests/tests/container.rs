@@ -6,10 +6,12 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use stain_tests::child::Guarded;
 use stain_tests::container::{Container, Kind, hierarchy};
+use stain_tests::family::{self, Family};
 use stain_tests::journey::{self, Expect};
 use stain_tests::pipeline::Pipeline;
 use stain_tests::report::Report;
 use stain_tests::run::{LONG, SHORT, turn};
+use stain_tests::stain::Agent;
 use stain_tests::targets::Flavour;
 use stain_tests::{code, specs, stain, tally};
 
@@ -116,5 +118,39 @@ fn a_container_that_is_not_there_is_waited_for_and_an_id_that_is_none_refused() 
         "{}",
         ended.stderr
     );
+    Ok(())
+}
+
+#[test]
+fn a_second_container_of_the_same_digits_is_told_of_and_hides_nothing() -> Result<()> {
+    let groups = hierarchy();
+    let gate = tally::privileged("container::a_second_container_of_the_same_digits_is_told_of_and_hides_nothing");
+    if !gate.condition(groups.is_some(), "no control group can be made here").open() {
+        return Ok(());
+    }
+    let groups = groups.context("no control groups")?;
+    let _turn = turn()?;
+    let home = tempfile::tempdir()?;
+    let binary = Family::copy(home.path())?;
+    let digits: String = Container::new_id("")?.chars().take(8).collect();
+    let (first, second) = (Container::new_id(&digits)?, Container::new_id(&digits)?);
+    let mut target = Family::start(&binary)?;
+    let _first = Container::around(&groups, &first, target.pid())?;
+    let arguments = ["--container", &digits];
+    let mut agent = Agent::follow(&family::spec(""), &arguments, home.path(), "agent")?;
+    agent.then_says("attached: 2 sites in 1 process")?;
+    let other = Family::start(&binary)?;
+    let _second = Container::around(&groups, &second, other.pid())?;
+    let told = agent.says(|line| line.contains("processes of the target may be missed"))?;
+    ensure!(told.contains(&format!("until then only {} is traced", &first[..12])), "{told}");
+    target.send(&format!("become 0 {}", binary.display()))?;
+    agent.then_says(&format!("joined: process {}", target.pid()))?;
+    target.tell("flow 10")?;
+    let attached = agent.stop(SHORT)?;
+    ensure!(attached.ended.stderr.matches("may be missed").count() <= 1, "{}", attached.ended.stderr);
+    ensure!(attached.report.ledger.written == 10, "{}", attached.report.summary);
+    for target in [target, other] {
+        ensure!(target.finish()?.status.success(), "a target was harmed");
+    }
     Ok(())
 }

@@ -236,6 +236,39 @@ fn one_of_two_processes_named_by_id_may_end() -> Result<()> {
     Ok(())
 }
 
+/// The end of one must not hide that the other lives, which is not looked at as long as all is well.
+#[test]
+fn one_of_two_processes_named_by_id_may_end_and_the_other_become_itself() -> Result<()> {
+    let name = "follow::one_of_two_processes_named_by_id_may_end_and_the_other_become_itself";
+    if !stain_tests::tally::privileged(name).open() {
+        return Ok(());
+    }
+    let _turn = turn()?;
+    for waits in [true, false] {
+        let home = tempfile::tempdir()?;
+        let binary = Family::copy(home.path())?;
+        let (mut left, mut right) = (Family::start(&binary)?, Family::start(&binary)?);
+        let target = format!("[target]\npids = [{}, {}]\n", left.pid(), right.pid());
+        let mut agent = Agent::follow(&family::spec(&target), &[], home.path(), "agent")?;
+        agent.then_says("attached: 4 sites in 2 processes")?;
+        left.tell("hold 3")?;
+        right.tell("hold 5")?;
+        left.send("exit 0")?;
+        if waits {
+            agent.then_says(&format!("exited: process {}", left.pid()))?;
+        }
+        right.send(&format!("become 0 {}", binary.display()))?;
+        agent.then_says(&format!("joined: process {}", right.pid()))?;
+        right.tell("flow 10")?;
+        right.send("exit 0")?;
+        let report = agent.finish(SHORT)?.report;
+        assert_balanced(&report)?;
+        assert_eq!(report.end(), "target exited");
+        assert_eq!((report.ledger.written, report.ledger.lost_by("target_exit")), (10, 8));
+    }
+    Ok(())
+}
+
 /// Children that exit, or become another program, are nobody's business; nor are records of children of a process named by its id.
 #[test]
 fn children_do_no_harm() -> Result<()> {

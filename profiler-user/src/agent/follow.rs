@@ -4,7 +4,8 @@
 //! probed, and it is waited for. So no journey lacks a stage because its library came late, and waiting costs the target nothing.
 
 use crate::attach::{AttachError, monotonic_ns};
-use crate::target::{Identity, Process};
+use crate::spec::Target;
+use crate::target::{Again, Identity, Process};
 
 use super::error::AgentError;
 use super::events::{End, Event, Observer};
@@ -28,7 +29,8 @@ impl Running {
         let now_ns = monotonic_ns();
         let mut first_error = None;
         self.look_for_libraries(now_ns, observer)?;
-        for process in self.resolver.find(&self.spec.target)? {
+        for process in self.first_look()? {
+            self.known.insert(process.identity);
             if self.awaiting.has(process.identity) || self.traces(process.identity) {
                 continue;
             }
@@ -66,6 +68,19 @@ impl Running {
         Ok(true)
     }
 
+    /// The processes that are there at first. All process ids that are named must be; but one may have ended while libraries of another are waited for.
+    fn first_look(&self) -> Result<Vec<Process>, AgentError> {
+        let all = self.resolver.find(&self.spec.target);
+        if all.is_err() && self.is_by_pid() {
+            let mut there = self.resolver.find_again(&self.spec.target, None).processes;
+            there.retain(|process| self.known.contains(&process.identity));
+            if !there.is_empty() {
+                return Ok(there);
+            }
+        }
+        Ok(all?)
+    }
+
     pub(super) fn not_attached(&self, identity: Identity, error: &AgentError, observer: &mut dyn Observer) {
         if self.may_lack_stages() && matches!(error, AgentError::Resolve(ResolveError::Points(_))) {
             log::debug!("not attached to process {}: {error}", identity.pid);
@@ -99,7 +114,9 @@ impl Running {
         })?;
         self.comm.get_or_insert_with(|| process.comm.clone());
         self.traced.push(traced);
-        self.known.insert(process.identity);
+        if let Target::Container(container) = &self.spec.target {
+            self.container = self.resolver.proc().container_of(pid, container).or(self.container.take());
+        }
         if !self.pids.contains(&pid) {
             self.pids.push(pid);
         }
@@ -135,11 +152,9 @@ impl Running {
         let due = now_ns >= self.next_discovery_ns;
         if self.is_by_pid() {
             // Nothing comes to a list of process ids; but one of them may be between two images.
-            if due && self.traced.len() < self.pids.len() {
+            if due && self.traced.len() < self.known.len() {
                 self.discover(now_ns, observer)?;
-                let waits = self.refused.values().any(|(_, told)| !told);
-                let over = self.traced.is_empty() && self.awaiting.is_empty() && !waits;
-                return Ok(over.then_some(End::TargetExit));
+                return Ok(self.is_over().then_some(End::TargetExit));
             }
         } else if due || !life.is_empty() {
             self.discover(now_ns, observer)?;
@@ -150,8 +165,28 @@ impl Running {
         Ok(None)
     }
 
+    /// Whether nothing is left of a target that was named by its process ids: none is traced, or may be soon.
+    fn is_over(&self) -> bool {
+        let tries = self.refused.values().any(|(_, told)| !told);
+        self.traced.is_empty() && self.awaiting.is_empty() && !tries
+    }
+
+    /// The processes of the target that are there now.
+    fn find_again(&mut self, observer: &mut dyn Observer) -> Vec<Process> {
+        let traced = self.container.as_deref();
+        let Again { processes, missed } = self.resolver.find_again(&self.spec.target, traced);
+        if let Some(error) = missed
+            && !std::mem::replace(&mut self.told_missed, true)
+        {
+            let traced = traced.and_then(|id| id.get(..12)).filter(|_| !processes.is_empty());
+            let but = traced.map(|id| format!("; until then only {id} is traced")).unwrap_or_default();
+            observer.event(&Event::Warning(format!("processes of the target may be missed: {error}{but}")));
+        }
+        processes
+    }
+
     fn discover(&mut self, now_ns: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
-        let found = self.resolver.find(&self.spec.target).unwrap_or_default();
+        let found = self.find_again(observer);
         self.refused.retain(|identity, _| found.iter().any(|process| process.identity == *identity));
         let mut starting = false;
         for process in found {
@@ -189,17 +224,16 @@ impl Running {
         &mut self,
         number: u32,
         observer: &mut dyn Observer,
-    ) -> Result<Option<End>, AgentError> {
-        let Some(pid) = self.remove(number).await? else { return Ok(None) };
+    ) -> Result<(), AgentError> {
+        let Some(pid) = self.remove(number).await? else { return Ok(()) };
         observer.event(&Event::Exited { pid });
-        if !self.traced.is_empty() {
-            return Ok(None);
-        }
         if self.is_by_pid() {
-            return Ok(self.awaiting.is_empty().then_some(End::TargetExit));
+            // The next look, at once, tells whether it was the last: another one may be between two images.
+            self.next_discovery_ns = 0;
+        } else if self.traced.is_empty() {
+            observer.event(&Event::Waiting { target: self.target() });
         }
-        observer.event(&Event::Waiting { target: self.target() });
-        Ok(None)
+        Ok(())
     }
 
     /// Takes a process out: its probes, its records in flight, its figures.

@@ -11,7 +11,7 @@ use crate::plan::error::point_text;
 use crate::plan::{Candidate, FunctionCode, KernelTraits, PlanErrors, ResolvedStage, Site, plan};
 use crate::spec::{Place, Point, Spec, Stage, Target};
 use crate::symbol::{ElfAddress, Function, Lookup, Module, find, module};
-use crate::target::{ModuleCache, Modules, Proc, Process, Skipped, TargetError, Wanted};
+use crate::target::{Again, ModuleCache, Modules, Proc, Process, Skipped, TargetError, Wanted};
 
 /// Bytes that are looked at from an address that no symbol covers.
 const CODE_AT_ADDRESS: u64 = 64;
@@ -65,6 +65,12 @@ impl Resolver {
     /// When a process id is none, or processes may not be seen.
     pub fn find(&self, target: &Target) -> Result<Vec<Process>, TargetError> {
         self.proc.find(target)
+    }
+
+    /// The processes that a spec means, of which some were found before; see [`Proc::find_again`].
+    #[must_use]
+    pub fn find_again(&self, target: &Target, container: Option<&str>) -> Again {
+        self.proc.find_again(target, container)
     }
 
     /// The sites of a spec in a process.

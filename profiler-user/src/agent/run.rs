@@ -244,7 +244,10 @@ async fn until_the_end(
     loop {
         let end = tokio::select! {
             _ = ticks.tick() => running.tick(monotonic_ns(), observer).await?,
-            number = running.next_ended() => running.process_ended(number, observer).await?,
+            number = running.next_ended() => {
+                running.process_ended(number, observer).await?;
+                None
+            }
             () = stop.wait() => Some(stop.reason),
             command = ears.next() => running.heard(command, observer).then_some(End::Detached),
         };

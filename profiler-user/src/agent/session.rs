@@ -46,8 +46,12 @@ pub(super) struct Running {
     pub(super) tally: Tally,
     pub(super) traced: Vec<Traced>,
     pub(super) pids: Vec<u32>,
-    /// Who they are: a process id that is given out again is not what the user named.
+    /// Processes that were found. A process id that is given out again is not what the user named.
     pub(super) known: BTreeSet<Identity>,
+    /// The id of the container that is traced, if the target is one.
+    pub(super) container: Option<String>,
+    /// Whether it has been told that processes of the target may be missed.
+    pub(super) told_missed: bool,
     /// What processes used that have ended since.
     pub(super) past_use: TargetUse,
     pub(super) own_use: Events,
@@ -74,6 +78,8 @@ pub(super) struct Running {
     pub(super) awaiting: Awaiting,
     /// Children that inherited breakpoints.
     pub(super) strays: Strays,
+    /// What was read of the lives of processes and not acted on yet.
+    pub(super) life: Vec<Life>,
     /// Who reads the stream of events.
     pub(super) hub: Hub,
     /// Sites that they know.
@@ -123,6 +129,8 @@ impl Running {
             traced: Vec::new(),
             pids: Vec::new(),
             known: BTreeSet::new(),
+            container: None,
+            told_missed: false,
             past_use: TargetUse::default(),
             started_ns: monotonic_ns(),
             grace: Grace::detect(),
@@ -136,6 +144,7 @@ impl Running {
             why_not: None,
             awaiting: Awaiting::default(),
             strays: Strays::default(),
+            life: Vec::new(),
             guard: Guard::default(),
             next_discovery_ns: 0,
             next_second_ns: 0,
@@ -231,7 +240,8 @@ impl Running {
         now_ns: u64,
         observer: &mut dyn Observer,
     ) -> Result<Option<End>, AgentError> {
-        let life = self.collect(now_ns).await?;
+        self.collect(now_ns).await?;
+        let life = std::mem::take(&mut self.life);
         let gone = self.follow(&life, now_ns, observer).await?;
         self.sweep_strays(&life, now_ns).await;
         self.show_log();
@@ -252,16 +262,17 @@ impl Running {
         }
     }
 
-    /// Reads what has ended. Gives what happened to processes meanwhile.
-    pub(super) async fn collect(&mut self, now_ns: u64) -> Result<Vec<Life>, AgentError> {
-        let Some(kernel) = &mut self.kernel else { return Ok(Vec::new()) };
+    /// Reads what has ended, and notes what happened to processes.
+    pub(super) async fn collect(&mut self, now_ns: u64) -> Result<(), AgentError> {
+        let Some(kernel) = &mut self.kernel else { return Ok(()) };
         let gathered = self.harvest.gather(kernel, now_ns)?;
         if !gathered.is_empty() {
             grace_period(self.grace).await;
             let (tally, table) = (&mut self.tally, self.registry.table());
             self.harvest.read(kernel, &gathered, |slot| tally.take(slot, table));
         }
-        Ok(gathered.life)
+        self.life.extend(gathered.life);
+        Ok(())
     }
 
     /// The wall clock may be set while we run. Windows of the budget do not follow it, the times shown do.

@@ -38,6 +38,12 @@ impl Proc {
         Ok(found)
     }
 
+    /// The id of the container that a process is in, of those whose ids begin like `container`'s; the outermost.
+    pub fn container_of(&self, pid: u32, container: &Container) -> Option<String> {
+        let text = std::fs::read_to_string(self.path(pid, "cgroup")).ok()?;
+        container_ids(&text).into_iter().find(|id| id.starts_with(&container.id)).map(str::to_owned)
+    }
+
     fn is_meant(&self, container: &Container, process: &Process) -> bool {
         let Container { id: _, process: name, exe } = container;
         name.as_ref().is_none_or(|name| is_named(process, name))
@@ -57,6 +63,8 @@ impl Proc {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Target;
+    use crate::target::Again;
     use std::fs;
     use std::os::unix::fs::symlink;
 
@@ -115,5 +123,30 @@ mod tests {
             error,
             "3f1c means 2 containers (3f1c0a9be2d5, 3f1cffffe2d5); write more digits of the one that is meant"
         );
+    }
+
+    #[test]
+    fn a_second_container_of_the_same_digits_does_not_hide_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let proc = Proc::at(folder.path());
+        let container = Container { id: "3f1c".to_owned(), process: Some("nginx".to_owned()), exe: None };
+        let target = Target::Container(container.clone());
+        let found = |traced: Option<&str>| {
+            let Again { processes, missed } = proc.find_again(&target, traced);
+            let pids: Vec<u32> = processes.iter().map(|process| process.identity.pid).collect();
+            (pids, missed.map(|error| error.to_string()))
+        };
+        add(folder.path(), 10, "nginx", "/usr/sbin/nginx", &format!("0::/docker/{A}\n"));
+        assert_eq!(found(None), (vec![10], None));
+        let traced = proc.container_of(10, &container);
+        assert_eq!(traced.as_deref(), Some(A));
+        add(folder.path(), 11, "nginx", "/usr/sbin/nginx", &format!("0::/docker/{A}\n"));
+        add(folder.path(), 12, "nginx", "/usr/sbin/nginx", &format!("0::/docker/{B}\n"));
+        for (traced, pids) in [(traced.as_deref(), vec![10, 11]), (Some(B), vec![12]), (None, vec![])] {
+            let (found, missed) = found(traced);
+            assert_eq!(found, pids);
+            assert!(missed.is_some_and(|missed| missed.starts_with("3f1c means 2 containers")));
+        }
+        assert_eq!(proc.container_of(13, &container), None);
     }
 }

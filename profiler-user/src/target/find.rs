@@ -10,7 +10,16 @@ use std::path::Path;
 use super::Proc;
 use super::error::TargetError;
 use super::process::{Process, without_deleted};
-use crate::spec::Target;
+use crate::spec::{Container, Target};
+
+/// What a later look at a target has found.
+#[derive(Debug, Default)]
+pub struct Again {
+    /// By process id.
+    pub processes: Vec<Process>,
+    /// Why there may be others that were not found.
+    pub missed: Option<TargetError>,
+}
 
 /// Bytes of a process's short name at most.
 const SHORT_NAME: usize = 15;
@@ -28,6 +37,30 @@ impl Proc {
             Target::Process(name) => self.find_named(name),
             Target::Exe(path) => self.find_exe(path),
             Target::Container(container) => self.find_container(container),
+        }
+    }
+
+    /// As [`Proc::find`], for a target that was found before: of the process ids that it names, some may have ended; and where several containers are meant
+    /// by now, `container` is the id of the one that was found before.
+    pub fn find_again(&self, target: &Target, container: Option<&str>) -> Again {
+        if let Target::Pids(pids) = target {
+            let mut processes: Vec<Process> =
+                pids.iter().filter_map(|pid| self.find_pid(*pid).ok()).collect();
+            processes.sort_by_key(|process| process.identity);
+            processes.dedup();
+            return Again { processes, missed: None };
+        }
+        match self.find(target) {
+            Ok(processes) => Again { processes, missed: None },
+            Err(missed) => {
+                let one = match (target, container) {
+                    (Target::Container(meant), Some(id)) => {
+                        self.find_container(&Container { id: id.to_owned(), ..meant.clone() })
+                    }
+                    _ => Ok(Vec::new()),
+                };
+                Again { processes: one.unwrap_or_default(), missed: Some(missed) }
+            }
         }
     }
 
@@ -182,6 +215,20 @@ mod tests {
             proc.find_pid(10).unwrap().identity,
             super::super::Identity { pid: 10, start_ticks: 1000 }
         );
+    }
+
+    #[test]
+    fn of_several_process_ids_those_are_found_again_that_are_there() {
+        let fake = Fake::new();
+        for (pid, state) in [(9, 'S'), (11, 'R'), (12, 'Z')] {
+            fake.add(pid, "nginx", state, 0, Some(&fake.bin("nginx")));
+        }
+        let named = Target::Pids(vec![11, 12, 9, 10, 11]);
+        assert!(fake.proc().find(&named).is_err());
+        let Again { processes, missed } = fake.proc().find_again(&named, None);
+        assert_eq!((pids(Ok(processes)), missed.is_none()), (vec![9, 11], true));
+        let Again { processes, missed } = fake.proc().find_again(&Target::Process("nginx".to_owned()), None);
+        assert_eq!((pids(Ok(processes)), missed.is_none()), (vec![9, 11], true));
     }
 
     #[test]

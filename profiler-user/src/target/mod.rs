@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 pub use cache::ModuleCache;
 pub use error::TargetError;
+pub use find::Again;
 pub use maps::{MappedFile, Mapping};
 pub use modules::{Modules, Skipped, Wanted};
 pub use process::{Identity, Process};
