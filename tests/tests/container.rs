@@ -124,7 +124,8 @@ fn a_container_that_is_not_there_is_waited_for_and_an_id_that_is_none_refused() 
 #[test]
 fn a_second_container_of_the_same_digits_is_told_of_and_hides_nothing() -> Result<()> {
     let groups = hierarchy();
-    let gate = tally::privileged("container::a_second_container_of_the_same_digits_is_told_of_and_hides_nothing");
+    let gate =
+        tally::privileged("container::a_second_container_of_the_same_digits_is_told_of_and_hides_nothing");
     if !gate.condition(groups.is_some(), "no control group can be made here").open() {
         return Ok(());
     }

@@ -131,6 +131,55 @@ fn a_process_that_waits_for_its_library_does_not_hold_up_others() -> Result<()> 
     Ok(())
 }
 
+/// All that the process has, and a stage of the library that it has not loaded: of the level debug.
+fn with_late_stage() -> String {
+    format!(
+        "[sampling]\nrate = {RATE}\nmax_traces_per_second = 0\n\
+         [[stage]]\ncode = \"S0\"\nname = \"emit\"\npoint = \"record_emit\"\nkey = \"arg0\"\n\
+         [[stage]]\ncode = \"W!\"\nname = \"emitted\"\npoint = \"record_emit%return\"\nkey = \"ret\"\n\
+         [[stage]]\ncode = \"Q+\"\nname = \"late\"\npoint = \"libsink.so:sink_write\"\nkey = \"arg0\"\n\
+         level = \"debug\"\n"
+    )
+}
+
+#[test]
+fn a_process_waits_no_longer_for_a_stage_that_is_not_probed() -> Result<()> {
+    if !tally::privileged("late::a_process_waits_no_longer_for_a_stage_that_is_not_probed").open() {
+        return Ok(());
+    }
+    let _turn = turn()?;
+    for request in ["level info", "stage 2 off"] {
+        let folder = tempfile::tempdir()?;
+        let (mut target, mut other) = (start(folder.path())?, start(folder.path())?);
+        step(&mut other, "emitted")?;
+        step(&mut other, "loaded")?;
+        // Alone, and beside one that has all.
+        let pids = [(vec![target.pid()], 1), (vec![target.pid(), other.pid()], 2)];
+        for (pids, processes) in pids {
+            let spec = format!("[target]\npids = {pids:?}\n{}", with_late_stage());
+            let mut agent = Agent::follow(&spec, &["--level", "debug"], folder.path(), "agent")?;
+            if processes == 2 {
+                agent.has_attached_to(other.pid())?;
+            }
+            agent.says(|line| line.starts_with(&format!("process {} has not loaded", target.pid())))?;
+            let answer = control::ask(agent.pid(), request)?;
+            ensure!(answer["ok"] == true, "{answer}");
+            agent.has_attached_to(target.pid())?;
+            let status = control::ask(agent.pid(), "status")?;
+            ensure!(status["status"]["sites"] == 2 * processes, "{status}");
+            // It is waited for again only by those that come later.
+            let answer = control::ask(agent.pid(), "level debug")?;
+            ensure!(answer["ok"] == (request != "level info"), "{answer}");
+            agent.stop(SHORT)?;
+        }
+        for mut target in [target, other] {
+            target.close_stdin();
+            ensure!(target.wait(SHORT)?.status.success(), "a target was harmed");
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn a_library_without_the_function_and_a_target_that_ends_are_errors() -> Result<()> {
     if !tally::privileged("late::a_library_without_the_function_and_a_target_that_ends_are_errors").open() {

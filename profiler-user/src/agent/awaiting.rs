@@ -38,16 +38,31 @@ struct Waiting {
 pub(super) struct Awaiting(BTreeMap<Identity, Waiting>);
 
 impl Awaiting {
-    /// Begins to wait.
+    /// Begins to wait, or goes on, by what is waited for now.
     fn put(&mut self, process: &Process, awaited: &Awaited, now_ns: u64) {
-        self.0.entry(process.identity).or_insert_with(|| Waiting {
+        let since_ns = match self.0.get(&process.identity) {
+            // It has a library of that name that is another one: not until its map changes.
+            Some(waiting) if waiting.stages == awaited.stages() => return,
+            Some(waiting) => waiting.since_ns,
+            None => now_ns,
+        };
+        let waiting = Waiting {
             process: process.clone(),
             watch: LibraryWatch::new(awaited.libraries()),
             stages: awaited.stages(),
-            since_ns: now_ns,
+            since_ns,
             next_ns: now_ns,
             told: false,
-        });
+        };
+        self.0.insert(process.identity, waiting);
+    }
+
+    /// Waits for nothing any more: each is to be looked at again, by another spec.
+    fn look_again(&mut self) {
+        for waiting in self.0.values_mut() {
+            (waiting.watch, waiting.next_ns) = (LibraryWatch::new(Vec::new()), 0);
+            waiting.stages.clear();
+        }
     }
 
     pub(super) fn has(&self, identity: Identity) -> bool {
@@ -88,6 +103,13 @@ impl Running {
         }
     }
 
+    /// The spec is another one now: at the next turn processes are looked at that lacked something of it before.
+    pub(super) fn look_again(&mut self) {
+        self.awaiting.look_again();
+        self.refused.clear();
+        self.next_discovery_ns = 0;
+    }
+
     /// Looks whether libraries that were waited for are there, and attaches. Gives the processes that are complete now.
     ///
     /// # Errors
@@ -105,7 +127,6 @@ impl Running {
                     self.awaiting.0.remove(&identity);
                     complete.push(identity.pid);
                 }
-                // It has a library of that name that is another one.
                 Ok(false) => {}
                 Err(error) => {
                     self.awaiting.0.remove(&identity);
@@ -146,5 +167,42 @@ impl Running {
             observer.event(&Event::Awaits { pid: identity.pid, stages: waiting.stages.clone() });
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::missing::PointError;
+    use super::*;
+    use crate::target::Proc;
+
+    fn awaited(library: &str) -> Awaited {
+        let (code, name, what) = ("Q+".to_owned(), "put".to_owned(), String::new());
+        Awaited::new(vec![(PointError { code, name, what }, library.to_owned())])
+    }
+
+    #[test]
+    fn what_is_waited_for_follows_the_spec() {
+        let proc = Proc::default();
+        let identity = proc.identity(std::process::id()).unwrap();
+        let process = Process { identity, comm: "own".to_owned(), exe: None, exe_deleted: false };
+        let mut awaiting = Awaiting::default();
+        let look = |awaiting: &mut Awaiting| {
+            let waiting = awaiting.0.get_mut(&process.identity).unwrap();
+            waiting.watch.look(&proc, process.identity.pid).unwrap()
+        };
+        awaiting.put(&process, &awaited("libnever.so"), 100);
+        assert_eq!(awaiting.due(100), [process.identity]);
+        assert!(!look(&mut awaiting) && awaiting.due(101).is_empty());
+        // By a spec without that stage nothing is waited for.
+        awaiting.look_again();
+        assert_eq!(awaiting.due(102), [process.identity]);
+        assert!(look(&mut awaiting));
+        awaiting.put(&process, &awaited("libc.so.6"), 103);
+        assert!(look(&mut awaiting), "it is there");
+        // Another library of that name: it is not tried again before the map changes.
+        awaiting.put(&process, &awaited("libc.so.6"), 104);
+        assert!(!look(&mut awaiting));
+        assert_eq!(awaiting.0[&process.identity].since_ns, 100);
     }
 }

@@ -76,6 +76,7 @@ impl Running {
             self.wake(&spec, &sets)?;
         }
         self.spec = spec;
+        self.look_again();
         if self.kernel.is_some() {
             self.tell_sites(Vec::new());
         }
