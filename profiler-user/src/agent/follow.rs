@@ -4,7 +4,7 @@
 //! probed, and it is waited for. So no journey lacks a stage because its library came late, and waiting costs the target nothing.
 
 use crate::attach::{AttachError, monotonic_ns};
-use crate::spec::Target;
+use crate::spec::{Spec, Target};
 use crate::target::{Again, Identity, Process};
 
 use super::error::AgentError;
@@ -87,6 +87,12 @@ impl Running {
         } else {
             observer.event(&Event::NotAttached { pid: identity.pid, reason: error.to_string() });
         }
+    }
+
+    /// The spec is another one now than `before`.
+    pub(super) fn spec_changed(&mut self, before: &Spec) {
+        self.look_again();
+        self.harvest.follow_spec(self.registry.sites(), [before, &self.spec], monotonic_ns());
     }
 
     fn traces(&self, identity: Identity) -> bool {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use profiler_common::{Handle, Key, NoticeKind, Outcome, SlotHeader, SlotState};
+use profiler_common::{Entry, Handle, Key, NoticeKind, Outcome, SlotHeader, SlotState};
 
 use crate::assemble::{Ancestor, Lineage, Slot};
 use crate::attach::{AttachError, Grace, Kernel, SlotContent};
@@ -50,6 +50,9 @@ pub struct Harvest {
     ttl_ns: u64,
     /// Times within which a record must reach its next stage, ns, by the probe of the last one; empty where no stage has one.
     stage_ttl_ns: HashMap<u16, u64>,
+    /// Stamps from before count for no such time: what came after them may not have been seen.
+    all_on_since_ns: u64,
+    max_entries: u32,
     scan_every_ns: u64,
     next_scan_ns: u64,
     content: SlotContent,
@@ -57,9 +60,9 @@ pub struct Harvest {
 }
 
 impl Harvest {
-    /// Traces older than `ttl` are ended as expired.
+    /// Traces older than `ttl` are ended as expired; each has room for `max_entries` stamps.
     #[must_use]
-    pub fn new(ttl: Duration) -> Self {
+    pub fn new(ttl: Duration, max_entries: u32) -> Self {
         let ttl_ns = u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX);
         let scan_every_ns = (SCAN_EVERY.as_nanos() as u64).min(ttl_ns / 4).max(1_000_000);
         Self {
@@ -67,6 +70,8 @@ impl Harvest {
             scan_every_ns,
             next_scan_ns: 0,
             stage_ttl_ns: HashMap::new(),
+            all_on_since_ns: 0,
+            max_entries,
             content: SlotContent::default(),
             lineage: Lineage::default(),
         }
@@ -85,9 +90,19 @@ impl Harvest {
             return;
         }
         for site in sites {
-            if let Some(ttl) = spec.stages.get(site.stage).and_then(|stage| stage.ttl) {
+            let stage = spec.stages.get(site.stage).filter(|stage| spec.is_probed(stage));
+            if let Some(ttl) = stage.and_then(|stage| stage.ttl) {
                 self.set_stage_ttl(site.probe, ttl);
             }
+        }
+    }
+
+    /// The spec is `to` now, after `from`; these are all sites that there ever were.
+    pub(super) fn follow_spec(&mut self, sites: &[Site], [from, to]: [&Spec; 2], now_ns: u64) {
+        self.stage_ttl_ns.clear();
+        self.set_stage_ttls(sites, to);
+        if from.has_off() {
+            self.all_on_since_ns = now_ns;
         }
     }
 
@@ -145,11 +160,17 @@ impl Harvest {
         if self.stage_ttl_ns.is_empty() {
             return false;
         }
-        let latest = kernel.shared().latest(header);
-        latest.filter(|entry| entry.mark == Handle(header.handle).generation() as u32).is_some_and(|entry| {
-            let ttl_ns = self.stage_ttl_ns.get(&entry.probe);
-            ttl_ns.is_some_and(|ttl_ns| now_ns.saturating_sub(entry.ts_ns) > *ttl_ns)
-        })
+        kernel.shared().latest(header).is_some_and(|latest| self.is_overdue(header, &latest, now_ns))
+    }
+
+    /// Whether the next stage after the one of this stamp, the latest that was kept, is overdue.
+    fn is_overdue(&self, header: &SlotHeader, latest: &Entry, now_ns: u64) -> bool {
+        // Once stamps found no room, nobody knows where the record is. The last place is the terminal stamp's.
+        let is_known = header.entries < self.max_entries
+            && latest.mark == Handle(header.handle).generation() as u32
+            && latest.ts_ns >= self.all_on_since_ns;
+        let ttl_ns = self.stage_ttl_ns.get(&latest.probe).filter(|_| is_known);
+        ttl_ns.is_some_and(|ttl_ns| now_ns.saturating_sub(latest.ts_ns) > *ttl_ns)
     }
 
     /// Ends all traces of a process that has ended; none of its threads can stamp any more.
@@ -240,5 +261,64 @@ pub async fn grace_period(grace: Grace) {
     // A join error means the runtime is going down; the wait is then done here and now.
     if tokio::task::spawn_blocking(move || grace.wait()).await.is_err() {
         grace.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GENERATION: u64 = (3 << 32) + 9;
+
+    fn harvest() -> Harvest {
+        let mut harvest = Harvest::new(Duration::from_secs(30), 8);
+        harvest.set_stage_ttl(5, Duration::from_nanos(100));
+        harvest
+    }
+
+    fn at(probe: u16, ts_ns: u64) -> Entry {
+        Entry { probe, ts_ns, mark: 9, ..Entry::default() }
+    }
+
+    #[test]
+    fn a_stage_is_overdue_by_the_latest_stamp_if_that_is_known() {
+        let harvest = harvest();
+        let header = |entries| SlotHeader {
+            handle: Handle::new(1, GENERATION).0,
+            entries,
+            ..SlotHeader::default()
+        };
+        for (entries, latest, now_ns, expected) in [
+            (3, at(5, 1000), 1100, false),
+            (3, at(5, 1000), 1101, true),
+            (3, at(4, 1000), 9999, false),
+            (3, Entry { mark: 8, ..at(5, 1000) }, 9999, false),
+            (7, at(5, 1000), 1101, true),
+            // An eighth stamp found no room: the record went on.
+            (8, at(5, 1000), 9999, false),
+            (3, at(5, 2000), 1000, false),
+        ] {
+            let is_overdue = harvest.is_overdue(&header(entries), &latest, now_ns);
+            assert_eq!(is_overdue, expected, "{entries} {latest:?} {now_ns}");
+        }
+    }
+
+    #[test]
+    fn while_a_stage_is_off_none_is_overdue_and_stamps_from_then_stay_so() {
+        let text = "[target]\npid = 1\n[[stage]]\ncode = \"S0\"\npoint = \"emit\"\nkey = \"arg0\"\nttl = \"5s\"\n\
+                    [[stage]]\ncode = \"Q+\"\npoint = \"put\"\nkey = \"arg0\"\n\
+                    [[stage]]\ncode = \"W!\"\npoint = \"done\"\nkey = \"arg0\"\n";
+        let on = crate::spec::load(Some(("spec.toml", text)), &crate::spec::Overrides::default()).unwrap();
+        let off = on.switched(1, false).unwrap();
+        let mut harvest = harvest();
+        let header =
+            SlotHeader { handle: Handle::new(1, GENERATION).0, entries: 2, ..SlotHeader::default() };
+        assert!(harvest.is_overdue(&header, &at(5, 1000), 5000));
+        harvest.follow_spec(&[], [&on, &off], 2000);
+        assert!(!harvest.is_overdue(&header, &at(5, 1000), 5000));
+        harvest.follow_spec(&[], [&off, &on], 3000);
+        harvest.set_stage_ttl(5, Duration::from_nanos(100));
+        assert!(!harvest.is_overdue(&header, &at(5, 2999), 5000));
+        assert!(harvest.is_overdue(&header, &at(5, 3000), 5000));
     }
 }

@@ -75,8 +75,8 @@ impl Running {
         if self.kernel.is_some() {
             self.wake(&spec, &sets)?;
         }
-        self.spec = spec;
-        self.look_again();
+        let before = std::mem::replace(&mut self.spec, spec);
+        self.spec_changed(&before);
         if self.kernel.is_some() {
             self.tell_sites(Vec::new());
         }

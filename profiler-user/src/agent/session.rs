@@ -108,7 +108,7 @@ impl Running {
         let sink = sink.map(|sink| QueuedSink::new(sink, max_entries)).transpose().map_err(started)?;
         let clock = WallClock { offset_ns: wall_offset_ns() };
         Ok(Self {
-            harvest: Harvest::new(spec.sampling.trace_ttl),
+            harvest: Harvest::new(spec.sampling.trace_ttl, max_entries),
             tally: Tally {
                 stats: Stats::default(),
                 counts: AgentCounts::default(),
