@@ -283,11 +283,8 @@ mod tests {
     #[test]
     fn a_stage_is_overdue_by_the_latest_stamp_if_that_is_known() {
         let harvest = harvest();
-        let header = |entries| SlotHeader {
-            handle: Handle::new(1, GENERATION).0,
-            entries,
-            ..SlotHeader::default()
-        };
+        let header =
+            |entries| SlotHeader { handle: Handle::new(1, GENERATION).0, entries, ..SlotHeader::default() };
         for (entries, latest, now_ns, expected) in [
             (3, at(5, 1000), 1100, false),
             (3, at(5, 1000), 1101, true),
@@ -311,8 +308,7 @@ mod tests {
         let on = crate::spec::load(Some(("spec.toml", text)), &crate::spec::Overrides::default()).unwrap();
         let off = on.switched(1, false).unwrap();
         let mut harvest = harvest();
-        let header =
-            SlotHeader { handle: Handle::new(1, GENERATION).0, entries: 2, ..SlotHeader::default() };
+        let header = SlotHeader { handle: Handle::new(1, GENERATION).0, entries: 2, ..SlotHeader::default() };
         assert!(harvest.is_overdue(&header, &at(5, 1000), 5000));
         harvest.follow_spec(&[], [&on, &off], 2000);
         assert!(!harvest.is_overdue(&header, &at(5, 1000), 5000));

@@ -13,7 +13,8 @@ pub(super) struct Extras {
     pub(super) record_times: Vec<RecordTime>,
 }
 
-/// Reads the extras of a slot whose stamps lie in these entries. What belongs to no stamp that is shown is left out.
+/// Reads the extras of a slot whose stamps lie in these entries. What belongs to no stamp that is shown is left out: also what the one of two ends read that
+/// came second, and stages whose own stamp found no room, though the place of the terminal stamp has their number.
 pub(super) fn read(slot: &Slot<'_>, tables: &Tables<'_>, stamps: &[(usize, Stamp)]) -> Extras {
     let asked = slot.header.extras as usize;
     let kept = slot.extras.get(..asked).unwrap_or(slot.extras);
@@ -22,13 +23,20 @@ pub(super) fn read(slot: &Slot<'_>, tables: &Tables<'_>, stamps: &[(usize, Stamp
     let mut serials = Vec::new();
     for extra in kept.iter().filter(|extra| extra.mark == mark) {
         let at = stamps.iter().position(|(entry, _)| *entry == usize::from(extra.entry));
-        if let Some((at, (_, stamp))) = at.and_then(|at| Some((at, stamps.get(at)?))) {
+        if let Some((at, (_, stamp))) = at.and_then(|at| Some((at, stamps.get(at)?)))
+            && (is_of_batch(extra) || u32::from(extra.probe) == stamp.probe)
+        {
             extras.take(extra, at, stamp, tables, &mut serials);
         }
     }
     extras.attributes.sort_by_key(|attribute| (attribute.stamp, attribute.index));
     extras.record_times.sort_by_key(|time| time.stamp);
     extras
+}
+
+/// Whether it is true wherever it was found: the size of a batch is, of which the record is known to be.
+fn is_of_batch(extra: &Extra) -> bool {
+    ExtraKind::from_code(extra.kind) == Some(ExtraKind::Taken)
 }
 
 impl Extras {

@@ -106,14 +106,15 @@ fn a_record_filtered_by_its_scope_has_no_last_stamp() {
     assert_eq!(run(&slot), Err(Corrupt::NoTerminal));
 }
 
-fn extra(entry: u16, kind: ExtraKind, index: u8, words: &[u64]) -> Extra {
+/// Of the stamp in this entry, which this probe took.
+fn extra((entry, probe): (u16, u16), kind: ExtraKind, index: u8, words: &[u64]) -> Extra {
     let mut bytes = [0; 64];
     for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
         place.copy_from_slice(&word.to_ne_bytes());
     }
     Extra {
         entry,
-        probe: 0,
+        probe,
         kind: kind as u8,
         index,
         len: 8 * words.len() as u16,
@@ -123,8 +124,8 @@ fn extra(entry: u16, kind: ExtraKind, index: u8, words: &[u64]) -> Extra {
     }
 }
 
-fn text(entry: u16, index: u8, text: &[u8]) -> Extra {
-    let mut extra = extra(entry, ExtraKind::Text, index, &[]);
+fn text(of: (u16, u16), index: u8, text: &[u8]) -> Extra {
+    let mut extra = extra(of, ExtraKind::Text, index, &[]);
     extra.bytes[..text.len()].copy_from_slice(text);
     Extra { len: text.len() as u16, ..extra }
 }
@@ -135,15 +136,15 @@ fn attributes_and_times_come_to_their_stamps() {
     // Entry 1 was stamped after entry 2.
     let entries = slot(&[at(0, 100), at(2, 300), at(1, 200)], at(4, 900));
     let extras = [
-        text(5, 1, b"d\xffb"),
-        extra(0, ExtraKind::Number, 0, &[5]),
-        extra(1, ExtraKind::Number, 0, &[u64::MAX]),
-        extra(2, ExtraKind::Number, 1, &[u64::MAX]),
-        Extra { mark: MARK - 1, ..extra(0, ExtraKind::Number, 1, &[9]) },
-        extra(4, ExtraKind::Number, 1, &[7]),
-        Extra { kind: 99, ..extra(0, ExtraKind::Number, 1, &[9]) },
-        extra(0, ExtraKind::RecordTime, 0, &[1]),
-        extra(5, ExtraKind::RecordTime, 0, &[u64::MAX / 2]),
+        text((5, 4), 1, b"d\xffb"),
+        extra((0, 0), ExtraKind::Number, 0, &[5]),
+        extra((1, 2), ExtraKind::Number, 0, &[u64::MAX]),
+        extra((2, 1), ExtraKind::Number, 1, &[u64::MAX]),
+        Extra { mark: MARK - 1, ..extra((0, 0), ExtraKind::Number, 1, &[9]) },
+        extra((4, 0), ExtraKind::Number, 1, &[7]),
+        Extra { kind: 99, ..extra((0, 0), ExtraKind::Number, 1, &[9]) },
+        extra((0, 0), ExtraKind::RecordTime, 0, &[1]),
+        extra((5, 4), ExtraKind::RecordTime, 0, &[u64::MAX / 2]),
     ];
     let trace = run(&Slot { header: &header, entries: &entries, extras: &extras, parent: None }).unwrap();
     let shown: Vec<_> = trace.attributes.iter().map(|a| (a.stamp, a.index, a.value.to_string())).collect();
@@ -168,10 +169,10 @@ fn a_batch_that_is_put_into_a_bigger_one_keeps_its_members_in_their_order() {
     let header = SlotHeader { extras: 4, ..header(Outcome::Written, 3, 900) };
     let entries = slot(&[at(0, 100), at(1, 200), at(2, 300)], at(4, 900));
     let extras = [
-        extra(1, ExtraKind::Put, 0, &[0xAA, 7, 3]),
-        extra(2, ExtraKind::Taken, 0, &[0xAA, 7, 5]),
-        extra(2, ExtraKind::Moved, 0, &[0xBB, 8, 40]),
-        extra(5, ExtraKind::Taken, 0, &[0xBB, 8, 45]),
+        extra((1, 1), ExtraKind::Put, 0, &[0xAA, 7, 3]),
+        extra((2, 2), ExtraKind::Taken, 0, &[0xAA, 7, 5]),
+        extra((2, 2), ExtraKind::Moved, 0, &[0xBB, 8, 40]),
+        extra((5, 4), ExtraKind::Taken, 0, &[0xBB, 8, 45]),
     ];
     let full = Slot { header: &header, entries: &entries, extras: &extras, parent: None };
     assert_eq!(
@@ -189,19 +190,38 @@ fn a_batch_that_is_put_into_a_bigger_one_keeps_its_members_in_their_order() {
     );
 }
 
+/// Of two ends the second one's stamp is not shown; a batch was merged when the trace had no room for another stamp.
+#[test]
+fn what_another_probe_read_is_of_no_stamp_that_is_shown() {
+    let header = SlotHeader { extras: 5, entries: 6, ..header(Outcome::Written, 3, 900) };
+    let passed = [at(0, 100), at(1, 200), at(2, 300), at(1, 310), at(2, 320)];
+    let entries = slot(&passed, at(4, 900));
+    let extras = [
+        extra((1, 1), ExtraKind::Put, 0, &[0xAA, 7, 3]),
+        extra((5, 5), ExtraKind::Number, 0, &[1]),
+        extra((5, 4), ExtraKind::Number, 0, &[2]),
+        extra((5, 2), ExtraKind::Taken, 0, &[0xAA, 7, 5]),
+        extra((5, 2), ExtraKind::Moved, 0, &[0xBB, 8, 40]),
+    ];
+    let trace = run(&Slot { header: &header, entries: &entries, extras: &extras, parent: None }).unwrap();
+    let shown: Vec<_> = trace.attributes.iter().map(|a| (a.stamp, a.value.to_string())).collect();
+    assert_eq!((shown, trace.flags.entries_dropped), (vec![(5, "2".to_owned())], 1));
+    assert_eq!(trace.batches, [Membership { stamp: 1, key: 0xAA, position: 3, size: Some(5) }]);
+}
+
 #[test]
 fn a_branch_inherits_what_its_parent_had_by_then() {
     let root = in_slot(1, SlotHeader { branches: 1, extras: 3, ..header(Outcome::Split, 3, 400) });
     let entries = slot(&[at(0, 100), at(1, 110), at(2, 300)], torn(4, 0));
     let extras = [
-        text(0, 1, b"orders"),
-        extra(1, ExtraKind::Put, 0, &[0xAA, 7, 3]),
-        extra(2, ExtraKind::Number, 0, &[1]),
+        text((0, 0), 1, b"orders"),
+        extra((1, 1), ExtraKind::Put, 0, &[0xAA, 7, 3]),
+        extra((2, 2), ExtraKind::Number, 0, &[1]),
     ];
     let root = Ancestor::of(&Slot { header: &root, entries: &entries, extras: &extras, parent: None });
     let leaf = in_slot(2, SlotHeader { extras: 1, ..child(1, 1, 2, Outcome::Written) });
     let entries = slot(&[at(6, 160)], at(4, 900));
-    let extras = [extra(0, ExtraKind::Number, 0, &[2])];
+    let extras = [extra((0, 6), ExtraKind::Number, 0, &[2])];
     let trace =
         run(&Slot { header: &leaf, entries: &entries, extras: &extras, parent: Some(&root) }).unwrap();
     let shown: Vec<_> = trace.attributes.iter().map(|a| (a.stamp, a.value.to_string())).collect();
