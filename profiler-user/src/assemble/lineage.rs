@@ -44,7 +44,7 @@ pub(super) fn inherit(slot: &Slot<'_>, tables: &Tables<'_>, own: &mut Journey) -
         return Ok(0);
     }
     let parent = slot.parent.ok_or(Corrupt::NoParent)?;
-    // As it stood when the branch was made: without its end, and with the entries that it had.
+    // As it stood when the branch was made: without its end, and with the entries that it had been asked for, some of which may have found no room.
     let header = SlotHeader {
         entries: slot.header.shared.min(parent.header.entries),
         flags: parent.header.flags & !SlotHeader::HAS_TERMINAL,

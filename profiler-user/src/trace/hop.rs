@@ -83,14 +83,18 @@ impl Trace {
     /// The hops, in the order of time. Any number of stamps in any order of stages will do.
     pub fn hops(&self) -> impl Iterator<Item = Hop<'_>> {
         let torn = self.flags.torn_stamps > 0;
-        let cut = self.flags.entries_dropped > 0 && self.outcome.has_terminal_stamp();
+        let (cut, ends) = (self.flags.entries_dropped > 0, self.outcome.has_terminal_stamp());
+        let (branches, deep) = (self.shared > 0, self.branch.depth() > 1);
         let hops = self.stamps.len().saturating_sub(1);
         self.stamps.iter().zip(self.stamps.iter().skip(1)).enumerate().map(move |(index, (from, to))| Hop {
             from,
             to,
             ns: to.ts_ns.saturating_sub(from.ts_ns),
-            // A torn stamp may have been anywhere; stamps past the maximum all lie before the terminal one.
-            has_gap: torn || cut && index + 1 == hops,
+            // A torn stamp may have been anywhere. Stamps past the maximum all lie before the terminal one; those of a parent lie before the first stamp of the
+            // branch, or, of its parent's parent, before that one's.
+            has_gap: torn
+                || cut && ends && index + 1 == hops
+                || cut && branches && (index + 1 == self.shared || deep && index + 1 < self.shared),
         })
     }
 }
@@ -98,6 +102,7 @@ impl Trace {
 #[cfg(test)]
 mod tests {
     use super::Cause;
+    use crate::trace::BranchPath;
     use crate::trace::testing::trace;
     use profiler_common::{Outcome, StageCode};
 
@@ -152,5 +157,10 @@ mod tests {
         assert_eq!(gaps(&cut), [false, false, false]);
         cut.flags.torn_stamps = 1;
         assert_eq!(gaps(&cut), [true, true, true]);
+        let mut branch = trace("S0@1 T+@2 T-@5 Q+@6 W!@9", Outcome::Written);
+        (branch.flags.entries_dropped, branch.shared, branch.branch) = (1, 2, BranchPath(1));
+        assert_eq!(gaps(&branch), [false, true, false, true]);
+        (branch.outcome, branch.branch) = (Outcome::Expired, BranchPath(0x0101));
+        assert_eq!(gaps(&branch), [true, true, false, false]);
     }
 }

@@ -68,6 +68,29 @@ fn a_branch_of_a_branch_shows_what_it_shares_with_both() {
     assert_eq!(shown.own_hops().count(), 3);
 }
 
+/// Its parent had no room for two of its seven stamps when it branched off.
+#[test]
+fn a_branch_says_what_is_missing_of_its_parent() {
+    let root = in_slot(1, SlotHeader { children: 1, branches: 1, ..header(Outcome::Written, 8, 400) });
+    let passed = [at(0, 100), at(1, 110), at(2, 120), at(1, 130), at(2, 140)];
+    let entries = slot(&passed, at(4, 400));
+    let root = Ancestor::of(&Slot { header: &root, entries: &entries, extras: &[], parent: None });
+    for (shared, dropped, gaps) in [
+        (7, 2, [false, false, false, false, true, false, true]),
+        (5, 0, [false, false, false, false, false, false, false]),
+    ] {
+        let leaf = in_slot(2, SlotHeader { entries: 2, ..child(1, 1, shared, Outcome::Written) });
+        let entries = slot(&[at(6, 160), at(1, 170)], at(4, 900));
+        let slot = Slot { header: &leaf, entries: &entries, extras: &[], parent: Some(&root) };
+        let shown = run(&slot).unwrap();
+        assert_eq!(times(&shown), [100, 110, 120, 130, 140, 160, 170, 900]);
+        assert_eq!((shown.shared, shown.flags.entries_dropped), (5, dropped));
+        assert_eq!(shown.hops().map(|hop| hop.has_gap).collect::<Vec<_>>(), gaps);
+        // The last hop is left out, too, as it may be this journey's own stamps that are missing.
+        assert_eq!(shown.own_hops().filter(|hop| !hop.has_gap).count(), if dropped > 0 { 1 } else { 3 });
+    }
+}
+
 #[test]
 fn a_branch_is_none_without_its_parent_or_without_a_split() {
     let header = child(1, 1, 1, Outcome::Written);

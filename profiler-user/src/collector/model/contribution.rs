@@ -86,7 +86,7 @@ pub fn contributions(part: &Part) -> Vec<Contribution> {
     let own = usize::from(part.shared).saturating_sub(1);
     let pairs = part.entries.windows(2).zip(names.windows(2)).enumerate().skip(own);
     let mut all: Vec<_> = pairs
-        .filter(|(index, _)| !(torn || cut && *index == last_hop))
+        .filter(|(index, _)| !(torn || cut && (*index == last_hop || part.shared > 0 && *index == own)))
         .filter_map(|(_, (entries, names))| {
             let ([before, after], [from, to]) = (entries, names) else { return None };
             let hop = HopKey::Hop { from: from.clone(), to: to.clone() };
