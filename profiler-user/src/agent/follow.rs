@@ -63,6 +63,7 @@ impl Running {
             kernel.set_closed(false);
         }
         self.started_ns = monotonic_ns();
+        self.tell_unseen(observer);
         let sites = self.traced.iter().map(Traced::probes).sum();
         observer.event(&Event::Attached { sites, pids: self.pids.clone() });
         Ok(true)

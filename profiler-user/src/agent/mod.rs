@@ -22,6 +22,7 @@ mod session;
 mod strays;
 mod tally;
 mod telling;
+mod unseen;
 
 pub use error::AgentError;
 pub use events::{End, Event, Observer, Progress};

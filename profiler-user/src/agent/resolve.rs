@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::missing::{Awaited, Lines, PointError};
-use super::parts;
+use super::parts::{self, Parts};
 use crate::plan::error::point_text;
 use crate::plan::{Candidate, FunctionCode, KernelTraits, PlanErrors, ResolvedStage, Site, plan};
 use crate::spec::{Place, Point, Spec, Stage, Target};
@@ -49,7 +49,7 @@ struct Found<'m> {
     address: ElfAddress,
     code: Cow<'m, [u8]>,
     sized: bool,
-    inward: Vec<u64>,
+    parts: Parts,
 }
 
 impl Resolver {
@@ -153,7 +153,8 @@ fn resolved<'a>(stage: usize, found: &'a [Found<'a>]) -> ResolvedStage<'a> {
             offset: found.module.file_offset(found.address)?,
             bytes: &found.code,
             sized: found.sized,
-            inward: &found.inward,
+            inward: &found.parts.jumps,
+            parts: &found.parts.inner,
         };
         Some(Candidate { module: found.module, function: found.function, code })
     };
@@ -226,11 +227,11 @@ fn of_function<'m>(stage: usize, module: &'m Module, function: &'m Function) -> 
         address: function.address,
         code,
         sized: function.size > 0,
-        inward: Vec::new(),
+        parts: Parts::default(),
     })
 }
 
-/// Adds where the parts of functions that lie elsewhere jump back to: once a module, whose functions may be a million.
+/// Adds what the parts of functions do that lie elsewhere: once a module, whose functions may be a million.
 fn look_at_parts(modules: &Modules, found: &mut [Found<'_>]) {
     for module in modules.loaded.iter().map(Arc::as_ref) {
         let own = found.iter().filter(|found| std::ptr::eq(found.module, module));
@@ -238,10 +239,10 @@ fn look_at_parts(modules: &Modules, found: &mut [Found<'_>]) {
         if functions.is_empty() {
             continue;
         }
-        let jumps = parts::jumps_back(module, &functions);
+        let parts = parts::of(module, &functions);
         for found in found.iter_mut().filter(|found| std::ptr::eq(found.module, module)) {
             // The same function may stand for several stages.
-            found.inward = jumps.get(&found.address).cloned().unwrap_or_default();
+            found.parts = parts.get(&found.address).cloned().unwrap_or_default();
         }
     }
 }
@@ -264,5 +265,5 @@ fn at_address<'m>(
             module.name.display()
         )
     })?;
-    Ok(Found { stage, module, function: None, address, code, sized: false, inward: Vec::new() })
+    Ok(Found { stage, module, function: None, address, code, sized: false, parts: Parts::default() })
 }

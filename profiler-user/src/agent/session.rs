@@ -33,6 +33,7 @@ use super::resolve::Resolver;
 use super::run::{Options, Outlets};
 use super::strays::Strays;
 use super::tally::Tally;
+use super::unseen::Unseen;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -78,6 +79,8 @@ pub(super) struct Running {
     pub(super) awaiting: Awaiting,
     /// Children that inherited breakpoints.
     pub(super) strays: Strays,
+    /// Stages that are not seen at every exit.
+    pub(super) unseen: Unseen,
     /// What was read of the lives of processes and not acted on yet.
     pub(super) life: Vec<Life>,
     /// Who reads the stream of events.
@@ -144,6 +147,7 @@ impl Running {
             why_not: None,
             awaiting: Awaiting::default(),
             strays: Strays::default(),
+            unseen: Unseen::default(),
             life: Vec::new(),
             guard: Guard::default(),
             next_discovery_ns: 0,
@@ -244,6 +248,7 @@ impl Running {
         let life = std::mem::take(&mut self.life);
         let gone = self.follow(&life, now_ns, observer).await?;
         self.sweep_strays(&life, now_ns).await;
+        self.tell_unseen(observer);
         self.show_log();
         self.traced.iter_mut().for_each(|traced| traced.meter.tick(now_ns));
         if now_ns >= self.next_second_ns {

@@ -8,7 +8,7 @@ use super::child::{Child, Silence};
 use super::specimen::Specimen;
 use super::{CalibrateError, Calibrated, RedZone};
 use crate::attach::{Kernel, Links, Settings};
-use crate::plan::{Class, Costs, KernelTraits, Site, Trap};
+use crate::plan::{Class, Costs, KernelTraits, Site, Trap, UnseenExits};
 use crate::symbol::{Arch, FileOffset};
 
 /// Of so many rounds the fastest counts: what is above it is other work of the machine.
@@ -74,6 +74,7 @@ fn site(probe: u32, (specimen, offset): (Specimen, FileOffset), exe: &Path) -> S
         carrier: if trap == Trap::Return { Class::Emulated } else { class },
         arch: Arch::X86_64,
         notes: Vec::new(),
+        unseen: UnseenExits::default(),
         spec: ProbeSpec { role: Role::Stamp as u8, key: first_argument, ..ProbeSpec::default() },
         predicate: None,
         more: None,

@@ -147,7 +147,7 @@ mod tests {
 
     fn code(bytes: &[u8]) -> FunctionCode<'_> {
         let (address, offset) = (ElfAddress(START), FileOffset(START));
-        FunctionCode { arch: Arch::X86_64, address, offset, bytes, sized: true, inward: &[] }
+        FunctionCode { arch: Arch::X86_64, address, offset, bytes, sized: true, inward: &[], parts: &[] }
     }
 
     fn choose(bytes: &[u8], needs: Needs) -> Result<Choice, String> {
@@ -299,6 +299,7 @@ mod tests {
                 bytes: &bytes,
                 sized: true,
                 inward: &[],
+                parts: &[],
             };
             let choice = entry(&code, &code.scan(), x0, KERNEL).unwrap();
             let found = (choice.address - START, choice.class, choice.frame_adjust);

@@ -1,5 +1,7 @@
 //! The code of one function, and where its instructions begin.
 
+use std::ops::Range;
+
 use super::insn::{self, Flow, Shape};
 use crate::symbol::{Arch, ElfAddress, FileOffset};
 
@@ -18,6 +20,8 @@ pub struct FunctionCode<'a> {
     pub sized: bool,
     /// Where jumps from parts of the function that lie elsewhere lead to.
     pub inward: &'a [u64],
+    /// Where parts of the function lie elsewhere that are left by nothing but jumps back into it.
+    pub parts: &'a [Range<u64>],
 }
 
 impl<'a> FunctionCode<'a> {
@@ -32,6 +36,12 @@ impl<'a> FunctionCode<'a> {
     #[must_use]
     pub fn contains(&self, address: u64) -> bool {
         !self.from(address).is_empty()
+    }
+
+    /// Whether a jump to the address leaves the function: it leads neither into it nor into a part of it that does not leave it either.
+    #[must_use]
+    pub fn is_left_by(&self, target: u64) -> bool {
+        !self.contains(target) && !self.parts.iter().any(|part| part.contains(&target))
     }
 
     /// The file offset of an address of the function.

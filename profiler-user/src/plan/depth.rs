@@ -61,7 +61,8 @@ mod tests {
 
     fn depths(bytes: &[u8]) -> Depths {
         let (address, offset) = (ElfAddress(START), FileOffset(START));
-        let code = FunctionCode { arch: Arch::X86_64, address, offset, bytes, sized: true, inward: &[] };
+        let code =
+            FunctionCode { arch: Arch::X86_64, address, offset, bytes, sized: true, inward: &[], parts: &[] };
         Depths::of(&code, &code.scan())
     }
 

@@ -48,7 +48,7 @@ pub(super) fn ends(work: &Work<'_>, scan: &Scan) -> Result<Ends, Problem> {
             };
             Ok(Ends { drafts: vec![leave], by_trampoline: true })
         }
-        Ok(Method::Instructions { sites, mut notes }) => {
+        Ok(Method::Instructions { sites, mut notes, unseen: _ }) => {
             notes.truncate(1);
             notes.insert(0, "closes the scope".to_owned());
             let drafts = sites.into_iter().map(|(address, class)| leaves(address, class, &notes));

@@ -112,6 +112,11 @@ pub enum Problem {
     /// The return cannot be caught without harm.
     #[error("the return cannot be caught: {0}; use the entry of the function that is called next")]
     NoReturn(String),
+    /// A key is given at the return, and some exits are none.
+    #[error(
+        "the function is left by {0} jump(s) into other functions (tail calls), at which its return is not seen; a stage that gives a record a key (S0, also, branch,          batch) must see every one, or an older record would be taken for the new one: use the entry of the function, or the function that is called next"
+    )]
+    UnseenBirth(usize),
     /// The entry arguments cannot be brought to the return.
     #[error(
         "arguments cannot be kept until a Go function returns, because its stack may move; use `ret`, or the entry"

@@ -48,17 +48,25 @@ pub enum Method {
         sites: Vec<(u64, Class)>,
         /// What to say about them.
         notes: Vec<String>,
+        /// The exits that they miss.
+        unseen: UnseenExits,
     },
+}
+
+/// Exits of a function at which its return is not seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnseenExits {
+    /// Jumps out of the function: tail calls.
+    pub jumps: usize,
+    /// Indirect jumps that may be tail calls.
+    pub unclear: usize,
 }
 
 /// The ways out of a function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Exits {
     returns: Vec<u64>,
-    /// Jumps that leave the function.
-    tail_calls: usize,
-    /// Indirect jumps that may.
-    unclear: usize,
+    unseen: UnseenExits,
 }
 
 /// The jumps that leave the function for another one, or for a part of it that lies elsewhere.
@@ -77,9 +85,9 @@ fn exits(code: &FunctionCode<'_>, scan: &Scan) -> Exits {
     for (address, shape) in &scan.instructions {
         match shape.flow {
             Flow::Return => exits.returns.push(*address),
-            Flow::Branch(target) | Flow::Jump(target) if !code.contains(target) => exits.tail_calls += 1,
-            Flow::JumpIndirect(Indirect::TailCall) => exits.tail_calls += 1,
-            Flow::JumpIndirect(Indirect::Unknown) => exits.unclear += 1,
+            Flow::Branch(target) | Flow::Jump(target) if code.is_left_by(target) => exits.unseen.jumps += 1,
+            Flow::JumpIndirect(Indirect::TailCall) => exits.unseen.jumps += 1,
+            Flow::JumpIndirect(Indirect::Unknown) => exits.unseen.unclear += 1,
             _ => {}
         }
     }
@@ -100,7 +108,7 @@ pub fn method(
             if carrier == Class::Refused || carrier == Class::Stepped && exits.is_clean() =>
         {
             let why = "on its `ret` instructions: as cheap as the kernel's trampoline here, and leaves the stack alone";
-            Ok(Method::Instructions { sites, notes: exits.notes(why) })
+            Ok(Method::Instructions { sites, notes: exits.notes(why), unseen: exits.unseen })
         }
         (None, Err(reason)) if carrier == Class::Refused => Err(reason),
         (None, _) => {
@@ -112,7 +120,7 @@ pub fn method(
         }
         (Some(harm), Ok((sites, exits))) => {
             let why = format!("on its `ret` instructions, single-stepped, because {harm}");
-            Ok(Method::Instructions { sites, notes: exits.notes(&why) })
+            Ok(Method::Instructions { sites, notes: exits.notes(&why), unseen: exits.unseen })
         }
         (Some(harm), Err(reason)) => {
             Err(format!("{reason}; the kernel's return trampoline is no way out, because {harm}"))
@@ -156,19 +164,19 @@ fn instructions(
 
 impl Exits {
     const fn is_clean(&self) -> bool {
-        self.tail_calls == 0 && self.unclear == 0
+        self.unseen.jumps == 0 && self.unseen.unclear == 0
     }
 
     fn notes(&self, why: &str) -> Vec<String> {
         let mut notes = vec![why.to_owned()];
-        if self.tail_calls > 0 {
-            let exits = self.tail_calls;
+        let UnseenExits { jumps, unclear } = self.unseen;
+        if jumps > 0 {
             notes.push(format!(
-                "{exits} exits by a jump out of the function (tail call or cold part) carry no return stamp"
+                "{jumps} exits by a jump out of the function (tail call) carry no return stamp"
             ));
         }
-        if self.unclear > 0 {
-            let jumps = self.unclear;
+        if unclear > 0 {
+            let jumps = unclear;
             notes.push(format!("{jumps} indirect jumps may be tail calls, which carry no return stamp"));
         }
         notes
@@ -177,7 +185,7 @@ impl Exits {
 
 #[cfg(test)]
 mod tests {
-    use super::{Leaving, Method, method};
+    use super::{Leaving, Method, UnseenExits, method};
     use crate::plan::{Class, FunctionCode, KernelTraits};
     use crate::symbol::{Arch, ElfAddress, FileOffset};
 
@@ -187,7 +195,8 @@ mod tests {
 
     fn of(bytes: &[u8], sized: bool, leaving: Leaving) -> Result<Method, String> {
         let (address, offset) = (ElfAddress(0x1000), FileOffset(0x1000));
-        let code = FunctionCode { arch: Arch::X86_64, address, offset, bytes, sized, inward: &[] };
+        let code =
+            FunctionCode { arch: Arch::X86_64, address, offset, bytes, sized, inward: &[], parts: &[] };
         method(&code, &code.scan(), leaving, KernelTraits::default())
     }
 
@@ -237,9 +246,32 @@ mod tests {
     #[test]
     fn a_return_that_is_missed_is_said() {
         let bytes = [0x55, 0x74, 0x01, 0xc3, 0x5d, 0xe9, 0x00, 0x10, 0x00, 0x00, 0xff, 0xe0];
-        let Ok(Method::Instructions { sites, notes }) = of(&bytes, true, UNWINDS) else { panic!("no sites") };
+        let Ok(Method::Instructions { sites, notes, unseen }) = of(&bytes, true, UNWINDS) else {
+            panic!("no sites")
+        };
+        assert_eq!(unseen, UnseenExits { jumps: 1, unclear: 1 });
         assert_eq!(sites, [(0x1003, Class::Stepped)]);
         assert!(notes[1].starts_with("1 exits by a jump out"), "{notes:?}");
         assert!(notes[2].starts_with("1 indirect jumps may"), "{notes:?}");
+        // A jump into a part of the function that lies elsewhere is no exit.
+        let (address, offset) = (ElfAddress(0x1000), FileOffset(0x1000));
+        for (part, jumps) in [(0x200a..0x2010, 0), (0x200b..0x2010, 1)] {
+            let parts = [part];
+            let code = FunctionCode {
+                arch: Arch::X86_64,
+                address,
+                offset,
+                bytes: &bytes,
+                sized: true,
+                inward: &[],
+                parts: &parts,
+            };
+            let Ok(Method::Instructions { unseen, .. }) =
+                method(&code, &code.scan(), UNWINDS, KernelTraits::default())
+            else {
+                panic!("no sites")
+            };
+            assert_eq!(unseen.jumps, jumps, "{parts:x?}");
+        }
     }
 }

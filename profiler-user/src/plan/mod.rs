@@ -29,6 +29,7 @@ use profiler_common::{Predicate, ProbeMore, ProbeSpec, Role};
 pub use code::FunctionCode;
 pub use cost::{Costs, expected_ns};
 pub use error::{PlanError, PlanErrors, Problem};
+pub use exit::UnseenExits;
 
 use crate::spec::{Spec, Stage};
 use crate::symbol::{Arch, FileOffset, Function, Module};
@@ -90,6 +91,8 @@ pub struct Site {
     pub arch: Arch,
     /// Why the choice is not the cheap one, or what the user should know of this site.
     pub notes: Vec<String>,
+    /// Exits of the function at which the stage is not seen.
+    pub unseen: UnseenExits,
     /// What the kernel program does there.
     pub spec: ProbeSpec,
     /// What must hold for that, if anything.
@@ -241,6 +244,7 @@ impl Planner<'_> {
             carrier: draft.carrier,
             arch: code.arch,
             notes: draft.notes,
+            unseen: draft.unseen,
             spec: draft.spec,
             predicate: draft.predicate,
             more: draft.more,

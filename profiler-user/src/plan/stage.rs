@@ -1,13 +1,13 @@
 //! The sites of one function for one stage.
 
-use profiler_common::{Predicate, ProbeMore, ProbeSpec, Role, Value};
+use profiler_common::{Predicate, ProbeMore, ProbeSpec, Role, StageCode, Value};
 
 use super::choose::{self, Choice, Needs};
 use super::code::{FunctionCode, Scan};
 use super::depth::Depths;
 use super::ends::{self, Ends};
 use super::error::Problem;
-use super::exit::{self, Leaving, Method};
+use super::exit::{self, Leaving, Method, UnseenExits};
 use super::lower::{Lowered, Subject, lower};
 use super::recipe::{Abi, Moment, Uses};
 use super::{Class, KernelTraits, Trap, insn};
@@ -20,6 +20,7 @@ pub(super) struct Draft {
     pub(super) class: Class,
     pub(super) carrier: Class,
     pub(super) notes: Vec<String>,
+    pub(super) unseen: UnseenExits,
     pub(super) spec: ProbeSpec,
     pub(super) predicate: Option<Box<Predicate>>,
     pub(super) more: Option<Box<ProbeMore>>,
@@ -172,12 +173,24 @@ impl Work<'_> {
                 let draft = Draft::stage(self.code.address.0, carrier, self.annotated(notes), lowered);
                 vec![Draft { trap: Trap::Return, class: Class::Trampoline, ..draft }]
             }
-            Method::Instructions { sites, notes } => sites
+            Method::Instructions { unseen: UnseenExits { jumps, .. }, .. }
+                if jumps > 0 && self.gives_key() =>
+            {
+                return Err(Problem::UnseenBirth(jumps));
+            }
+            Method::Instructions { sites, notes, unseen } => sites
                 .into_iter()
                 .map(|(address, class)| Draft::stage(address, class, self.annotated(notes.clone()), at(0)))
+                .map(|draft| Draft { unseen, ..draft })
                 .collect(),
         };
         Ok(save.into_iter().chain(returns).collect())
+    }
+
+    /// Whether a key is a record's from the stage on. Where that is not seen, the record that had it before would be given the new one's stamps.
+    fn gives_key(&self) -> bool {
+        let Stage { code, also, branch, batch, .. } = self.stage();
+        *code == StageCode::SOURCE || also.is_some() || *branch || batch.is_some()
     }
 
     /// On x86-64 the return has taken its address off the stack by then.
@@ -214,7 +227,8 @@ impl Work<'_> {
 impl Draft {
     pub(super) const fn instruction(address: u64, class: Class, notes: Vec<String>, spec: ProbeSpec) -> Self {
         let trap = Trap::Instruction;
-        Self { address, trap, class, carrier: class, notes, spec, predicate: None, more: None }
+        let unseen = UnseenExits { jumps: 0, unclear: 0 };
+        Self { address, trap, class, carrier: class, notes, unseen, spec, predicate: None, more: None }
     }
 
     fn stage(address: u64, class: Class, notes: Vec<String>, lowered: Lowered) -> Self {

@@ -53,6 +53,27 @@ fn hex(text: &str) -> Vec<u8> {
     text.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
 }
 
+/// Where `ret` instructions are probed, a call that ends in another function passes none of them.
+#[test]
+fn what_leaves_by_a_jump_is_told_or_refused_where_a_key_is_given() {
+    // push; je +1; ret; pop; jmp to another function
+    let bytes = hex("55 74 01 c3 5d e9 00 10 00 00");
+    let jumps = |stage: &str| {
+        let stages = ["S0 emit arg0", stage, "W! write arg0"];
+        let plan = planned(&spec("", &stages), &bytes, true, false).map_err(|error| error.to_string())?;
+        Ok::<_, String>(plan.sites.iter().map(|site| site.unseen.jumps).collect::<Vec<_>>())
+    };
+    assert_eq!(jumps("Q+ put arg0"), Ok(vec![0, 0, 0]));
+    assert_eq!(jumps("Q+ put%return ret"), Ok(vec![0, 1, 0]));
+    assert_eq!(jumps("drop lose%return arg0"), Ok(vec![0, 0, 1, 0]));
+    for stage in
+        ["S0 again%return ret", "Q+ put%return arg0;also = 'ret'", "Q+ put%return arg0;batch = 'ret'"]
+    {
+        let told = jumps(stage).unwrap_err();
+        assert!(told.contains("is left by 1 jump(s) into other functions (tail calls)"), "{told}");
+    }
+}
+
 const EVERYTHING: &str = "Q+ enqueue *(u64*)(arg1);space = 'r';also = 'arg0';also_space = 'node';batch = 'bytes(arg2,8)';batch_space = 'batch';\
     attr.table = 'str(arg1+16,32)';attr.path = 'str(*(u64*)(arg1),arg3)';attr.hot = { value = 'arg4', level = 'debug' };\
     attr.state = '(i32)arg5';event_time = '*(u64*)(arg1+24)';event_time_unit = 's'";

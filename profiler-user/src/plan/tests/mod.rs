@@ -46,7 +46,8 @@ fn function(name: &str, address: u64, bytes: &[u8]) -> Function {
 
 fn candidate<'a>(module: &'a Module, function: &'a Function, bytes: &'a [u8]) -> Candidate<'a> {
     let (address, offset) = (function.address, FileOffset(function.address.0 - 0x1000));
-    let code = FunctionCode { arch: module.arch, address, offset, bytes, sized: true, inward: &[] };
+    let code =
+        FunctionCode { arch: module.arch, address, offset, bytes, sized: true, inward: &[], parts: &[] };
     Candidate { module, function: Some(function), code }
 }
 
