@@ -104,7 +104,8 @@ impl Running {
         let pid = process.identity.pid;
         let planned = self.resolver.sites(&self.spec, pid)?;
         if self.kernel.is_none() {
-            self.load(planned.len())?;
+            let most = self.most_sites(pid).unwrap_or_default();
+            self.load(planned.len().max(most))?;
         }
         let Some(kernel) = &mut self.kernel else { return Ok(()) };
         let sites = self.registry.adopt(planned, &self.spec, kernel)?;
@@ -129,6 +130,16 @@ impl Running {
         }
         self.tell_sites(vec![pid]);
         Ok(())
+    }
+
+    /// How many sites the process has at the level of all stages, if they can be planned now.
+    fn most_sites(&mut self, pid: u32) -> Option<usize> {
+        let highest = self.spec.stages.iter().map(|stage| stage.level).max()?;
+        if highest <= self.spec.level {
+            return None;
+        }
+        let all = Spec { level: highest, ..self.spec.clone() };
+        self.resolver.sites(&all, pid).ok().map(|sites| sites.len())
     }
 
     /// Follows processes that come, and those that became another program.
@@ -265,7 +276,7 @@ impl Running {
 /// Whether no other process of the target will fare better.
 fn is_fatal(error: &AgentError) -> bool {
     match error {
-        AgentError::Attach(AttachError::Probe { .. })
+        AgentError::Attach(AttachError::Probe { .. } | AttachError::NoRoom { .. })
         | AgentError::System { .. }
         | AgentError::Unconfirmed
         | AgentError::Gone { .. } => false,

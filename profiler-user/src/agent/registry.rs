@@ -23,11 +23,18 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    /// Room to ask the kernel for when the first process has `sites` sites.
+    /// Room to ask the kernel for when the first process has `sites` sites at the level at which it has most.
     pub(super) fn room_for(sites: usize) -> u32 {
         let sites = u32::try_from(sites).unwrap_or(MAX_PROBES);
         // Each edition that a session is given has sites of its own.
         sites.saturating_mul(Spec::EDITIONS).saturating_add(SPARE).min(MAX_PROBES)
+    }
+
+    /// Whether there is room for these sites beside those that are known.
+    fn check_room(&self, planned: &[Site], room: u32) -> Result<(), AttachError> {
+        let is_new = |site: &&Site| !self.sites.iter().any(|known| is_same(known, site));
+        let sites = self.sites.len() + planned.iter().filter(is_new).count();
+        if sites <= room as usize { Ok(()) } else { Err(AttachError::NoRoom { sites, room }) }
     }
 
     /// Gives the sites of a process in an edition of the spec their probe ids: those of the same place in the same file keep theirs. They sleep in every other
@@ -47,6 +54,7 @@ impl Registry {
             site.spec.place = self.place(site);
         }
         mark_leading(&mut planned);
+        self.check_room(&planned, kernel.room())?;
         for mut site in planned {
             if let Some(known) = self.sites.iter().find(|known| is_same(known, &site)) {
                 site.probe = known.probe;
@@ -88,4 +96,22 @@ fn is_same(known: &Site, site: &Site) -> bool {
         && known.predicate == site.predicate
         && known.more == site.more
         && known.symbol == site.symbol
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_for_all_editions_and_told_where_it_does_not_do() {
+        assert_eq!((Registry::room_for(2), Registry::room_for(100)), (266, 756));
+        assert_eq!(Registry::room_for(usize::MAX), MAX_PROBES);
+        let registry = Registry::default();
+        assert!(registry.check_room(&[], 0).is_ok());
+        let error = AttachError::NoRoom { sites: 300, room: 266 }.to_string();
+        assert!(
+            error.starts_with("300 sites would be needed, and this session has room for 266,"),
+            "{error}"
+        );
+    }
 }

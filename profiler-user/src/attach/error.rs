@@ -32,6 +32,17 @@ pub enum AttachError {
         "the BPF object has no usable map `{0}`: agent and kernel program are of different builds; build both again"
     )]
     Map(&'static str),
+    /// More sites than there was room made for.
+    #[error(
+        "{sites} sites would be needed, and this session has room for {room}, which is fixed when it begins; start it again, with that level, and with all libraries \
+         of its stages loaded, or make the patterns of its points narrower"
+    )]
+    NoRoom {
+        /// All sites of the session, those of other levels and processes too.
+        sites: usize,
+        /// How many there is room for.
+        room: u32,
+    },
     /// The kernel refused the probes of one file.
     #[error("cannot set {count} probe(s) in {file} for process {pid}: {reason}", file = .file.display())]
     Probe {

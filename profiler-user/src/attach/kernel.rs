@@ -191,11 +191,20 @@ impl Kernel {
         self.config.set(0, config, 0).map_err(|error| AttachError::Load(chain(&error)))
     }
 
+    /// How many sites there is room for.
+    #[must_use]
+    pub fn room(&self) -> u32 {
+        self.specs.len()
+    }
+
     /// Tells the kernel program what a site does. Before it is probed.
     ///
     /// # Errors
     /// When there is no room for a site of this id.
     pub fn set_probe(&mut self, site: &Site) -> Result<(), AttachError> {
+        if site.probe >= self.room() {
+            return Err(AttachError::NoRoom { sites: site.probe as usize + 1, room: self.room() });
+        }
         let failed = |error| AttachError::Load(chain(&error));
         if let Some(predicate) = &site.predicate {
             self.predicates.set(site.probe, **predicate, 0).map_err(failed)?;
