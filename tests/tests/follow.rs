@@ -408,3 +408,38 @@ fn a_process_that_becomes_itself_is_joined_again() -> Result<()> {
     }
     Ok(())
 }
+
+/// The agent stands still while the ring of notices runs full, so that it is not told.
+#[test]
+fn a_process_that_becomes_itself_without_a_notice_is_joined_again() -> Result<()> {
+    let name = "follow::a_process_that_becomes_itself_without_a_notice_is_joined_again";
+    if !stain_tests::tally::privileged(name).open() {
+        return Ok(());
+    }
+    let _turn = turn()?;
+    for by_exe in [true, false] {
+        let home = tempfile::tempdir()?;
+        let binary = Family::copy(home.path())?;
+        let mut target = Family::start(&binary)?;
+        let named = if by_exe { exe(&binary) } else { format!("[target]\npid = {}\n", target.pid()) };
+        let arguments = ["--max-open-traces", "20000"];
+        let mut agent = Agent::follow(&family::spec(&named), &arguments, home.path(), "agent")?;
+        agent.then_says("attached")?;
+        agent.signal(rustix::process::Signal::STOP)?;
+        target.tell("flow 15000")?;
+        target.tell("hold 6")?;
+        target.send(&format!("become 0 {}", binary.display()))?;
+        target.send("flow 0")?;
+        target.hears("flow 0")?;
+        agent.signal(rustix::process::Signal::CONT)?;
+        agent.then_says(&format!("replaced: process {}", target.pid()))?;
+        agent.then_says(&format!("joined: process {}", target.pid()))?;
+        target.tell("flow 30")?;
+        let report = agent.stop(SHORT)?.report;
+        assert_balanced(&report)?;
+        ensure!(report.summary["ledger"]["notice_full"].as_u64() > Some(1000), "{}", report.summary);
+        assert_eq!((report.ledger.written, report.ledger.lost_by("target_exit")), (15_030, 6));
+        ensure!(target.finish()?.status.success());
+    }
+    Ok(())
+}

@@ -102,6 +102,7 @@ impl Running {
 
     pub(super) fn attach(&mut self, process: &Process) -> Result<(), AgentError> {
         let pid = process.identity.pid;
+        let image = self.resolver.proc().image(pid).ok();
         let planned = self.resolver.sites(&self.spec, pid)?;
         if self.kernel.is_none() {
             let most = self.most_sites(pid).unwrap_or_default();
@@ -115,7 +116,8 @@ impl Running {
         // Before the first hit, so that every trace finds its process.
         self.tally.processes.set(number, pid);
         let links = kernel.attach(pid, number, &sites)?;
-        let traced = Traced::new(number, process.identity, links, monotonic_ns(), self.ended.0.clone());
+        let traced =
+            Traced::new(number, process.identity, (links, image), monotonic_ns(), self.ended.0.clone());
         let traced = traced.map_err(|error| {
             kernel.forget(pid, number);
             AgentError::System { what: "watching the target", error }
@@ -140,6 +142,20 @@ impl Running {
         }
         let all = Spec { level: highest, ..self.spec.clone() };
         self.resolver.sites(&all, pid).ok().map(|sites| sites.len())
+    }
+
+    /// Notes what may have happened to processes without a word, when there were `lost` notices that found no room: they were about any of them.
+    pub(super) fn after_lost_notices(&mut self, lost: u64) {
+        if std::mem::replace(&mut self.notices_lost, lost) == lost {
+            return;
+        }
+        for traced in &self.traced {
+            let pid = traced.identity.pid;
+            self.life.push(Life::Fork(pid));
+            if traced.is_another_program() && self.resolver.proc().is_alive(traced.identity) {
+                self.life.push(Life::Exec(pid));
+            }
+        }
     }
 
     /// Follows processes that come, and those that became another program.

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::attach::{Links, Sweep};
 use crate::meter::TargetMeter;
-use crate::target::Identity;
+use crate::target::{Identity, Image};
 
 /// A traced process. Dropping it removes its probes.
 pub(super) struct Traced {
@@ -18,6 +18,8 @@ pub(super) struct Traced {
     pub(super) identity: Identity,
     pub(super) meter: TargetMeter,
     links: Links,
+    /// The program that the probes are set in; `None` where it cannot be asked.
+    image: Option<Image>,
     watch: JoinHandle<()>,
 }
 
@@ -28,14 +30,14 @@ impl Drop for Traced {
 }
 
 impl Traced {
-    /// `ended` is told the number when the process ends.
+    /// `image` is what it ran before the probes were set. `ended` is told the number when the process ends.
     ///
     /// # Errors
     /// When the process cannot be watched: it has ended already, or descriptors have run out.
     pub(super) fn new(
         number: u32,
         identity: Identity,
-        links: Links,
+        (links, image): (Links, Option<Image>),
         now_ns: u64,
         ended: Sender<u32>,
     ) -> io::Result<Self> {
@@ -46,7 +48,12 @@ impl Traced {
                 let _ = ended.send(number).await;
             }
         });
-        Ok(Self { number, identity, meter: TargetMeter::new(identity.pid, now_ns), links, watch })
+        Ok(Self { number, identity, meter: TargetMeter::new(identity.pid, now_ns), links, image, watch })
+    }
+
+    /// Whether it has become another program since, or has ended.
+    pub(super) fn is_another_program(&self) -> bool {
+        self.image.as_ref().is_some_and(Image::is_gone)
     }
 
     /// Probes set in it.

@@ -83,6 +83,8 @@ pub(super) struct Running {
     pub(super) unseen: Unseen,
     /// What was read of the lives of processes and not acted on yet.
     pub(super) life: Vec<Life>,
+    /// Notices that had found no room when that was last looked at.
+    pub(super) notices_lost: u64,
     /// Who reads the stream of events.
     pub(super) hub: Hub,
     /// Sites that they know.
@@ -149,6 +151,7 @@ impl Running {
             strays: Strays::default(),
             unseen: Unseen::default(),
             life: Vec::new(),
+            notices_lost: 0,
             guard: Guard::default(),
             next_discovery_ns: 0,
             next_second_ns: 0,
@@ -291,6 +294,7 @@ impl Running {
     fn report(&mut self, now_ns: u64, observer: &mut dyn Observer) -> Result<(), AgentError> {
         self.tally.stats.windows.advance(now_ns);
         let ledger = self.ledger()?;
+        self.after_lost_notices(ledger.notice_full);
         self.tell_bounds(now_ns, &ledger, observer);
         self.tell_tick(now_ns, &ledger)?;
         observer.progress(&Progress {
