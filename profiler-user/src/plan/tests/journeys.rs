@@ -151,7 +151,7 @@ fn what_is_read_counts_for_the_choice_of_the_instruction() {
         ),
         ("an attribute", "attr.a = '(u32)arg1'", &clobbers, 0),
         ("an attribute's length", "attr.a = 'str(arg0, arg1)'", &clobbers, 0),
-        ("an attribute of another level", "attr.a = { value = 'arg1', level = 'debug' }", &clobbers, 2),
+        ("an attribute of another level", "attr.a = { value = 'arg1', level = 'debug' }", &clobbers, 0),
         ("the event time", "event_time = 'arg1'", &clobbers, 0),
         ("the key alone, with a store", "", &stores, 3),
         ("a text, with a store", "attr.a = 'str(arg0, 8)'", &stores, 0),
