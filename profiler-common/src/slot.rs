@@ -161,7 +161,7 @@ pub struct SlotHeader {
     pub parent: u64,
     /// The path of ordinals from the record that was sampled to this one, a byte each, the last one lowest; 0 for that record.
     pub branch: u64,
-    /// Entries that the parent had when this one branched off.
+    /// Entries that the parent had asked for when this one branched off, whether they were kept or not.
     pub shared: u32,
     /// Outputs that were to branch off this one, whether they did or not.
     pub children: u32,

@@ -53,11 +53,11 @@ fn grow(cookie: u64, value: u64, parent: u64, path: u64, frame: &Frame) -> u64 {
         flags: flags(&parent),
     };
     let Some(child) = admit::take_slot(&hit, &beginning) else { return refuse(&parent) };
-    let last = hit.config.max_entries.wrapping_sub(1);
     // SAFETY: the child's slot is this program's alone; the parent's count is read as it is at this moment.
     unsafe {
         let entries = (&raw const (*parent.header).entries).read_volatile();
-        (*child.header).shared = if entries < last { entries } else { last };
+        // Those that found no room, too: the branch lacks them like its parent.
+        (*child.header).shared = entries;
         (*child.header).parent = parent.handle.0;
         (*child.header).branch = path;
     }
