@@ -10,7 +10,7 @@ use crate::frame::Frame;
 use crate::hit::Hit;
 use crate::in_flight::{self, Journey, add_to};
 use crate::journey::BEGUN;
-use crate::stamp;
+use crate::{refused, stamp};
 
 /// A record with the key `value` comes out of the record of the journey `parent` (0: of one that is not traced). The handle of its journey, if it has one.
 #[inline(never)]
@@ -18,6 +18,7 @@ pub fn make(cookie: u64, value: u64, parent: u64, frame: &Frame) -> u64 {
     let Some(hit) = Hit::of(cookie, frame) else { return 0 };
     // As at a source, whether the record is traced or not.
     in_flight::unbind(hit.config, hit.key(value));
+    refused::forget(&hit, hit.key(value));
     if parent == 0 {
         return 0;
     }

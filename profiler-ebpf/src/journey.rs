@@ -94,9 +94,7 @@ fn of_key(cookie: u64, value: u64, frame: &Frame) -> u64 {
     let begun = if hit.spec.role == Role::Start as u8 {
         admit::start(&hit, key, 0)
     } else {
-        if hit.spec.flags & ProbeSpec::ENDS_REFUSED != 0 && admit::is_sampled_key(hit.config, key) {
-            refused::forget(key);
-        }
+        refused::forget(&hit, key);
         if let Some(journey) = in_flight::find_sure(hit.config, key) {
             return journey.handle.0;
         }

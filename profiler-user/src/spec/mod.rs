@@ -162,20 +162,21 @@ impl Spec {
     /// that ends traces: what comes there unknown has most likely ended before.
     #[must_use]
     pub fn begins(&self, stage: &Stage) -> bool {
-        stage.code == StageCode::SOURCE || stage.outcome.is_none() && self.is_among_first(stage)
+        stage.code == StageCode::SOURCE
+            || stage.outcome.is_none() && !stage.branch && self.is_among_first(stage)
     }
 
-    /// Whether a stage ends records that any stage may be the first to meet: see [`Spec::begins`].
+    /// Whether records that any stage may be the first to meet (see [`Spec::begins`]) are over at a stage, those that were refused too: where it ends them, and
+    /// where it makes a branch, which is another record with their key.
     #[must_use]
     pub fn ends_unsourced(&self, stage: &Stage) -> bool {
-        stage.outcome.is_some() && self.is_among_first(stage)
+        (stage.outcome.is_some() || stage.branch) && self.is_among_first(stage)
     }
 
     /// Whether the key decides, no S0 is probed, and a stage's key is in the space of the first one.
     fn is_among_first(&self, stage: &Stage) -> bool {
         let mut probed = self.stages.iter().filter(|one| self.is_probed(one));
         if self.sampling.mode == SamplingMode::Sequence
-            || stage.branch
             || stage.key.value().is_none()
             || probed.clone().any(|one| one.code == StageCode::SOURCE)
         {

@@ -135,6 +135,12 @@ fn where_the_key_decides_and_there_is_no_source_any_stage_of_its_space_begins_a_
     let ends = no_source.replace("key = \"arg0\"\nspace = \"batch\"", "key = \"arg0\"\nspace = \"row\"")
         + "[[stage]]\ncode = \"Q-\"\npoint = \"taken\"\nkey = \"arg0\"\nspace = \"batch\"\n";
     assert!(!begins(&ends)[6], "what ends traces begins none");
+    // Where what was refused is over: at such ends, and where a branch takes its key over.
+    let over = |text: &str| -> Vec<usize> {
+        let spec = read(text).unwrap();
+        (0..spec.stages.len()).filter(|at| spec.ends_unsourced(&spec.stages[*at])).collect()
+    };
+    assert_eq!([over(&by_key), over(&no_source), over(&ends)], [vec![], vec![4], vec![4, 6]]);
     let message = read(&JOURNEY.replacen("code = \"S0\"", "code = \"Q-\"", 1)).unwrap_err().to_string();
     assert!(message.contains("no stage has the code S0"), "{message}");
 }
