@@ -113,6 +113,11 @@ impl Pipeline {
         self.go()
     }
 
+    /// Waits until it stands still, for its go on.
+    pub fn comes_to_halt(&mut self, limit: Duration) -> Result<()> {
+        self.process.stdout().find(|line| line == "halt", limit).context("the pipeline's halt").map(drop)
+    }
+
     /// Waits for the last record.
     pub fn totals(&mut self, limit: Duration) -> Result<Totals> {
         let line = self

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use stain_tests::flow::{Flow, Kind, Read, codes};
-use stain_tests::model::{Bounds, Manner, spec};
+use stain_tests::model::{Bounds, Manner, Shared, spec};
 use stain_tests::run::SHORT;
 use stain_tests::stain;
 use stain_tests::targets::Flavour;
@@ -27,6 +27,12 @@ fn every_scenario_has_a_good_spec() -> Result<()> {
             assert_good(&flow.toml())?;
         }
     }
-    let all = Manner { named: true, conditions: true, attributes: true, linked: true, ..Manner::default() };
+    let all = Manner {
+        named: true,
+        conditions: true,
+        attributes: true,
+        linked: Some(Shared { nodes: true, ..Shared::default() }),
+        ..Manner::default()
+    };
     [Manner::default(), all].iter().try_for_each(|manner| assert_good(&spec(&Bounds::wide(3), manner)))
 }

@@ -151,7 +151,7 @@ fn assert_whole(kind: Kind, totals: &Totals, truth: &Truth, journeys: &[Journey]
 fn fates(journeys: &[Journey]) -> BTreeMap<(u64, u64), String> {
     let sequence = |journey: &Journey| match journey.who {
         Who::Sequence { sequence, .. } => sequence,
-        Who::Key(key) | Who::Id(key) => key,
+        Who::Key(key) | Who::Met { id: key, .. } => key,
     };
     journeys.iter().map(|journey| ((sequence(journey), journey.path), end(journey).to_owned())).collect()
 }

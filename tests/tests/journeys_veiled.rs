@@ -12,9 +12,22 @@ use stain_tests::veiled::{STAGES, Veiled};
 
 const RATE: u64 = 3;
 
-fn run(target: &str) -> Result<(Done, Veiled)> {
+/// All keys match those of other processes, too: what cannot be read is then nobody's in particular.
+const SHARED: &str = r#"
+[[space]]
+name = "row"
+shared = true
+[[space]]
+name = "node"
+shared = true
+[[space]]
+name = "batch"
+shared = true
+"#;
+
+fn run(target: &str, spaces: &str) -> Result<(Done, Veiled)> {
     let spec = format!(
-        "[sampling]\nrate = {RATE}\nmax_traces_per_second = 0\nmax_open_traces = 65536\ntrace_ttl = \"120s\"\n{STAGES}"
+        "[sampling]\nrate = {RATE}\nmax_traces_per_second = 0\nmax_open_traces = 65536\ntrace_ttl = \"120s\"\n{spaces}{STAGES}"
     );
     let target: Vec<String> = target.split_whitespace().map(str::to_owned).collect();
     let mut running = Running::start(Flavour::CProtected.veiled()?, &target, &spec, &[])?;
@@ -33,7 +46,7 @@ fn a_name_that_lies_nowhere_is_missed_by_its_own_journey_alone() -> Result<()> {
     if !stain_tests::tally::privileged(name).open() {
         return Ok(());
     }
-    let (done, veiled) = run(SMALL)?;
+    let (done, veiled) = run(SMALL, "")?;
     ensure!(done.totals.bogus > 1000 && veiled.unseen.is_empty(), "{:?}", done.totals);
     let unreadable = Some(done.totals.bogus);
     done.assert_says(&Expected { journeys: veiled.journeys, unreadable, ..Expected::default() })
@@ -76,7 +89,11 @@ fn after_a_record_that_passed_unseen_no_journey_goes_on() -> Result<()> {
     if !stain_tests::tally::privileged(name).open() {
         return Ok(());
     }
-    let (done, veiled) = run(&format!("{SMALL} --fault-keys"))?;
+    ["", SHARED].into_iter().try_for_each(assert_none_goes_on)
+}
+
+fn assert_none_goes_on(spaces: &str) -> Result<()> {
+    let (done, veiled) = run(&format!("{SMALL} --fault-keys"), spaces)?;
     let (report, unseen) = (&done.report, &veiled.unseen);
     ensure!(unseen.len() > 10, "{} records passed unseen", unseen.len());
     let known: BTreeMap<(Who, u64), &Journey> =

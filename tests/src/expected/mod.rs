@@ -27,8 +27,13 @@ pub enum Who {
     },
     /// By its key, which no other record has.
     Key(u64),
-    /// By its trace id, which its key alone gives.
-    Id(u64),
+    /// By its trace id, which its key alone gives, and when it began: another record may come with the same key.
+    Met {
+        /// The trace id.
+        id: u64,
+        /// Monotonic clock before its first stamp, ns.
+        since_ns: u64,
+    },
 }
 
 /// One stamp.

@@ -235,3 +235,23 @@ fn records_can_be_told_by_their_keys() {
     report.traces[0].key = "0x5".to_owned();
     assert!(check(&report, &expected).iter().any(|violation| violation.what == What::Unknown));
 }
+
+/// Where keys give the trace ids, records that come with the same key are told apart by when they began.
+#[test]
+fn records_with_one_key_are_told_apart_by_their_time() {
+    let met = |journey: Journey| {
+        let since_ns = journey.stamps[0].before_ns;
+        Journey { who: Who::Met { id: 5, since_ns }, ..journey }
+    };
+    let expected =
+        Expected { journeys: expected().journeys.into_iter().map(met).collect(), ..Expected::default() };
+    let mut report = good();
+    report.traces.iter_mut().for_each(|trace| trace.trace_id = "5".to_owned());
+    assert_eq!(check(&report, &expected), []);
+    // Another id, and a time before them all.
+    report.traces[3].trace_id = "6".to_owned();
+    report.traces[0].entries[0].ts_ns = 1;
+    let unknown =
+        check(&report, &expected).iter().filter(|violation| violation.what == What::Unknown).count();
+    assert_eq!(unknown, 2);
+}

@@ -20,11 +20,12 @@ pub(super) fn pair<'a>(
     for journey in &expected.journeys {
         journeys.insert((journey.who, journey.path), journey);
     }
-    let kind = expected.journeys.first().map(|journey| journey.who);
+    let mut known: Vec<Who> = expected.journeys.iter().map(|journey| journey.who).collect();
+    known.sort_unstable();
     let mut taken: HashMap<(Who, u64), &Trace> = HashMap::new();
     let mut pairs = Vec::new();
     for trace in &report.traces {
-        let identity = who(trace, kind).zip(trace.path());
+        let identity = who(trace, &known).zip(trace.path());
         let Some((identity, journey)) = identity.and_then(|id| Some((id, *journeys.get(&id)?))) else {
             violations.push(wrong(trace, What::Unknown, "a trace".to_owned(), "none".to_owned()));
             continue;
@@ -37,11 +38,16 @@ pub(super) fn pair<'a>(
     pairs
 }
 
-/// The same of a trace, as the kind of the expected ones is.
-fn who(trace: &Trace, kind: Option<Who>) -> Option<Who> {
-    match kind? {
+/// The same of a trace, as the kind of the expected ones is. These are in order.
+fn who(trace: &Trace, known: &[Who]) -> Option<Who> {
+    match known.first()? {
         Who::Key(_) => trace.key().map(Who::Key),
-        Who::Id(_) => trace.trace_id.parse().ok().map(Who::Id),
+        Who::Met { .. } => {
+            let id = trace.trace_id.parse().ok()?;
+            let latest = Who::Met { id, since_ns: trace.entries.first()?.ts_ns };
+            let who = known.get(known.partition_point(|who| *who <= latest).checked_sub(1)?)?;
+            (*who >= Who::Met { id, since_ns: 0 }).then_some(*who)
+        }
         Who::Sequence { .. } => {
             Some(Who::Sequence { tid: trace.entries.first()?.tid, sequence: trace.sequence })
         }
@@ -98,14 +104,15 @@ impl Counts<'_> {
     }
 }
 
-/// Branches of one record have one trace id, and no other record has it.
+/// Branches of one record have one trace id, and no other record has it; but for records that come with the same key, where that gives the id.
 fn trace_ids(pairs: &[Pair<'_>], violations: &mut Vec<Violation>) {
     let mut ids: HashMap<Who, &str> = HashMap::new();
     let mut owners: HashMap<&str, Who> = HashMap::new();
     for (trace, journey) in pairs {
         let id = *ids.entry(journey.who).or_insert(&trace.trace_id);
         let owner = *owners.entry(&trace.trace_id).or_insert(journey.who);
-        if id != trace.trace_id || owner != journey.who {
+        let may_recur = matches!(journey.who, Who::Met { .. });
+        if id != trace.trace_id || owner != journey.who && !may_recur {
             violations.push(wrong(trace, What::TraceId, format!("{owner:?}"), id.to_owned()));
         }
     }

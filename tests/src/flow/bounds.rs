@@ -58,7 +58,7 @@ type Name = (u64, u64);
 fn name(journey: &Journey) -> Name {
     match journey.who {
         Who::Sequence { sequence, .. } => (sequence, journey.path),
-        Who::Key(key) | Who::Id(key) => (key, journey.path),
+        Who::Key(key) | Who::Met { id: key, .. } => (key, journey.path),
     }
 }
 

@@ -6,16 +6,21 @@ use super::state::{Id, Key, Model, Space, Trace};
 use super::step::flaw;
 use super::{Code, Step};
 
+/// The flag of journeys that did not begin at a source.
+const PARTIAL: &str = "partial";
+
 impl Model {
     /// A record with the row of this step is born, at a source or as an output.
     pub(super) fn born(&mut self, step: &Step) {
         let parent = if step.code == Code::Fork { self.current(step.thread) } else { None };
         if self.cannot_read(step) {
-            self.may_have_passed(step);
+            self.may_have_passed(step, Space::Row);
             return;
         }
         let key = self.key_of(step);
         self.birth(key);
+        // Whoever was refused with this key has lost it, too.
+        self.refused_keys.remove(&key);
         let born = if step.code == Code::Fork { self.fork(parent, key) } else { self.emit(step.thread, key) };
         if let Some(id) = born {
             self.stamp(id, step.code);
@@ -26,24 +31,38 @@ impl Model {
     fn emit(&mut self, thread: u32, key: Key) -> Option<Id> {
         self.records += 1;
         let rate = self.bounds.rate;
-        // The number of the step, which is the row's name now.
-        let name = self.now as u64 + 1;
         let (number, is_sampled) = match self.manner.by_key {
-            Some(by_key) => (name, (by_key.is_sampled)(name, rate)),
+            Some(by_key) => (key.2, (by_key.is_sampled)(key.2, rate)),
             None => {
                 let of_thread = self.thread(thread);
                 of_thread.emitted += 1;
                 (of_thread.emitted, of_thread.emitted.is_multiple_of(rate))
             }
         };
-        if !is_sampled {
+        if is_sampled { self.admit((thread, number), key) } else { None }
+    }
+
+    /// A row of which nothing is known comes to a stage that any record may come to first.
+    pub(super) fn meet(&mut self, thread: u32, key: Key) -> Option<Id> {
+        let is_sampled = self.manner.by_key.is_some_and(|by| (by.is_sampled)(key.2, self.bounds.rate));
+        if !is_sampled || self.refused_keys.contains(&key) {
             return None;
         }
-        if self.is_full() {
+        let met = self.admit((thread, key.2), key);
+        match met {
+            Some(id) => self.flag(id, PARTIAL),
+            None => drop(self.refused_keys.insert(key)),
+        }
+        met
+    }
+
+    /// A journey begins with a sampled record, unless something forbids it.
+    fn admit(&mut self, who: (u32, u64), key: Key) -> Option<Id> {
+        if self.is_paused || self.is_full() {
             self.refused += 1;
             return None;
         }
-        Some(self.begin((thread, number), 0, key, Vec::new()))
+        Some(self.begin(who, 0, key, Vec::new()))
     }
 
     fn fork(&mut self, parent: Option<Id>, key: Key) -> Option<Id> {
@@ -60,6 +79,9 @@ impl Model {
         self.traces[parent].branches += 1;
         let id = self.begin(who, path << 8 | u64::from(children), key, stamps);
         self.traces[id].stays = stays;
+        if self.traces[parent].flags.contains_key(PARTIAL) {
+            self.flag(id, PARTIAL);
+        }
         Some(id)
     }
 
@@ -73,7 +95,8 @@ impl Model {
         let id = self.traces.len();
         self.traces.push(Trace {
             who,
-            unseen: self.unseen,
+            unseen: (key.1, self.unseen_of(key.1)),
+            bound: Vec::new(),
             path,
             shared: stamps.len(),
             stamps,
@@ -91,7 +114,7 @@ impl Model {
             stays: Vec::new(),
             flags: BTreeMap::new(),
         });
-        self.keys.insert(key, id);
+        self.give(id, key);
         id
     }
 
@@ -99,7 +122,7 @@ impl Model {
     pub(super) fn also(&mut self, step: &Step, trace: Option<Id>) {
         if self.manner.named && step.has(flaw::SECOND) {
             self.unreadable += 1;
-            self.may_have_passed(step);
+            self.may_have_passed(step, Space::Node);
             return;
         }
         let key = self.key(Space::Node, step.thread, step.second);
@@ -120,6 +143,6 @@ impl Model {
             return;
         }
         self.traces[id].leads += 1;
-        self.keys.insert(key, id);
+        self.give(id, key);
     }
 }

@@ -1,14 +1,14 @@
 //! Batches, and the journeys that come out when the script is done.
 
-use super::state::{Batch, Id, Model, Stay, Trace};
+use super::state::{Batch, EVERY_PROCESS, Id, Model, Owner, Stay, Trace};
 use super::step::flaw;
 use super::unread::is_unread;
 use super::{Code, Manner, Step};
 use crate::expected::{End, Expected, Journey, Membership, Stamp, Who};
 use crate::truth::{Row, Truth};
 
-/// A batch: in which process, which one.
-type BatchKey = (u32, u32);
+/// A batch: whose, which one.
+type BatchKey = (Owner, u32);
 
 /// What can be noted of the batches of one record, by the two stages of the spec that put it into some.
 const MAX_NOTES: u32 = 16;
@@ -23,7 +23,8 @@ impl Model {
     }
 
     fn batch_key(&self, thread: u32, number: u32) -> BatchKey {
-        (self.manner.process(thread), number)
+        let is_shared = self.manner.linked.is_some_and(|shared| shared.batches);
+        (if is_shared { EVERY_PROCESS } else { self.manner.process(thread) }, number)
     }
 
     pub(super) fn add(&mut self, step: &Step) {
@@ -229,7 +230,10 @@ impl Told<'_> {
         });
         let born = trace.stamps.get(trace.shared).and_then(|&at| self.rows.get(at));
         let who = match self.manner.by_key {
-            Some(by_key) => Who::Id((by_key.trace_id)(trace.who.1)),
+            Some(by_key) => Who::Met {
+                id: (by_key.trace_id)(trace.who.1),
+                since_ns: stamps.first().map_or(0, |stamp| stamp.before_ns),
+            },
             None => Who::Sequence { tid: stamps.first().map_or(0, |stamp| stamp.tid), sequence: trace.who.1 },
         };
         Journey {

@@ -4,7 +4,7 @@
 //! at the end all calls are returned from.
 
 use super::step::flaw;
-use super::{Code, Model, Step};
+use super::{Code, Model, Refusal, Step};
 use crate::dice::Dice;
 
 /// How often each kind of step comes; a thread ends now and then in all of them.
@@ -46,7 +46,7 @@ impl Mix {
             Self::Keys => keys,
         };
         let base = match code {
-            Code::Die => return 1,
+            Code::Die | Code::Halt => return 1,
             Code::Emit => 12,
             Code::Add => 6,
             Code::Merge | Code::Flush | Code::Leave | Code::PlainCall => 1,
@@ -88,6 +88,7 @@ pub fn script(seed: u64, length: usize, mixes: &[Mix], model: &mut Model) -> Vec
     let threads = model.threads.len() as u64;
     let mut thread = 0;
     let mut steps = Vec::with_capacity(length);
+    let mut names = Names::default();
     while steps.len() < length {
         let turn = steps.len() / TURN_STEPS % mixes.len().max(1);
         let mix = mixes.get(turn).copied().unwrap_or(Mix::Even);
@@ -97,7 +98,9 @@ pub fn script(seed: u64, length: usize, mixes: &[Mix], model: &mut Model) -> Vec
         }
         let (code, object, second) = (dice.code(mix), dice.below(10) as u32, dice.below(10) as u32);
         let step = odd(Step::new(thread, code, object, second), model, &mut dice);
+        let step = Step { name: names.of(&step, model, &mut dice), ..step };
         if let Some(step) = possible(step, model, &mut dice) {
+            names.note(&step);
             model.step(&step);
             steps.push(step);
         }
@@ -112,23 +115,49 @@ pub fn script(seed: u64, length: usize, mixes: &[Mix], model: &mut Model) -> Vec
     steps
 }
 
+/// Where keys decide: the names that rows were given lately.
+#[derive(Default)]
+struct Names(Vec<u32>);
+
+impl Names {
+    /// How many are remembered.
+    const KEPT: usize = 16;
+
+    /// What a row is named from a step on; 0: as before. A record that is new has a new name most of the time; now and then a row has one that another has, or had.
+    fn of(&self, step: &Step, model: &Model, dice: &mut Dice) -> u32 {
+        let is_new = matches!(step.code, Code::Emit | Code::Fork);
+        if model.manner.by_key.is_none() || !step.code.is_of_row() || !is_new && dice.below(12) > 0 {
+            return 0;
+        }
+        let sides = if is_new { 4 * Self::KEPT } else { Self::KEPT };
+        match self.0.get(dice.below(sides as u64) as usize) {
+            Some(known) => *known,
+            // The number of the step, from 1.
+            None if is_new => model.now as u32 + 1,
+            None => 0,
+        }
+    }
+
+    fn note(&mut self, step: &Step) {
+        if step.name != 0 && !self.0.contains(&step.name) {
+            self.0.insert(0, step.name);
+            self.0.truncate(Self::KEPT);
+        }
+    }
+}
+
 /// The step with whatever value, and with what cannot be read now and then.
 fn odd(step: Step, model: &Model, dice: &mut Dice) -> Step {
-    let name = if model.manner.by_key.is_some() && matches!(step.code, Code::Emit | Code::Fork) {
-        flaw::NEW_NAME
-    } else {
-        0
-    };
     let value = dice.below(8) as u32;
     let possible = model.manner.possible_flaws(step.code);
     if !model.manner.flaws || possible.is_empty() || dice.below(20) > 0 {
-        return Step { value, flaws: name, ..step };
+        return Step { value, ..step };
     }
     let flaws = possible.get(dice.below(possible.len() as u64) as usize).copied().unwrap_or(0);
     // Few of those after which no journey is sure.
     let is_far =
         dice.below(if matches!(step.code, Code::Emit | Code::Fork | Code::Alias) { 12 } else { 2 }) == 0;
-    Step { value, flaws: flaws | name | if is_far { flaw::FAR } else { 0 }, ..step }
+    Step { value, flaws: flaws | if is_far { flaw::FAR } else { 0 }, ..step }
 }
 
 fn possible(step: Step, model: &mut Model, dice: &mut Dice) -> Option<Step> {
@@ -142,6 +171,8 @@ fn possible(step: Step, model: &mut Model, dice: &mut Dice) -> Option<Step> {
         }
         Code::Add => !model.was_in_batch(&step),
         Code::Merge => step.object != step.second && !model.have_met(&step),
+        // Paused for a shorter time than not.
+        Code::Halt => model.manner.refusal == Refusal::Paused && (model.is_paused || dice.below(2) == 0),
         _ => true,
     };
     is_possible.then_some(step)

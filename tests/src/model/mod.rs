@@ -18,7 +18,7 @@ mod tests;
 mod unread;
 
 pub use make::{Mix, script};
-pub use manner::{ByKey, Manner};
+pub use manner::{ByKey, Manner, Refusal, Shared};
 pub use play::Play;
 pub use spec::{Bounds, spec};
 pub use state::Model;

@@ -1,16 +1,18 @@
 //! A script that is played: written to a file, done by the target, and its report compared with what the model says.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Bounds, Manner, Mix, Model, Step, script, spec};
+use super::{Bounds, Code, Manner, Mix, Model, Refusal, Step, script, spec};
 use crate::child::Ended;
+use crate::control;
 use crate::expected::{self, Violation};
 use crate::pipeline::Pipeline;
 use crate::report::{Report, Trace};
-use crate::run::{LONG, Running, SHORT, turn};
+use crate::run::{LONG, SHORT, turn};
 use crate::stain::Agent;
 use crate::targets::Flavour;
 use crate::truth::{Row, Truth};
@@ -42,6 +44,8 @@ impl Play {
     pub fn random(seed: u64, length: usize, bounds: Bounds, manner: Manner) -> Result<Self> {
         let mut model = Model::new(THREADS, bounds, manner);
         let steps = script(seed, length, &Mix::ALL, &mut model);
+        let has_room = manner.refusal == Refusal::Full || model.traces.len() < bounds.slots;
+        ensure!(has_room, "{} journeys are too many for {} slots", model.traces.len(), bounds.slots);
         Self::new(steps, model, bounds, manner)
     }
 
@@ -62,37 +66,57 @@ impl Play {
         Ok(self.folder.path().join(name).to_str().context("an odd path")?.to_owned())
     }
 
-    fn alone(&self, binary: PathBuf) -> Result<Played> {
-        let arguments = ["--script".to_owned(), self.file("script")?];
-        let mut running = Running::start(binary, &arguments, &spec(&self.bounds, &self.manner), &[])?;
-        running.pipeline.go()?;
-        let done = running.finish()?;
-        Ok(Played { report: done.report, truth: done.truth, agent: done.agent })
-    }
-
-    /// By two processes that share the turn.
-    fn linked(&self, binary: &Path) -> Result<Played> {
-        let _turn = turn()?;
-        let (script, file) = (self.file("script")?, self.file("turn")?);
-        let start = |part: &str| -> Result<Pipeline> {
-            let home = self.folder.path().join(part);
+    /// The processes that play: one, or two that share the turn.
+    fn start(&self, binary: &Path) -> Result<Vec<Pipeline>> {
+        let (script, turn) = (self.file("script")?, self.file("turn")?);
+        let start = |more: &[&str], name: &str| -> Result<Pipeline> {
+            let home = self.folder.path().join(name);
             std::fs::create_dir(&home)?;
-            let arguments = ["--script", &script, "--turn", &file, "--part", part];
+            let arguments = [&["--script", &script], more].concat();
             Pipeline::start_binary(binary.to_owned(), &arguments, &home)
         };
-        let mut parts = [start("1")?, start("2")?];
+        if self.manner.linked.is_none() {
+            return Ok(vec![start(&[], "only")?]);
+        }
+        ["1", "2"].map(|part| start(&["--turn", &turn, "--part", part], part)).into_iter().collect()
+    }
+
+    /// Does what the steps want of the agent, as they come to it.
+    fn attend(&self, parts: &mut [Pipeline], agent: &Agent) -> Result<()> {
+        let halts = self.steps.iter().filter(|step| step.code == Code::Halt);
+        for (step, command) in halts.zip(["pause", "resume"].iter().cycle()) {
+            let part = parts.get_mut(self.manner.process(step.thread) as usize).context("no such process")?;
+            part.comes_to_halt(LONG)?;
+            let answer = control::ask(agent.pid(), command)?;
+            ensure!(answer["ok"] == true, "{command}: {answer}");
+            part.go()?;
+        }
+        Ok(())
+    }
+
+    fn played(&self, binary: &Path) -> Result<Played> {
+        let _turn = turn()?;
+        let mut parts = self.start(binary)?;
         let pids: Vec<u32> = parts.iter().map(Pipeline::pid).collect();
         let text = format!("[target]\npids = {pids:?}\n{}", spec(&self.bounds, &self.manner));
         let mut agent = Agent::follow(&text, &[], self.folder.path(), "agent")?;
         for pid in pids {
             agent.has_attached_to(pid)?;
         }
-        // Nothing happens before both have their go.
+        let stands_still = self.manner.refusal == Refusal::Full;
+        if stands_still {
+            agent.signal(Signal::STOP)?;
+        }
+        // Nothing happens before all have their go.
         parts.iter_mut().try_for_each(Pipeline::go)?;
+        self.attend(&mut parts, &agent)?;
         parts.iter_mut().try_for_each(|part| part.totals(LONG).map(drop))?;
+        if stands_still {
+            agent.signal(Signal::CONT)?;
+        }
         let attached = agent.stop(SHORT)?;
-        let [one, other] = &parts;
-        let truth = one.truth()?.and(other.truth()?);
+        let truths: Vec<Truth> = parts.iter().map(Pipeline::truth).collect::<Result<_>>()?;
+        let truth = truths.into_iter().reduce(Truth::and).context("nobody played")?;
         for part in parts {
             let ended = part.finish(SHORT)?;
             ensure!(ended.status.success(), "a process was harmed: {} {}", ended.status, ended.stderr);
@@ -102,8 +126,7 @@ impl Play {
 
     /// Fails unless the report of a run says what the model says. What the agent said to its user.
     pub fn assert_agrees(self, flavour: Flavour, what: &str) -> Result<String> {
-        let binary = flavour.script()?;
-        let played = if self.manner.linked { self.linked(&binary)? } else { self.alone(binary)? };
+        let played = self.played(&flavour.script()?)?;
         let records = self.model.records();
         let expected = self.model.expected(&self.steps, &played.truth);
         let violations = expected::check(&played.report, &expected);

@@ -58,7 +58,7 @@ fn stage(code: Code) -> Option<(&'static str, Of, &'static str)> {
         Code::Free => ("row_drop", Of::Row("arg1"), ""),
         Code::Error => ("row_error", Of::Row("arg1"), "outcome = \"error_routed\"\n"),
         Code::NodeWrite => ("node_written", Of::Node("arg1"), ""),
-        Code::PlainCall | Code::Return | Code::Leave | Code::Die => return None,
+        Code::PlainCall | Code::Return | Code::Leave | Code::Die | Code::Halt => return None,
     })
 }
 
@@ -102,11 +102,15 @@ fn table(code: Code, manner: &Manner) -> Option<String> {
 pub fn spec(bounds: &Bounds, manner: &Manner) -> String {
     let Bounds { rate, keys, branches, members, slots } = bounds;
     let mode = if manner.by_key.is_some() { "key" } else { "sequence" };
-    let space = if manner.linked { "\n[[space]]\nname = \"node\"\nshared = true\n" } else { "" };
-    let stages: String = Code::ALL.into_iter().filter_map(|code| table(code, manner)).collect();
+    let shared = manner.linked.unwrap_or_default();
+    let spaces = [("row", shared.rows), ("node", shared.nodes), ("batch", shared.batches)];
+    let space = |(name, _): (&str, bool)| format!("\n[[space]]\nname = \"{name}\"\nshared = true\n");
+    let spaces: String = spaces.into_iter().filter(|(_, is)| *is).map(space).collect();
+    let probed = Code::ALL.into_iter().filter(|code| manner.probes(*code));
+    let stages: String = probed.filter_map(|code| table(code, manner)).collect();
     format!(
         "[sampling]\nmode = \"{mode}\"\nrate = {rate}\nmax_traces_per_second = 0\nmax_open_traces = {slots}\nmax_entries_per_trace = 1024\n\
          trace_ttl = \"120s\"\nmax_keys_per_trace = {keys}\nmax_branches_per_trace = {branches}\n\
-         max_batch_members = {members}\nmax_attributes_per_trace = 128\n{space}{stages}"
+         max_batch_members = {members}\nmax_attributes_per_trace = 128\n{spaces}{stages}"
     )
 }

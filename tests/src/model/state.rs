@@ -1,10 +1,9 @@
 //! The model's state: records and their journeys, threads with their scopes, keys, batches. One step changes it by the rules, and nothing else does.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::condition::{Verdict, condition};
 use super::scopes::{Call, Frame, Thread};
-use super::step::flaw;
 use super::{Bounds, Code, Manner, Step};
 use crate::expected::End;
 
@@ -17,8 +16,22 @@ pub(super) enum Space {
     Node,
 }
 
-/// A key: of what, in which process, which one.
-pub(super) type Key = (Space, u32, u32);
+impl Space {
+    /// The name that an object has at first, the same in every process, and past all numbers of steps.
+    fn first_name(self, object: u32) -> u64 {
+        let first = if self == Self::Row { 0x1000_0000 } else { 0x2000_0000 };
+        first + u64::from(object)
+    }
+}
+
+/// Of which process keys are; [`EVERY_PROCESS`] where they are shared.
+pub(super) type Owner = u32;
+
+/// The owner of keys that match across processes.
+pub(super) const EVERY_PROCESS: Owner = u32::MAX;
+
+/// A key: of what, whose, the object's name.
+pub(super) type Key = (Space, Owner, u64);
 
 /// Index of a trace in [`Model::traces`].
 pub(super) type Id = usize;
@@ -36,8 +49,10 @@ pub(super) struct Stay {
 pub(super) struct Trace {
     /// Thread of the source, and number in its sequence; where keys decide, the key.
     pub who: (u32, u64),
-    /// Records of the process that had passed unseen when it began.
-    pub unseen: u64,
+    /// Whose its first key is, and how many of that owner's records had passed unseen when it began.
+    pub unseen: (Owner, u64),
+    /// The keys it has, and the same of each when it was given.
+    pub bound: Vec<(Key, u64)>,
     pub path: u64,
     /// Indices of the steps.
     pub stamps: Vec<usize>,
@@ -85,15 +100,21 @@ pub struct Model {
     pub(super) traces: Vec<Trace>,
     pub(super) keys: HashMap<Key, Id>,
     pub(super) threads: Vec<Thread>,
-    /// By process and number.
-    pub(super) batches: HashMap<(u32, u32), Batch>,
+    /// By owner and number.
+    pub(super) batches: HashMap<(Owner, u32), Batch>,
+    /// Of objects that have another name than at first: of what, in which process, which one.
+    names: HashMap<(Space, u32, u32), u64>,
     pub(super) serials: u64,
     /// How often bounds were met, by the ledger's names.
     pub(super) met: BTreeMap<String, u64>,
-    /// Records that may have passed a source unseen.
-    pub(super) unseen: u64,
-    /// Sampled records for which no slot was free.
+    /// Records that may have passed a source unseen, by the owner of their key.
+    pub(super) unseen: HashMap<Owner, u64>,
+    /// Sampled records that no journey began with.
     pub(super) refused: u64,
+    /// Keys of those that may be met again.
+    pub(super) refused_keys: HashSet<Key>,
+    /// Whether none begins at the moment.
+    pub(super) is_paused: bool,
     /// Records that came to a source.
     pub(super) records: u64,
     /// Keys and conditions that could not be read.
@@ -113,10 +134,13 @@ impl Model {
             keys: HashMap::new(),
             threads: (0..threads).map(|_| Thread::default()).collect(),
             batches: HashMap::new(),
+            names: HashMap::new(),
             serials: 0,
             met: BTreeMap::new(),
-            unseen: 0,
+            unseen: HashMap::new(),
             refused: 0,
+            refused_keys: HashSet::new(),
+            is_paused: false,
             records: 0,
             unreadable: 0,
             now: 0,
@@ -136,12 +160,12 @@ impl Model {
 
     /// Does one step.
     pub fn step(&mut self, step: &Step) {
-        if step.has(flaw::NEW_NAME) {
-            // It takes nobody's: the old one is only never heard of again.
-            self.keys.remove(&self.key_of(step));
+        if step.name != 0 {
+            let process = self.manner.process(step.thread);
+            self.names.insert((Space::Row, process, step.object), u64::from(step.name));
         }
-        let counts =
-            condition(step).filter(|_| self.manner.conditions).map_or(Verdict::Holds, |(_, says)| says);
+        let has_condition = self.manner.conditions && self.manner.probes(step.code);
+        let counts = condition(step).filter(|_| has_condition).map_or(Verdict::Holds, |(_, says)| says);
         match counts {
             Verdict::Holds => self.stage(step),
             Verdict::Fails => self.passed_over(step),
@@ -154,6 +178,7 @@ impl Model {
     fn stage(&mut self, step: &Step) {
         let Step { thread, code, object, .. } = *step;
         match code {
+            Code::Emit if self.manner.is_unsourced() => {}
             Code::Emit | Code::Fork => self.born(step),
             Code::Take | Code::Put | Code::Node => drop(self.stage_of(step)),
             Code::Alias => {
@@ -179,6 +204,7 @@ impl Model {
             Code::Write | Code::NodeWrite => self.finish(step, "written"),
             Code::Free => self.finish(step, "filtered"),
             Code::Error => self.finish(step, "error_routed"),
+            Code::Halt => self.is_paused = !self.is_paused,
             Code::Die => {
                 self.cut(thread, 0);
                 // The new thread's sequence begins anew.
@@ -190,13 +216,22 @@ impl Model {
     /// The key of a step's object.
     pub(super) fn key_of(&self, step: &Step) -> Key {
         let space = if matches!(step.code, Code::Node | Code::NodeWrite) { Space::Node } else { Space::Row };
-        self.key(space, step.thread, step.object)
+        let (_, owner, name) = self.key(space, step.thread, step.object);
+        (space, owner, if step.name == 0 { name } else { u64::from(step.name) })
     }
 
     /// A key as a thread has it.
     pub(super) fn key(&self, space: Space, thread: u32, object: u32) -> Key {
-        let process = if space == Space::Node { 0 } else { self.manner.process(thread) };
-        (space, process, object)
+        let object = (space, self.manner.process(thread), object);
+        let name = self.names.get(&object).copied().unwrap_or_else(|| space.first_name(object.2));
+        (space, self.owner(space, thread), name)
+    }
+
+    /// Whose the keys of a space are on a thread.
+    pub(super) fn owner(&self, space: Space, thread: u32) -> Owner {
+        let shared = self.manner.linked.unwrap_or_default();
+        let is_shared = if space == Space::Row { shared.rows } else { shared.nodes };
+        if is_shared { EVERY_PROCESS } else { self.manner.process(thread) }
     }
 
     pub(super) fn thread(&mut self, thread: u32) -> &mut Thread {
@@ -226,7 +261,15 @@ impl Model {
         if self.cannot_read(step) {
             return None;
         }
-        let id = self.find_sure(self.key_of(step))?;
+        let key = self.key_of(step);
+        let may_be_first = self.manner.is_unsourced() && step.code.is_of_row();
+        if may_be_first && step.code.ends_row() {
+            self.refused_keys.remove(&key);
+        }
+        let id = match self.find_sure(key) {
+            None if may_be_first && !step.code.ends_row() => self.meet(step.thread, key)?,
+            known => known?,
+        };
         self.stamp(id, step.code);
         self.read(id, step);
         Some(id)
@@ -243,7 +286,9 @@ impl Model {
 
     pub(super) fn end(&mut self, id: Id, end: End) {
         self.traces[id].end = Some(end);
-        self.keys.retain(|_, trace| *trace != id);
+        for (key, _) in std::mem::take(&mut self.traces[id].bound) {
+            self.keys.remove(&key);
+        }
     }
 
     fn finish(&mut self, step: &Step, outcome: &str) {
@@ -263,8 +308,16 @@ impl Model {
     /// A record with this key is born: whatever trace has it loses it.
     pub(super) fn birth(&mut self, key: Key) {
         if let Some(id) = self.keys.remove(&key) {
+            self.traces[id].bound.retain(|(bound, _)| *bound != key);
             self.lose(id);
         }
+    }
+
+    /// The trace has this key from now on.
+    pub(super) fn give(&mut self, id: Id, key: Key) {
+        let unseen = self.unseen_of(key.1);
+        self.traces[id].bound.push((key, unseen));
+        self.keys.insert(key, id);
     }
 
     /// The scopes that are open on a thread, the outermost first.

@@ -52,11 +52,13 @@ pub enum Code {
     NodeWrite,
     /// The thread ends, within whatever calls it is in; a new one has its number from now on.
     Die,
+    /// All stand still until the agent begins no more traces, or begins some again.
+    Halt,
 }
 
 impl Code {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Emit,
         Self::Take,
         Self::Put,
@@ -81,6 +83,7 @@ impl Code {
         Self::Error,
         Self::NodeWrite,
         Self::Die,
+        Self::Halt,
     ];
 
     /// The stage's code in a report, and its name; `None` for steps that are no stage.
@@ -107,7 +110,7 @@ impl Code {
             Self::Free => ("drop", "free"),
             Self::Error => ("drop", "error"),
             Self::NodeWrite => ("W!", "node write"),
-            Self::PlainCall | Self::Return | Self::Leave | Self::Die => return None,
+            Self::PlainCall | Self::Return | Self::Leave | Self::Die | Self::Halt => return None,
         })
     }
 
@@ -121,6 +124,19 @@ impl Code {
     #[must_use]
     pub fn is_of_batch(self) -> bool {
         matches!(self, Self::Merge | Self::Seal | Self::Flush)
+    }
+
+    /// Whether the stage has the key of a row.
+    #[must_use]
+    pub fn is_of_row(self) -> bool {
+        let is_of_node = matches!(self, Self::Node | Self::NodeWrite);
+        self.stage().is_some() && !self.is_by_scope() && !self.is_of_batch() && !is_of_node
+    }
+
+    /// Whether the stage ends the journey of its row.
+    #[must_use]
+    pub fn ends_row(self) -> bool {
+        matches!(self, Self::Write | Self::Free | Self::Error)
     }
 
     /// Whether the stage has the key of a second object.
@@ -152,8 +168,6 @@ pub mod flaw {
     pub const TEXT: u32 = 4;
     /// It lies in a page that is not there; else at address 0, where no record can be.
     pub const FAR: u32 = 8;
-    /// No flaw: the row is named by the step's number, from 1, from now on.
-    pub const NEW_NAME: u32 = 16;
 }
 
 /// One step.
@@ -171,13 +185,15 @@ pub struct Step {
     pub value: u32,
     /// Bits of [`flaw`].
     pub flaws: u32,
+    /// What the row is named from now on; 0: as before.
+    pub name: u32,
 }
 
 impl Step {
     /// A step without anything odd.
     #[must_use]
     pub const fn new(thread: u32, code: Code, object: u32, second: u32) -> Self {
-        Self { thread, code, object, second, value: 1, flaws: 0 }
+        Self { thread, code, object, second, value: 1, flaws: 0, name: 0 }
     }
 
     /// The status that a row or node has during the step.
@@ -196,8 +212,8 @@ impl Step {
     #[must_use]
     pub fn encode(steps: &[Self]) -> Vec<u8> {
         let words = steps.iter().flat_map(|step| {
-            let Self { thread, code, object, second, value, flaws } = *step;
-            [thread, code as u32, object, second, value, flaws]
+            let Self { thread, code, object, second, value, flaws, name } = *step;
+            [thread, code as u32, object, second, value, flaws, name]
         });
         words.flat_map(u32::to_ne_bytes).collect()
     }

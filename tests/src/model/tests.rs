@@ -1,6 +1,6 @@
 //! The model on scripts whose outcome is plain to see, and what must hold of it on any script.
 
-use super::{Bounds, Code, Manner, Mix, Model, Step, flaw, script};
+use super::{Bounds, ByKey, Code, Manner, Mix, Model, Shared, Step, flaw, script};
 use crate::expected::{End, Expected, Journey, path_text};
 use crate::truth::{More, Row, Truth};
 
@@ -28,7 +28,8 @@ fn run(bounds: Bounds, steps: &[(Code, u32, u32)]) -> Expected {
 }
 
 fn play(manner: Manner, bounds: Bounds, steps: &[Step]) -> Expected {
-    let mut model = Model::new(1, bounds, manner);
+    // Of two processes each has two threads.
+    let mut model = Model::new(4, bounds, manner);
     steps.iter().for_each(|step| model.step(step));
     model.expected(steps, &log(steps))
 }
@@ -261,6 +262,93 @@ fn a_batch_whose_end_is_not_known_is_none_until_its_next() {
     let (words, unreadable) = veiled(&way);
     assert_eq!(words, ["0 emit add: in flight", "0 emit add: in flight", "0 emit add flush: written"]);
     assert_eq!(unreadable, Some(1));
+}
+
+/// In words, where a key is met anywhere: of each step the row, the second object, and the row's new name. And how many were refused.
+fn met(steps: &[(Code, u32, u32, u32)]) -> (Vec<String>, u64) {
+    let by_key = ByKey { is_unsourced: true, is_sampled: |key, _| key != 0, trace_id: |key| key };
+    let manner = Manner { named: true, by_key: Some(by_key), ..Manner::default() };
+    let step = |&(code, object, second, name): &(Code, u32, u32, u32)| Step {
+        name,
+        ..Step::new(0, code, object, second)
+    };
+    let expected = play(manner, Bounds::wide(1), &steps.iter().map(step).collect::<Vec<_>>());
+    let flags = |journey: &Journey| journey.flags.keys().cloned().collect::<Vec<_>>().join(" ");
+    let words = expected.journeys.iter().map(|journey| format!("{} {}", in_words(journey), flags(journey)));
+    (words.collect(), expected.refused)
+}
+
+#[test]
+fn a_record_is_met_at_any_stage_but_its_end() {
+    let way = [
+        (Emit, 1, 0, 7),
+        (Write, 1, 0, 0),
+        (Put, 1, 0, 0),
+        (Alias, 1, 2, 0),
+        (Emit, 1, 0, 8),
+        (Node, 2, 0, 0),
+        (Take, 3, 0, 7),
+        (Write, 3, 0, 0),
+        (Node, 2, 0, 0),
+        (Call, 1, 0, 0),
+        (Fork, 4, 0, 9),
+        (Take, 3, 0, 0),
+    ];
+    let expected = [
+        "0 put alias node take write: written partial",
+        "0 call: in flight partial",
+        "1 call fork: in flight partial",
+        "0 take: in flight partial",
+    ];
+    assert_eq!(met(&way), (expected.map(str::to_owned).to_vec(), 0));
+}
+
+#[test]
+fn what_was_refused_is_not_met_again_before_its_end_or_another_s_birth() {
+    for over in [(Write, 1, 0, 0), (Error, 2, 0, 7), (Fork, 3, 0, 7)] {
+        let way = [
+            (Halt, 0, 0, 0),
+            (Take, 1, 0, 7),
+            (Put, 1, 0, 0),
+            (Halt, 0, 0, 0),
+            (Take, 1, 0, 0),
+            (Flush, 1, 0, 0),
+            over,
+            (Put, 1, 0, 0),
+        ];
+        assert_eq!(met(&way), (vec!["0 put: in flight partial".to_owned()], 1), "{over:?}");
+    }
+}
+
+#[test]
+fn what_passes_unseen_is_of_its_process_or_of_all_that_share_the_key() {
+    const FAR: u32 = flaw::FAR | flaw::OBJECT;
+    let words = |shared: [bool; 2], steps: &[(u32, Code, u32, u32, u32)]| -> Vec<String> {
+        let [rows, nodes] = shared;
+        let linked = Some(Shared { rows, nodes, batches: false });
+        let manner = Manner { named: true, flaws: true, linked, ..Manner::default() };
+        let step = |&(thread, code, object, second, flaws): &(u32, Code, u32, u32, u32)| Step {
+            flaws,
+            ..Step::new(thread, code, object, second)
+        };
+        let expected = play(manner, Bounds::wide(1), &steps.iter().map(step).collect::<Vec<_>>());
+        expected.journeys.iter().map(in_words).collect()
+    };
+    let way = [(0, Emit, 1, 0, 0), (2, Emit, 1, 0, FAR), (2, Take, 1, 0, 0), (0, Take, 1, 0, 0)];
+    assert_eq!(words([false, true], &way), ["0 emit take: in flight"]);
+    assert_eq!(words([true, false], &way), ["0 emit: source_unseen"]);
+    let way = [(0, Emit, 1, 0, 0), (2, Take, 1, 0, 0), (0, Take, 1, 0, 0)];
+    assert_eq!(words([false, true], &way), ["0 emit take: in flight"]);
+    assert_eq!(words([true, false], &way), ["0 emit take take: in flight"]);
+    // Of a key that it does not have any more no record can be.
+    let (node, unseen) = (flaw::FAR | flaw::SECOND, "0 emit alias: source_unseen");
+    let begin = [(0, Emit, 1, 0, 0), (0, Alias, 1, 2, 0)];
+    let way = [&begin[..], &[(2, Alias, 3, 3, node), (0, Take, 1, 0, 0)]].concat();
+    assert_eq!(words([false, true], &way), [unseen]);
+    let way = [&begin[..], &[(0, Emit, 4, 0, FAR), (2, Node, 2, 0, 0)]].concat();
+    assert_eq!(words([false, true], &way), [unseen]);
+    let way = [&begin[..], &[(0, Emit, 1, 0, 0), (0, Emit, 4, 0, FAR), (2, Node, 2, 0, 0)]].concat();
+    assert_eq!(words([false, true], &way), ["0 emit alias node: in flight", "0 emit: in flight"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! have been handed on, or ended, so, no scope around it is known to have stayed empty.
 
 use super::scopes::{Call, Hit};
-use super::state::{Id, Key, Model};
+use super::state::{Id, Key, Model, Owner, Space, Trace};
 use super::step::flaw;
 use super::{Code, Step};
 use crate::expected::End;
@@ -31,8 +31,14 @@ impl Model {
     }
 
     /// A key that could not be read is some record's from now on, if a record can be there.
-    pub(super) fn may_have_passed(&mut self, step: &Step) {
-        self.unseen += u64::from(step.has(flaw::FAR));
+    pub(super) fn may_have_passed(&mut self, step: &Step, space: Space) {
+        let owner = self.owner(space, step.thread);
+        *self.unseen.entry(owner).or_default() += u64::from(step.has(flaw::FAR));
+    }
+
+    /// How many records with keys of an owner may have passed unseen so far.
+    pub(super) fn unseen_of(&self, owner: Owner) -> u64 {
+        self.unseen.get(&owner).copied().unwrap_or(0)
     }
 
     /// The hit of a step does not count.
@@ -47,8 +53,10 @@ impl Model {
     pub(super) fn unknown(&mut self, step: &Step) {
         self.unreadable += 1;
         self.doubt(step);
-        if matches!(step.code, Code::Emit | Code::Fork | Code::Alias) {
-            self.may_have_passed(step);
+        match step.code {
+            Code::Emit | Code::Fork => self.may_have_passed(step, Space::Row),
+            Code::Alias => self.may_have_passed(step, Space::Node),
+            _ => {}
         }
         if step.code.opens() && step.has(flaw::FAR) {
             self.open(step.thread, None, step.code);
@@ -64,9 +72,16 @@ impl Model {
         self.find(key).filter(|&id| self.is_sure(id))
     }
 
-    /// Whether no record has passed unseen since the trace began. If one has, the trace ends.
+    /// Whether each key that the trace has is surely its own: whether no record has passed unseen since it was given that may have taken it over. Of one that
+    /// has none any more the same is asked of its first key. If it is not sure, the trace ends.
     pub(super) fn is_sure(&mut self, id: Id) -> bool {
-        let sure = self.traces[id].unseen == self.unseen;
+        let Trace { bound, unseen, .. } = &self.traces[id];
+        let is_still = |owner: Owner, before: u64| self.unseen_of(owner) == before;
+        let sure = if bound.is_empty() {
+            is_still(unseen.0, unseen.1)
+        } else {
+            bound.iter().all(|(key, before)| is_still(key.1, *before))
+        };
         if !sure {
             self.end(id, End::Outcome("source_unseen".to_owned()));
         }

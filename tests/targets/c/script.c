@@ -18,7 +18,7 @@
 
 enum step_code {
     EMIT, TAKE, PUT, ALIAS, NODE, FORK, OPEN, CLOSE, CALL, KEEP_CALL, PLAIN_CALL, RETURN, LEAVE, NOTE, DONE,
-    ADD, MERGE, SEAL, FLUSH, WRITE, FREE, ERROR, NODE_WRITE, DIE,
+    ADD, MERGE, SEAL, FLUSH, WRITE, FREE, ERROR, NODE_WRITE, DIE, HALT,
 };
 
 struct step {
@@ -27,6 +27,7 @@ struct step {
     uint32_t second; /* which node or batch */
     uint32_t value;  /* what the object has during the step */
     uint32_t flaws;  /* enum flaw */
+    uint32_t name;   /* what the row is named from now on; 0: as before */
 };
 
 /* What cannot be read during a step. */
@@ -35,7 +36,6 @@ enum flaw {
     NO_SECOND = 2, /* the second object's name */
     NO_TEXT = 4,   /* the row's string */
     IS_FAR = 8,    /* all that leads nowhere leads to a page that is not there, rather than to address 0 */
-    NEW_NAME = 16, /* no flaw: the row is named by the step's number from now on */
 };
 
 /* A step's stage in the truth log is this and its code. */
@@ -181,8 +181,8 @@ static void dress(const struct step *step) {
     batches[step->object % OBJECTS].limit = step->value;
     strcpy(row->own_table, texts[step->value % 8]);
     row->table_len = (uint32_t)strlen(row->own_table);
-    if (step->flaws & NEW_NAME)
-        row->uid = (uint64_t)(step - steps) + 1;
+    if (step->name)
+        row->uid = step->name;
     /* Each object begins with the pointer to its name. */
     if (step->flaws & NO_OBJECT)
         *(void **)object_of(step) = lost(step);
@@ -331,11 +331,14 @@ static void interpret(struct player *player) {
             truth_end(entry);
             longjmp(player->jumps[player->calls - step->object], 1);
         }
+        if (step->code == HALT)
+            harness_halt();
         if (step->code == DIE) {
             truth_end(entry);
             die(player);
         }
-        enter(player, step);
+        if (step->code != HALT)
+            enter(player, step);
         truth_end(entry);
         undress(step);
         if (step->code == EMIT)

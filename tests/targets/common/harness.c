@@ -260,6 +260,12 @@ void harness_await_go(void) {
     pthread_mutex_unlock(&go_lock);
 }
 
+void harness_halt(void) {
+    printf("halt\n");
+    fflush(stdout);
+    await_line();
+}
+
 static void print_totals(void) {
     uint64_t emitted = 0, dropped = 0, written = 0;
     for (uint32_t i = 0; i < options.sources; i++) {

@@ -94,6 +94,8 @@ void harness_source(uint32_t source);
 void harness_ready(void);
 /* Blocks a source until the go. */
 void harness_await_go(void);
+/* Says "halt", and waits for one more line of stdin. */
+void harness_halt(void);
 /* Prints the totals and lingers. */
 void harness_finish(void);
 
