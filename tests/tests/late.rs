@@ -150,7 +150,7 @@ fn a_process_waits_no_longer_for_a_stage_that_is_not_probed() -> Result<()> {
     let _turn = turn()?;
     for request in ["level info", "stage 2 off"] {
         let folder = tempfile::tempdir()?;
-        let (mut target, mut other) = (start(folder.path())?, start(folder.path())?);
+        let (target, mut other) = (start(folder.path())?, start(folder.path())?);
         step(&mut other, "emitted")?;
         step(&mut other, "loaded")?;
         // Alone, and beside one that has all.
