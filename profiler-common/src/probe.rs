@@ -96,7 +96,8 @@ impl ProbeSpec {
     pub const BY_TRAMPOLINE: u32 = 1 << 16;
     /// The batch with this key is over after this hit: its key may be another batch's next.
     pub const ENDS_BATCH: u32 = 1 << 17;
-    /// Ends the records that [`ProbeSpec::CAN_BEGIN`] sites began or refused: one that was refused is over, and its key may be another record's next.
+    /// Ends the records that [`ProbeSpec::CAN_BEGIN`] sites began or refused, or begins a branch with their key: one that was refused is over, and its key may be
+    /// another record's next.
     pub const ENDS_REFUSED: u32 = 1 << 18;
     /// Of the sites of one edition at one place, the one whose program the kernel runs first.
     pub const LEADS: u32 = 1 << 19;

@@ -205,7 +205,13 @@ fn a_batch_that_is_put_into_a_bigger_one_keeps_its_members_in_their_order() {
             Membership { stamp: 2, key: 0xBB, position: 43, size: Some(45) },
         ]
     );
-    let cut = SlotHeader { extras: 9, keys_dropped: 2, batches_dropped: 1, extras_unreadable: 3, ..header };
+    let cut = SlotHeader {
+        attributes_dropped: 8,
+        keys_dropped: 2,
+        batches_dropped: 1,
+        extras_unreadable: 3,
+        ..header
+    };
     let flags = run(&Slot { header: &cut, extras: &extras[..1], ..full }).unwrap().flags;
     assert_eq!(
         (flags.attributes_dropped, flags.keys_dropped, flags.batches_dropped, flags.attributes_unreadable),

@@ -59,16 +59,19 @@ fn what_leaves_by_a_jump_is_told_or_refused_where_a_key_is_given() {
     // push; je +1; ret; pop; jmp to another function
     let bytes = hex("55 74 01 c3 5d e9 00 10 00 00");
     let jumps = |stage: &str| {
-        let stages = ["S0 emit arg0", stage, "W! write arg0"];
+        let stages: Vec<&str> =
+            ["S0 emit arg0"].into_iter().chain(stage.split(" | ")).chain(["W! write arg0"]).collect();
         let plan = planned(&spec("", &stages), &bytes, true, false).map_err(|error| error.to_string())?;
         Ok::<_, String>(plan.sites.iter().map(|site| site.unseen.jumps).collect::<Vec<_>>())
     };
     assert_eq!(jumps("Q+ put arg0"), Ok(vec![0, 0, 0]));
     assert_eq!(jumps("Q+ put%return ret"), Ok(vec![0, 1, 0]));
     assert_eq!(jumps("drop lose%return arg0"), Ok(vec![0, 0, 1, 0]));
-    for stage in
-        ["S0 again%return ret", "Q+ put%return arg0;also = 'ret'", "Q+ put%return arg0;batch = 'ret'"]
-    {
+    for stage in [
+        "S0 again%return ret",
+        "Q+ put%return arg0;also = 'ret'",
+        "Q+ put%return arg0;batch = 'ret' | Q- flush%return ret",
+    ] {
         let told = jumps(stage).unwrap_err();
         assert!(told.contains("is left by 1 jump(s) into other functions (tail calls)"), "{told}");
     }

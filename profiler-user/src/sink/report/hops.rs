@@ -21,10 +21,10 @@ struct Layout {
     bar: usize,
 }
 
-/// Hops, then the sums; nothing when there is no hop.
+/// Hops, then the sums, and what is missing of both; nothing when there is no trace.
 pub(super) fn section(session: &Session<'_>, page: &mut Page) {
     let hops = session.stats.hops();
-    if hops.is_empty() {
+    if hops.is_empty() && session.stats.e2e.figures().is_none() {
         return;
     }
     page.title("Hops");

@@ -439,10 +439,10 @@ fn what_is_read_of_records_must_fit_into_memory() {
     let message = read(&text("")).unwrap_err().to_string();
     assert_eq!(
         message,
-        "p.toml:2:28: sampling.max_open_traces: 1048576 open traces with 18 attributes and notes on batches would take more than 1 GiB; lower max_open_traces or \
+        "p.toml:2:28: sampling.max_open_traces: 1048576 open traces with 24 attributes and notes on batches would take more than 1 GiB; lower max_open_traces or \
          max_attributes_per_trace"
     );
-    assert!(read(&text("sampling.max_attributes_per_trace = 10")).is_ok());
+    assert!(read(&text("sampling.max_attributes_per_trace = 4")).is_ok());
     let plain = "target.pid = 1\nsampling.max_open_traces = 1048576\n[[stage]]\ncode = 'S0'\npoint = 'f'\nkey = 'arg0'\n[[stage]]\ncode = 'W!'\npoint = 'g'\nkey = 'arg0'\n";
     assert!(read(plain).is_ok(), "nothing is read");
 }
