@@ -31,6 +31,8 @@ pub struct Site {
     folder: TempDir,
     binary: PathBuf,
     address: SocketAddr,
+    /// An upstream that never answers.
+    silent: TcpListener,
     workers: usize,
     /// Whether each worker listens for itself, so that the kernel gives each some of the connections.
     is_spread: bool,
@@ -82,20 +84,22 @@ impl Site {
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
         let binary = shipped::copy(PROGRAM, folder.path())?;
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let site = Self { folder, binary, address, workers, is_spread };
+        let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let silent_address = silent.local_addr()?;
+        let site = Self { folder, binary, address, silent, workers, is_spread };
         std::fs::create_dir(site.path("www"))?;
         std::fs::write(site.path("www/small"), "well\n")?;
         std::fs::write(site.path("www/large"), vec![b'.'; LARGE])?;
         std::fs::write(site.path("www/part"), "part\n")?;
         let include = "<!--# include virtual=\"/part\" -->";
         std::fs::write(site.path("www/page"), format!("one {include} two {include}\n"))?;
-        std::fs::write(site.path("nginx.conf"), site.configuration())?;
+        std::fs::write(site.path("nginx.conf"), site.configuration(silent_address))?;
         Ok(site)
     }
 
     /// `/id/N` is the large file and `/ok/N` the small one, both by an internal redirect; `/ssi/N` is a page that includes two parts, `/auth/N` the small file after
-    /// a sub-request has allowed it, `/bad/N` fails; all else is not found.
-    fn configuration(&self) -> String {
+    /// a sub-request has allowed it, `/bad/N` fails, `/wait/N` is asked of an upstream that never answers; all else is not found.
+    fn configuration(&self, silent: SocketAddr) -> String {
         let (home, address, workers) = (self.folder.path().display(), self.address, self.workers);
         let reuse = if self.is_spread { " reuseport" } else { "" };
         let buffers: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -109,7 +113,8 @@ impl Site {
              location /id/ {{ try_files /none /large; }}\n    location /ok/ {{ try_files /none /small; }}\n    \
              location /ssi/ {{ ssi on; ssi_types *; try_files /none /page; }}\n    location /bad/ {{ return 503; }}\n    \
              location = /page {{ ssi on; ssi_types *; }}\n    location = /granted {{ internal; return 204; }}\n    \
-             location /auth/ {{ auth_request /granted; try_files /none /small; }}\n  }}\n}}\n"
+             location /auth/ {{ auth_request /granted; try_files /none /small; }}\n    \
+             location /wait/ {{ proxy_pass http://{silent}; }}\n  }}\n}}\n"
         )
     }
 
@@ -133,6 +138,12 @@ impl Site {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The upstream of `/wait/N`, which has to accept its connections.
+    #[must_use]
+    pub fn silent(&self) -> &TcpListener {
+        &self.silent
     }
 
     /// A url of it.

@@ -18,6 +18,8 @@ const KINDS: [&str; 5] = ["ssi", "ok", "bad", "no", "auth"];
 const WORKERS: usize = 4;
 const CONNECTIONS: usize = 16;
 const EACH: usize = 75;
+/// Clients that do not wait for the answer.
+const LEAVING: u64 = 12;
 /// Requests after which a client comes again, on a new connection.
 const KEPT_FOR: usize = 30;
 
@@ -101,6 +103,22 @@ fn ask_all(address: SocketAddr) -> Result<Asked> {
     })
 }
 
+/// Clients that leave before there is any answer, one after the other.
+fn leave(site: &Site, first: u64) -> Result<Asked> {
+    let mut asked = Asked::new();
+    for id in first..first + LEAVING {
+        let mut client = TcpStream::connect(site.address())?;
+        client.write_all(format!("GET /wait/{id:08} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes())?;
+        // By then nginx waits for the upstream, which holds on until the client has left.
+        let upstream = site.silent().accept()?;
+        drop(client);
+        site.log(id as usize + 1)?;
+        drop(upstream);
+        asked.insert(id, ("wait", 499));
+    }
+    Ok(asked)
+}
+
 fn names(trace: &Trace) -> Vec<&str> {
     trace.entries.iter().map(|entry| entry.name.as_str()).collect()
 }
@@ -116,16 +134,19 @@ fn wrong(trace: &Trace, kind: &str, logged: &Logged) -> Option<String> {
         "ssi" => ("written", 200, 2),
         "auth" => ("written", 200, 1),
         "bad" => ("server_error", 503, 0),
+        "wait" => ("aborted", 499, 0),
         _ => ("client_error", 404, 0),
     };
     let names = names(trace);
     let redirected: &[&str] = match kind {
         "ok" | "ssi" | "auth" => &["request", "handler", "redirect", "handler", "output"],
+        "wait" => &["request", "handler"],
         _ => &["request", "handler", "output"],
     };
     let last = match outcome {
         "written" => "done",
         "server_error" => "server error",
+        "aborted" => "aborted",
         _ => "client error",
     };
     let right = trace.outcome == outcome
@@ -177,6 +198,7 @@ fn sub_requests_redirects_and_failures_are_journeys() -> Result<()> {
         agent.has_attached_to(pid)?;
     }
     let mut asked = ask_all(site.address())?;
+    asked.extend(leave(&site, asked.len() as u64)?);
     let log: BTreeMap<u64, Logged> = site.log(asked.len())?.into_iter().map(|line| (line.id, line)).collect();
     let report = agent.stop(SHORT)?.report;
     for (id, (kind, status)) in &asked {
@@ -206,9 +228,10 @@ fn sub_requests_redirects_and_failures_are_journeys() -> Result<()> {
     let wrong = ledger::check(&report);
     ensure!(wrong.is_empty() && report.summary["ledger"]["balanced"] == true, "{}", wrong.join("\n"));
     assert_eq!(report.summary["ledger"]["branched"], branches);
-    assert_eq!(report.ledger.sampled as usize, EACH * CONNECTIONS);
+    assert_eq!(report.ledger.sampled, (EACH * CONNECTIONS) as u64 + LEAVING);
     let outcomes = &report.summary["ledger"]["outcomes"];
     assert_eq!((&outcomes["client_error"], &outcomes["server_error"]), (&of("no").into(), &of("bad").into()));
+    assert_eq!(outcomes["aborted"], LEAVING);
     assert_served_by_several(&report.traces, &log, nginx.workers())
 }
 
