@@ -236,14 +236,59 @@ fn a_scope_that_may_have_been_closed_is_hidden_and_no_filter() {
     let manner = Manner { conditions: true, flaws: true, ..Manner::default() };
     let step = |code, object, flaws| Step { flaws, ..Step::new(0, code, object, 0) };
     let way = |flaws| {
-        let steps = [(Emit, 0), (Call, 0), (Open, 0), (Close, flaws), (Note, 0), (Return, 0)];
+        let steps = [(Emit, 0), (Call, 0), (Open, 0), (Close, flaws), (Note, 0), (Close, 0), (Return, 0)];
         let steps = steps.map(|(code, flaws)| step(code, 1, flaws));
         play(manner, Bounds::wide(1), &steps).journeys.iter().map(in_words).collect::<Vec<_>>()
     };
-    assert_eq!(way(0), ["0 emit call open close note: filtered"]);
+    assert_eq!(way(0), ["0 emit call open close note close: filtered"]);
     // Nowhere there is no record: nothing is closed.
-    assert_eq!(way(flaw::OBJECT), ["0 emit call open note: filtered"]);
-    assert_eq!(way(flaw::OBJECT | flaw::FAR), ["0 emit call open note: in flight"]);
+    assert_eq!(way(flaw::OBJECT), ["0 emit call open note close: filtered"]);
+    assert_eq!(way(flaw::OBJECT | flaw::FAR), ["0 emit call open: in flight"]);
+}
+
+#[test]
+fn a_scope_that_a_stage_opened_lasts_while_the_thread_is_no_further_out() {
+    // A call from the same place is within it.
+    let way = [(Emit, 1, 0), (Open, 1, 0), (Call, 1, 0), (Return, 0, 0), (Done, 0, 0), (Close, 0, 0)];
+    assert_eq!(words(&way), ["0 emit open call done close: in flight"]);
+    // Found further out, it was left, and its record is filtered by no other scope.
+    let way = [
+        (Emit, 1, 0),
+        (PlainCall, 0, 0),
+        (Open, 1, 0),
+        (Return, 0, 0),
+        (Note, 0, 0),
+        (Call, 1, 0),
+        (Return, 0, 0),
+    ];
+    assert_eq!(words(&way), ["0 emit open call: in flight"]);
+    // Around it is another one's: nothing is taken for that one's, nor is it filtered.
+    let way = [
+        (Emit, 1, 0),
+        (Emit, 2, 0),
+        (Call, 1, 0),
+        (PlainCall, 0, 0),
+        (Open, 2, 0),
+        (Return, 0, 0),
+        (Note, 0, 0),
+        (Return, 0, 0),
+    ];
+    assert_eq!(words(&way), ["0 emit call: in flight", "0 emit open: in flight"]);
+}
+
+#[test]
+fn a_scope_ends_with_its_own_close_also_where_its_record_is_over() {
+    let way = [
+        (Emit, 1, 0),
+        (Emit, 2, 0),
+        (Call, 1, 0),
+        (Open, 2, 0),
+        (Write, 2, 0),
+        (Close, 0, 0),
+        (Done, 0, 0),
+        (Return, 0, 0),
+    ];
+    assert_eq!(words(&way), ["0 emit call done: in flight", "0 emit open write: written"]);
 }
 
 #[test]
