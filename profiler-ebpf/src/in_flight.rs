@@ -10,7 +10,7 @@ use profiler_common::{Binding, Config, Counter, Handle, Key, Outcome, SlotHeader
 use crate::count::count;
 use crate::end;
 use crate::maps::{BINDINGS, CONFIG, IN_FLIGHT, OPEN, SLOTS};
-use crate::scope::not_zero;
+use crate::over::not_zero;
 use crate::{atomic, marks, unseen};
 
 /// Adds to a count in the header of a journey, wrapping; gives what it was.

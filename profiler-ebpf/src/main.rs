@@ -24,6 +24,7 @@ mod key;
 mod lifecycle;
 mod maps;
 mod marks;
+mod over;
 mod predicate;
 mod refused;
 mod scope;

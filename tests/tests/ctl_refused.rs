@@ -77,8 +77,11 @@ fn is_refused(agent: u32, line: &str, sentence: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// A stay in a batch: see [`batches`].
+type Stay = (u64, u64, u32, Option<u64>);
+
 /// Key, position and size of the batch of each record that was put into one.
-fn batches(traces: &[Trace]) -> Result<Vec<(u64, u64, u32, Option<u64>)>> {
+fn batches(traces: &[Trace]) -> Result<Vec<Stay>> {
     let mut found = Vec::new();
     for trace in traces {
         for batch in &trace.batches {
