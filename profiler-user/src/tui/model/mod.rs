@@ -21,6 +21,7 @@ pub use ticks::Ticks;
 use super::keys::Situation;
 use crate::control::Request;
 use crate::recording::{Pace, Survey};
+use crate::spec::Level;
 use crate::stats::{Subject, Task};
 use crate::trace::Trace;
 use profiler_common::Outcome;
@@ -276,6 +277,8 @@ pub struct Model {
     pub corrected: bool,
     /// Asked for, not answered yet.
     pub asked: Option<Request>,
+    /// The level that the session last refused, while that is so: the next one that is asked for comes after it.
+    pub refused_level: Option<Level>,
     /// The recording that is played, if it is one.
     pub playback: Option<Playback>,
     /// Whether agents elsewhere took what is shown: what they sampled, lost and spent is not known here.
@@ -304,6 +307,7 @@ impl Model {
             tasks: (TaskSort::default(), false),
             corrected: false,
             asked: None,
+            refused_level: None,
             playback: None,
             is_remote: false,
             last_pace: 1,

@@ -32,10 +32,11 @@ pub(super) fn pause(model: &mut Model) -> Effect {
     ask(model, if paused { Request::Resume } else { Request::Pause })
 }
 
-/// The next level, after the one that is probed.
+/// The next level, after the one that is probed, or that was refused.
 pub(super) fn level(model: &mut Model) -> Effect {
     let probed = model.data.account.probing_at(u64::MAX).and_then(|probing| probing.level);
-    let place = Level::ALL.iter().position(|level| Some(*level) == probed).unwrap_or(0);
+    let last = model.refused_level.or(probed);
+    let place = Level::ALL.iter().position(|level| Some(*level) == last).unwrap_or(0);
     let next = Level::ALL.get(place + 1).or(Level::ALL.first()).copied().unwrap_or_default();
     ask(model, Request::Level(next))
 }
@@ -55,6 +56,9 @@ pub(super) fn switch(model: &mut Model) -> Effect {
 /// The session has answered. What was changed it also tells as an event, which is shown.
 pub(super) fn answered(model: &mut Model, answer: &Answer) {
     let asked = model.asked.take();
+    if let Some(Request::Level(level)) = asked {
+        model.refused_level = (!answer.ok).then_some(level);
+    }
     if let (false, Some(error)) = (answer.ok, &answer.error) {
         // What is said of a stage names it.
         let what = asked.filter(|asked| !matches!(asked, Request::Stage(..)));

@@ -72,6 +72,11 @@ fn the_level_goes_round_and_is_shown_as_confirmed() {
     update(&mut model, Message::Answer(Answer { ok: true, changed: Some(change), ..Answer::default() }));
     assert_eq!(model.data.account.probing_at(0).unwrap().level, Some(Level::Trace));
     assert_eq!(press(&mut model, "l"), [Effect::Ask(Request::Level(Level::Info))]);
+    // One that is refused is passed by.
+    update(&mut model, Message::Answer(Answer { ok: false, error: Some("no".into()), ..Answer::default() }));
+    assert_eq!(press(&mut model, "l"), [Effect::Ask(Request::Level(Level::Debug))]);
+    update(&mut model, Message::Answer(Answer { ok: true, ..Answer::default() }));
+    assert_eq!(press(&mut model, "l"), [Effect::Ask(Request::Level(Level::Info))]);
 }
 
 #[test]
