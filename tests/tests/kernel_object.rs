@@ -1,8 +1,7 @@
 //! The kernel program as built: this kernel makes its maps and its verifier accepts every program, at a cost that does not creep up.
 
 use aya::{Ebpf, programs::Program};
-use profiler_common::Config;
-use profiler_user::attach::{MAX_VERIFIED_INSTRUCTIONS, Settings, Verified, verify};
+use profiler_user::attach::{MAX_VERIFIED_INSTRUCTIONS, Verified, verify};
 use stain_tests::tally;
 
 /// What each program that carries probes may cost the verifier at most: instructions walked, and stack of all its functions in bytes; a third more than when
@@ -42,16 +41,8 @@ fn the_verifier_need_not_work_harder_than_it_did() {
     if !tally::privileged("the_verifier_need_not_work_harder_than_it_did").open() {
         return;
     }
-    let config = Config {
-        slots: 4,
-        max_entries: 4,
-        max_keys: 4,
-        max_extras: 4,
-        max_attributes: 2,
-        ..Config::default()
-    };
     for (program, instructions, stack) in CEILINGS {
-        let verified = verify(&Settings::plain(config), program).expect("the verifier accepts the program");
+        let verified = verify(program).expect("the verifier accepts the program");
         let Verified { instructions: walked, stack: functions } = verified;
         let all: u64 = functions.iter().sum();
         println!(

@@ -9,6 +9,7 @@ use aya::maps::{Map, MapData};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use aya_obj::Object;
 use aya_obj::generated::bpf_insn;
+use profiler_common::Config;
 use profiler_common::limits::{MAX_OPEN_CALLS, MAX_REFUSED};
 
 use super::error::AttachError;
@@ -168,12 +169,20 @@ pub struct Verified {
 /// The kernel's limits for [`Verified`].
 pub const MAX_VERIFIED_INSTRUCTIONS: u64 = 1_000_000;
 
-/// Loads a program that carries probes and throws it away again.
+/// Loads a program that carries probes, with few slots and all that a trace may have, and throws it away again.
 ///
 /// # Errors
 /// As for [`Kernel::load`](super::Kernel::load), or when the kernel says nothing of what it did.
-pub fn verify(settings: &Settings, program: &str) -> Result<Verified, AttachError> {
-    let ebpf = load(settings)?;
+pub fn verify(program: &str) -> Result<Verified, AttachError> {
+    let config = Config {
+        slots: 4,
+        max_entries: 4,
+        max_keys: 4,
+        max_extras: 4,
+        max_attributes: 2,
+        ..Config::default()
+    };
+    let ebpf = load(&Settings::plain(config))?;
     let object = linked(&ebpf)?;
     let (instructions, license) = code(&object, program)?;
     let mut log = vec![0u8; LOG_BYTES];

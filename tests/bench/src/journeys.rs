@@ -5,8 +5,7 @@
 use std::cell::RefCell;
 
 use anyhow::{Result, ensure};
-use profiler_common::Config;
-use profiler_user::attach::{MAX_VERIFIED_INSTRUCTIONS, Settings, verify};
+use profiler_user::attach::{MAX_VERIFIED_INSTRUCTIONS, verify};
 
 use crate::micro::Micro;
 use crate::series::{Arm, Series, in_turns};
@@ -168,18 +167,10 @@ impl Setup {
 
 /// What each program costs the verifier, of what the kernel allows.
 fn verifier() -> Result<Table> {
-    let config = Config {
-        slots: 4,
-        max_entries: 4,
-        max_keys: 4,
-        max_extras: 4,
-        max_attributes: 2,
-        ..Config::default()
-    };
     let mut rows = Vec::new();
     let mut notes = Vec::new();
     for program in ["stain_entry", "stain_journey", "stain_batch"] {
-        let verified = verify(&Settings::plain(config), program)?;
+        let verified = verify(program)?;
         let functions = verified.stack.len();
         rows.push(Row::new(program, verified.instructions as f64, "instructions"));
         let largest = verified.stack.iter().max().copied().unwrap_or(0);
