@@ -100,8 +100,8 @@ pub(super) fn check_batch_ends(
     spaces: &mut Spaces,
     mistakes: &mut Mistakes,
 ) {
-    let mut space = |stage: &Located| Some(spaces.number(stage.key.as_ref()?.value()?, stage.space.as_ref()));
-    let known: Vec<(Level, Option<u32>)> = stages.iter().map(|stage| (stage.level, space(stage))).collect();
+    let known: Vec<(Level, Option<u32>)> =
+        stages.iter().map(|stage| (stage.level, spaces.of_stage(stage))).collect();
     for batch in probed.iter().filter_map(|stage| stage.batch.as_ref()) {
         let space = spaces.number(&batch.expr, batch.space.as_ref());
         let least = known.iter().filter(|(_, of)| *of == Some(space)).map(|(level, _)| *level).min();
@@ -223,10 +223,9 @@ fn begins(probed: &[&Located], spaces: &mut Spaces) -> bool {
     if probed.iter().any(|stage| stage.code == Some(StageCode::SOURCE)) {
         return true;
     }
-    let mut space = |stage: &Located| Some(spaces.number(stage.key.as_ref()?.value()?, stage.space.as_ref()));
-    let first = probed.iter().find_map(|stage| space(stage));
+    let first = probed.iter().find_map(|stage| spaces.of_stage(stage));
     probed.iter().any(|stage| {
         let ends = stage.code.is_some_and(code::ends_trace);
-        !ends && stage.branch.is_none() && first.is_some() && space(stage) == first
+        !ends && stage.branch.is_none() && first.is_some() && spaces.of_stage(stage) == first
     })
 }

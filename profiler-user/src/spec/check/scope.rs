@@ -144,10 +144,8 @@ pub(super) fn check_unheard(stages: &[Located], level: Level, spaces: &mut Space
         .filter_map(|stage| stage.batch.as_ref())
         .map(|batch| spaces.number(&batch.expr, batch.space.as_ref()))
         .collect();
-    let mut is_of_batch = |stage: &Located| {
-        let key = stage.key.as_ref().and_then(StageKey::value);
-        key.is_some_and(|key| batches.contains(&spaces.number(key, stage.space.as_ref())))
-    };
+    let mut is_of_batch =
+        |stage: &Located| spaces.of_stage(stage).is_some_and(|space| batches.contains(&space));
     let part = |stage: &Located| Part {
         is_probed: stage.level <= level,
         scope: stage.scope.as_ref().map(|at| at.value),

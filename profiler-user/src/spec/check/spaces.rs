@@ -88,6 +88,12 @@ impl Spaces {
         key.value().map_or(ProbeSpec::SPACE_RECORD, |value| self.number(value, space))
     }
 
+    /// The same for the key of a stage; `None` where it has none of its own.
+    pub(super) fn of_stage(&mut self, stage: &Located) -> Option<u32> {
+        let key = stage.key.as_ref()?.value()?;
+        Some(self.number(key, stage.space.as_ref()))
+    }
+
     /// The number of the space that bears this name.
     pub(super) fn named(&self, word: &str) -> Option<u32> {
         let is = |known: &Name| matches!(known, Name::Given(name) if name == word);
