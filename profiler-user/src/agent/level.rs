@@ -122,7 +122,6 @@ impl Running {
             let pid = traced.identity.pid;
             let planned = self.resolver.sites(spec, pid)?;
             let sites = self.registry.adopt(planned, spec, kernel)?;
-            self.harvest.set_stage_ttls(&sites, spec);
             let links = kernel.attach_more(pid, traced.number, &sites)?;
             sets.push((sites, links));
         }

@@ -114,7 +114,7 @@ pub enum Problem {
     NoReturn(String),
     /// A key is given at the return, and some exits are none.
     #[error(
-        "the function is left by {0} jump(s) into other functions (tail calls), at which its return is not seen; a stage that gives a record a key (S0, also, branch,          batch) must see every one, or an older record would be taken for the new one: use the entry of the function, or the function that is called next"
+        "the function is left by {0} jump(s) into other functions (tail calls), at which its return is not seen; a stage that gives a record a key (S0, also, branch, batch) must see every one, or an older record would be taken for the new one: use the entry of the function, or the function that is called next"
     )]
     UnseenBirth(usize),
     /// The entry arguments cannot be brought to the return.

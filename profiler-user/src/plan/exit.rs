@@ -176,8 +176,7 @@ impl Exits {
             ));
         }
         if unclear > 0 {
-            let jumps = unclear;
-            notes.push(format!("{jumps} indirect jumps may be tail calls, which carry no return stamp"));
+            notes.push(format!("{unclear} indirect jumps may be tail calls, which carry no return stamp"));
         }
         notes
     }

@@ -255,6 +255,8 @@ impl Spec {
     }
 }
 
+const _: () = assert!(Spec::EDITIONS <= Edition::COUNT);
+
 /// Times that a record may be put into a batch by one stage, for all of them to be noted.
 const STAYS: u32 = 4;
 
