@@ -99,9 +99,7 @@ impl Collector {
 
     /// A counter of `/metrics`.
     pub fn counter(&self, name: &str) -> Result<u64> {
-        let (_, text) = self.get("/metrics")?;
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        Ok(line.with_context(|| format!("no {name} in {text}"))?.parse()?)
+        value(&self.get("/metrics")?.1, name)
     }
 
     /// Everything that is listed of a job, page by page.
@@ -162,6 +160,12 @@ impl Collector {
         self.process.signal(signal)?;
         self.process.wait(LONG)
     }
+}
+
+/// The value of a series in the text of `/metrics`.
+pub fn value(text: &str, series: &str) -> Result<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    Ok(line.with_context(|| format!("no {series} in {text}"))?.parse()?)
 }
 
 /// What a collector at this address answers to a request with these headers, with its head.
