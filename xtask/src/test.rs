@@ -75,7 +75,8 @@ fn integration(root: &Path, filters: &[String], more: &[&str]) -> Result<Totals>
     let tally = bpf::target_folder(root).join("tally.jsonl");
     fs::write(&tally, "").with_context(|| format!("cannot write {}", tally.display()))?;
     step("agent", "cargo build, for the integration tests", || {
-        loud(cargo::workspace(root).args(["build", "--workspace", "--bins"]))
+        // Of the whole workspace, so that what it is made of has the same features as for the tests: it is built already.
+        loud(cargo::workspace(root).args(["build", "--workspace", "--bin", "stain"]))
     })?;
     let stain = bpf::target_folder(root).join("debug/stain");
     let variables = [("STAIN_TALLY", tally.as_path()), ("STAIN_BIN", stain.as_path())];
