@@ -4,7 +4,8 @@
 //! The ledger has the numbers, to the last one, whatever is told here.
 
 use profiler_common::limits::{
-    MAX_BRANCH_DEPTH, MAX_MEMBERS, MAX_OPEN_CALLS, MAX_SCOPE_THREADS, MAX_SCOPES, MAX_SOURCE_TASKS,
+    MAX_BATCHES, MAX_BRANCH_DEPTH, MAX_BRANCHES, MAX_EXTRAS, MAX_KEYS, MAX_MEMBERS, MAX_OPEN_CALLS,
+    MAX_SCOPE_THREADS, MAX_SCOPES, MAX_SOURCE_TASKS,
 };
 
 use crate::ledger::Ledger;
@@ -118,7 +119,8 @@ impl Bound {
         match self {
             Self::Branches => format!(
                 "{count} outputs became no branch: their record had {max_branches_per_trace} branches already, or was the output of {MAX_BRANCH_DEPTH} \
-                 splits, a bound that is fixed. Raise max_branches_per_trace in [sampling]"
+                 splits, a bound that is fixed. {}",
+                raise("max_branches_per_trace", *max_branches_per_trace, MAX_BRANCHES)
             ),
             Self::BranchSlots => format!(
                 "{count} outputs became no branch: {max_open_traces} traces were in flight already, or their key was just being ended. Raise \
@@ -126,7 +128,8 @@ impl Bound {
             ),
             Self::Keys => format!(
                 "{count} further keys were not bound: their traces had been given {max_keys_per_trace} keys already, so stages that know them by these \
-                 are missing. Raise max_keys_per_trace in [sampling]"
+                 are missing. {}",
+                raise("max_keys_per_trace", *max_keys_per_trace, MAX_KEYS)
             ),
             Self::KeyTable => format!(
                 "{count} further keys were not bound: the table of keys was full, or the key was just being ended. Raise max_open_traces \
@@ -137,16 +140,28 @@ impl Bound {
                  fixed; what happened within is on no trace"
             ),
             Self::Batches => format!(
-                "{count} records were put into a batch that is not known: {max_batches} are known already. Raise max_batches in [sampling]"
+                "{count} records were put into a batch that is not known: {max_batches} are known already. {}",
+                raise("max_batches", *max_batches, MAX_BATCHES)
             ),
             Self::Members => format!(
-                "{count} sampled records were put into a batch with {max_batch_members} sampled members already, and do not see what becomes of it. Raise \
-                 max_batch_members in [sampling] (up to {MAX_MEMBERS}), or sample fewer (--rate)"
+                "{count} sampled records were put into a batch with {max_batch_members} sampled members already, and do not see what becomes of it. {}, \
+                 or sample fewer (--rate)",
+                raise("max_batch_members", *max_batch_members, MAX_MEMBERS)
             ),
             _ => format!(
-                "{count} attributes were not kept: their traces had {max_attributes_per_trace} already. Raise max_attributes_per_trace in [sampling]"
+                "{count} attributes were not kept: their traces had {max_attributes_per_trace} already. {}",
+                raise("max_attributes_per_trace", *max_attributes_per_trace, MAX_EXTRAS)
             ),
         }
+    }
+}
+
+/// What to do about a bound of the spec that has this value, when the highest is `most`.
+fn raise(name: &str, value: u32, most: u32) -> String {
+    if value < most {
+        format!("Raise {name} in [sampling] (up to {most})")
+    } else {
+        format!("{name} in [sampling] cannot be higher")
     }
 }
 
@@ -260,14 +275,20 @@ mod tests {
         let expected = [
             (
                 "1 outputs became no branch: their record had 64 branches already",
-                "Raise max_branches_per_trace",
+                "Raise max_branches_per_trace in [sampling] (up to 255)",
             ),
             ("2 outputs became no branch: 4096 traces were in flight", "(--max-open-traces)"),
-            ("3 further keys were not bound: their traces had been given 8 keys", "Raise max_keys_per_trace"),
+            (
+                "3 further keys were not bound: their traces had been given 8 keys",
+                "max_keys_per_trace in [sampling] cannot be higher",
+            ),
             ("4 further keys were not bound: the table of keys was full", "(--max-open-traces)"),
             ("5 scopes were not opened: their thread had 8 open already", "bounds that are fixed"),
             ("6 records were put into a batch that is not known: 1024 are known", "Raise max_batches"),
-            ("7 sampled records were put into a batch with 64 sampled members", "Raise max_batch_members"),
+            (
+                "7 sampled records were put into a batch with 64 sampled members",
+                "max_batch_members in [sampling] cannot be higher, or sample fewer (--rate)",
+            ),
             ("8 attributes were not kept: their traces had 16 already", "Raise max_attributes_per_trace"),
         ];
         assert_eq!(told.len(), expected.len(), "{told:?}");
