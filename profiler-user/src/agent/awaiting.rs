@@ -97,6 +97,7 @@ impl Running {
             Ok(()) => Ok(true),
             Err(AgentError::Resolve(ResolveError::Awaited(awaited))) => {
                 self.awaiting.put(process, &awaited, now_ns);
+                self.why_not = Some(format!("{}, which it did not load", awaited.stages().join("; ")));
                 Ok(false)
             }
             Err(error) => Err(error),

@@ -194,7 +194,7 @@ impl Running {
             self.discover(now_ns, observer)?;
         }
         if replaced && self.traced.is_empty() && !self.is_by_pid() {
-            observer.event(&Event::Waiting { target: self.target() });
+            observer.event(&Event::Waiting { target: self.awaited_target() });
         }
         Ok(None)
     }
@@ -265,7 +265,7 @@ impl Running {
             // The next look, at once, tells whether it was the last: another one may be between two images.
             self.next_discovery_ns = 0;
         } else if self.traced.is_empty() {
-            observer.event(&Event::Waiting { target: self.target() });
+            observer.event(&Event::Waiting { target: self.awaited_target() });
         }
         Ok(())
     }

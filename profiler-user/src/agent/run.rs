@@ -218,7 +218,7 @@ async fn first_processes(
     let mut told = false;
     while !running.attach_first(observer)? {
         if running.awaiting.is_empty() && !std::mem::replace(&mut told, true) {
-            observer.event(&Event::Waiting { target: running.target() });
+            observer.event(&Event::Waiting { target: running.awaited_target() });
         }
         tokio::select! {
             () = tokio::time::sleep(WAIT) => {}

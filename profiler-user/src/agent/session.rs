@@ -172,6 +172,14 @@ impl Running {
         }
     }
 
+    /// What is being waited for.
+    pub(super) fn awaited_target(&self) -> String {
+        match &self.spec.target {
+            Target::Exe(path) if !path.exists() => format!("{} (there is no such file now)", path.display()),
+            _ => self.target(),
+        }
+    }
+
     /// Whether a process that lacks the stages is no surprise: a container runs shells and helpers, too.
     pub(super) fn may_lack_stages(&self) -> bool {
         matches!(&self.spec.target, Target::Container(container) if container.is_whole())

@@ -19,7 +19,7 @@ pub(super) struct AttachArgs {
     pub(super) output: OutputArgs,
     #[command(flatten)]
     pub(super) ui: UiArgs,
-    /// Detach and report after this time, for example 10s; otherwise on Ctrl-C or when the target exits.
+    /// Detach and report after this time, for example 10s; otherwise on Ctrl-C, or when all processes that were named by --pid have exited.
     #[arg(short, long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) duration: Option<Duration>,
     #[command(flatten)]

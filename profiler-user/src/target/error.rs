@@ -47,7 +47,7 @@ pub enum TargetError {
         pid: u32,
     },
     /// The kernel does not let us look.
-    #[error("no permission to read {what}; run stain as root, or give it CAP_SYS_PTRACE (the process must be visible in /proc, too)", what = what.display())]
+    #[error("no permission to read {what}; {}", denied(), what = what.display())]
     Denied {
         /// What was refused.
         what: PathBuf,
@@ -85,6 +85,15 @@ pub enum TargetError {
     /// The file was named directly and cannot be used.
     #[error(transparent)]
     Symbol(#[from] crate::symbol::SymbolError),
+}
+
+/// What to do about a refusal.
+fn denied() -> &'static str {
+    if rustix::process::geteuid().is_root() {
+        "the kernel refuses it even to root: the process is protected, or belongs to a user namespace that is not ours; run stain where that process was started from"
+    } else {
+        "run stain as root, or give it CAP_SYS_PTRACE (the process must be visible in /proc, too)"
+    }
 }
 
 /// Some ids, by as many digits as engines show.
