@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
+use super::demangle::Variant;
 use super::{Function, Module, demangle, glob, names};
 
 /// One function of the list.
@@ -79,7 +80,10 @@ impl Listed {
     /// One line for people: address, size in bytes, file name, function.
     pub fn text(&self) -> String {
         let file = self.file.file_name().unwrap_or(self.file.as_os_str()).to_string_lossy();
-        format!("{:#16x} {:>9}  {file:<24}  {}", self.address, self.size, self.name)
+        // The same name as the function that it was split off from.
+        let is_part = demangle::strip_suffix(&self.symbol).1 == Variant::Part;
+        let part = if is_part { " [a part of it, no entry]" } else { "" };
+        format!("{:#16x} {:>9}  {file:<24}  {}{part}", self.address, self.size, self.name)
     }
 
     /// One line for programs.

@@ -155,4 +155,7 @@ fn the_list_is_sorted_and_in_both_formats() {
     );
     assert_eq!(line.text(), "            0x20        16  app                       zeta");
     assert_eq!(list::Listed::HEADING.find("function"), line.text().find("zeta"));
+    let split = hand_made(&[(0x10, "f"), (0x40, "f.cold")]);
+    let lines: Vec<String> = list::list([&split], None).iter().map(list::Listed::text).collect();
+    assert!(lines[0].ends_with(" f") && lines[1].ends_with(" f [a part of it, no entry]"), "{lines:?}");
 }
