@@ -155,7 +155,7 @@ mod tests {
         for line in [
             "# pipeline",
             "10.0 s, 1 record in 1,000 sampled, 110 traces, ended: duration",
-            "**79% of the time records wait in Q+ push → Q- pop: the transform behind it is the limit**",
+            "**79% of the time records wait in Q+ push → Q- pop: the transform behind it is either busy or takes them late, which is not known here**",
             "| Q+ push → Q- pop | 110 | 215 µs | 231 µs | 399 µs | 418 µs | 420 µs | 79% |",
             "| W! write | 484 µs | 10.0 µs | 1 | 4305 |",
             "1,240 sampled = 1,006 admitted + 200 refused by budget + 30 refused, slots full + 3 refused, key busy + 1 refused, paused",

@@ -51,6 +51,8 @@ pub enum Reason {
     HeldBack(Option<Hop>),
     /// Records wait, though those who do the work behind the queue are idle most of the time: they come in bursts, or the queue hands them over slowly.
     Idle(Hop),
+    /// Records wait, and how busy those are who do the work behind the queue is not known: it may be the limit as well as idle, so it is not to blame.
+    Unmeasured(Hop),
     /// Records wait, and what is behind the queue was not seen.
     Unseen,
 }
@@ -66,7 +68,7 @@ pub struct Verdict {
     pub share: f64,
     /// Its durations.
     pub figures: Figures,
-    /// What is to blame. Of a wait for a transform that is the transform.
+    /// What is to blame. Of a wait for a transform that is the transform, if it is known to be busy.
     pub class: Cause,
     /// Why.
     pub reason: Reason,
@@ -95,7 +97,10 @@ impl Verdict {
     #[must_use]
     pub const fn work(&self) -> Hop {
         match self.reason {
-            Reason::Behind(hop) | Reason::HeldBack(Some(hop)) | Reason::Idle(hop) => hop,
+            Reason::Behind(hop)
+            | Reason::HeldBack(Some(hop))
+            | Reason::Idle(hop)
+            | Reason::Unmeasured(hop) => hop,
             Reason::Work | Reason::HeldBack(None) | Reason::Unseen => self.hop,
         }
     }
@@ -198,10 +203,11 @@ fn reason(
     worst: &HopFigures,
     is_transient: bool,
 ) -> (Reason, Option<f64>) {
-    let busy = |behind: &flow::Behind| busy::of(evidence, hops, behind).filter(|_| !is_transient);
+    let mean = |behind: &flow::Behind| busy::of(evidence, hops, behind);
+    let busy = |behind: &flow::Behind| mean(behind).filter(|_| !is_transient);
     if flow::is_wait(worst) {
         return match flow::behind(hops, worst, busy) {
-            Some(behind) => behind_queue(&behind, busy(&behind)),
+            Some(behind) => behind_queue(&behind, mean(&behind), is_transient),
             None => (Reason::Unseen, None),
         };
     }
@@ -218,12 +224,14 @@ fn reason(
 /// Below this, those who do the work are not what records wait for.
 const IDLE: f64 = 0.5;
 
-fn behind_queue(behind: &flow::Behind, busy: Option<f64>) -> (Reason, Option<f64>) {
+/// What records wait for behind a queue, and how busy that is; the mean over all the time is not told of what comes and goes.
+const fn behind_queue(behind: &flow::Behind, mean: Option<f64>, is_transient: bool) -> (Reason, Option<f64>) {
     let limit = key(&behind.limit);
-    if busy.is_some_and(|busy| busy < IDLE) {
-        (Reason::Idle(limit), busy)
-    } else {
-        (Reason::Behind(limit), busy)
+    match mean {
+        None => (Reason::Unmeasured(limit), None),
+        Some(_) if is_transient => (Reason::Behind(limit), None),
+        Some(busy) if busy < IDLE => (Reason::Idle(limit), mean),
+        Some(_) => (Reason::Behind(limit), mean),
     }
 }
 
@@ -231,6 +239,6 @@ fn class(hops: &[HopFigures], verdict: &Verdict) -> Cause {
     match verdict.reason {
         Reason::Work => verdict.cause,
         Reason::Behind(limit) => find(hops, limit).map_or(Cause::Queue, HopFigures::cause),
-        Reason::HeldBack(_) | Reason::Idle(_) | Reason::Unseen => Cause::Queue,
+        Reason::HeldBack(_) | Reason::Idle(_) | Reason::Unmeasured(_) | Reason::Unseen => Cause::Queue,
     }
 }

@@ -77,9 +77,21 @@ pub fn asides(verdict: &Verdict, speech: &Speech<'_>) -> Vec<String> {
     modes.into_iter().chain(outlier).collect()
 }
 
+/// What tells whether the work behind a queue is busy, for who does not know it from its own counts of records.
+#[must_use]
+pub const fn elsewhere(verdict: &Verdict) -> Option<&'static str> {
+    match (verdict.reason, verdict.busy) {
+        (Reason::Unmeasured(_) | Reason::HeldBack(Some(_)), None) => {
+            Some("`stain attach` beside the target tells how busy that is.")
+        }
+        _ => None,
+    }
+}
+
 /// What records do at the hop.
 const fn doing(verdict: &Verdict) -> &'static str {
     match (verdict.reason, verdict.cause) {
+        (Reason::HeldBack(_), _) if verdict.busy.is_none() => "seem to be held back in",
         (Reason::HeldBack(_), _) => "are held back in",
         (_, Cause::Queue) => "wait in",
         (_, Cause::Source) => "are in the source,",
@@ -104,7 +116,15 @@ fn blame(verdict: &Verdict) -> Option<String> {
         (Reason::Behind(_), Some(busy)) => {
             format!("{limit} behind it, busy {busy} of the time, falls behind at times")
         }
-        (Reason::Behind(_), None) => format!("{limit} behind it is the limit"),
+        // What comes and goes: it is busy at those times, and idle at others.
+        (Reason::Behind(_), None) => format!("{limit} behind it falls behind at times"),
+        (Reason::Unmeasured(_), _) => {
+            format!("{limit} behind it is either busy or takes them late, which is not known here")
+        }
+        (Reason::HeldBack(Some(_)), None) => {
+            format!("the queue behind it looks full, and how busy {limit} behind that is is not known here")
+        }
+        (Reason::HeldBack(None), None) => "the queue behind it looks full".to_owned(),
         (Reason::HeldBack(Some(_)), _) => {
             format!("the queue behind it is full, and {limit} behind that is the limit")
         }

@@ -14,7 +14,7 @@ use super::stats::{End, Figures, ends};
 use super::{pipeline, trend};
 use crate::collector::http::ApiError;
 use crate::collector::model::{Dimension, HopKey};
-use crate::verdict::words::{Speech, details, headline};
+use crate::verdict::words::{Speech, details, elsewhere, headline};
 use crate::verdict::{Course, CourseKind, Verdict, judge_hop};
 
 /// Parameters of the list.
@@ -92,6 +92,7 @@ fn ranked(case: &Case, all: &AllSeries) -> (String, Vec<Hop>) {
         |verdict| {
             let mut text = headline(verdict, &speech) + ".";
             details(verdict, &speech).iter().for_each(|more| text += &format!(" {more}"));
+            elsewhere(verdict).into_iter().for_each(|more| text += &format!(" {more}"));
             text
         },
     );

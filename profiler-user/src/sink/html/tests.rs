@@ -22,7 +22,7 @@ fn a_page_has_the_numbers_of_the_report() {
     for part in [
         "<h1>pipeline</h1>",
         "<span>2023-11-14T22:13:20Z</span>",
-        "79% of the time records wait in Q+ push → Q- pop: the transform behind it is the limit",
+        "79% of the time records wait in Q+ push → Q- pop: the transform behind it is either busy or takes them late, which is not known here",
         "<li>Behind it: T+ parse → T- parsed, 52.0 µs at P50.</li>",
         "<b>274 µs</b>",
         "1,240 sampled = 1,006 admitted",

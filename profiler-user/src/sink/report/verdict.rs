@@ -36,6 +36,7 @@ fn sentences(session: &Session<'_>, verdict: &Verdict, speech: &Speech<'_>, page
 
 const fn spent(verdict: &Verdict) -> &'static str {
     match verdict.reason {
+        Reason::HeldBack(_) if verdict.busy.is_none() => "waiting for room in a queue, it seems",
         Reason::HeldBack(_) => "waiting for room in a queue",
         _ => verdict.cause.spent(),
     }

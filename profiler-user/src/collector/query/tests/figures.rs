@@ -143,13 +143,13 @@ async fn the_worst_hop_is_told_in_words_and_since_when() {
     let (status, found) = ask(&chronic, &format!("/api/v1/bottlenecks?{RANGE}")).await;
     assert_eq!(status, 200);
     let sentence = found["sentence"].as_str().unwrap();
-    let told =
-        "97% of the time records wait in Q+ -> Q-: the transform behind it is the limit, chronic for 30 min.";
+    let told = "97% of the time records wait in Q+ -> Q-: the transform behind it is either busy or takes them late, which is not known here, chronic for 30 min.";
     assert!(sentence.starts_with(told), "{sentence}");
+    assert!(sentence.contains("`stain attach` beside the target tells how busy that is."), "{sentence}");
     let worst = &found["hops"][0];
     assert_eq!(
         (&worst["rank"], &worst["hop"], &worst["cause"], &worst["blame"], &worst["work"]),
-        (&json!(1), &json!("Q+ -> Q-"), &json!("queue"), &json!("transform"), &json!("T+ -> T-"))
+        (&json!(1), &json!("Q+ -> Q-"), &json!("queue"), &json!("queue"), &json!("T+ -> T-"))
     );
     assert_eq!((&worst["course"]["kind"], &worst["trend"]), (&json!("chronic"), &json!("flat")));
     let since = worst["course"]["sinceMs"].as_i64().unwrap();

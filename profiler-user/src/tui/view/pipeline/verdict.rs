@@ -6,7 +6,7 @@ use crate::tui::model::Model;
 use crate::tui::paint::{Pen, wrap};
 use crate::tui::theme::Ink;
 use crate::tui::{judged, lists};
-use crate::verdict::words::{Speech, asides, headline};
+use crate::verdict::words::{Speech, asides, elsewhere, headline};
 use crate::verdict::{Hop, Verdict};
 
 /// Rows that the first sentence takes at most.
@@ -34,7 +34,8 @@ pub(super) fn draw(model: &Model, parts: &Parts, pen: &mut Pen<'_>) -> u16 {
     // The class in its colour, over the same letters of the sentence.
     pen.text(3, 0, class, ink);
     if pen.height() >= TALL {
-        for aside in asides(&verdict, &speech) {
+        let elsewhere = elsewhere(&verdict).filter(|_| model.is_remote).map(str::to_owned);
+        for aside in elsewhere.into_iter().chain(asides(&verdict, &speech)) {
             y += paragraph(&aside, y, 1, Ink::Text, pen);
         }
     }
