@@ -72,7 +72,7 @@ pub fn details(verdict: &Verdict, speech: &Speech<'_>) -> Vec<String> {
 /// What else is odd: the sentences that the first line says nothing of.
 #[must_use]
 pub fn asides(verdict: &Verdict, speech: &Speech<'_>) -> Vec<String> {
-    let modes = verdict.modes.map(|found| modes(&found, speech));
+    let modes = verdict.modes.map(|found| modes(&found, &(speech.hop)(verdict.work()), speech));
     let outlier = verdict.outliers.first().map(|found| outlier(found, speech));
     modes.into_iter().chain(outlier).collect()
 }
@@ -158,10 +158,11 @@ fn course(course: &Course, speech: &Speech<'_>) -> Option<String> {
     })
 }
 
-fn modes(modes: &Modes, speech: &Speech<'_>) -> String {
+/// Names the hop: the sentences before may have been about another one, the wait in the queue before it.
+fn modes(modes: &Modes, hop: &str, speech: &Speech<'_>) -> String {
     let Modes { fast_ns, slow_ns, slow_share } = *modes;
     format!(
-        "There are two kinds of records: {} take some {}, the others some {}.",
+        "At {hop}, {} of the records take some {}, the others some {}.",
         units::share(slow_share),
         speech.duration(slow_ns),
         speech.duration(fast_ns)

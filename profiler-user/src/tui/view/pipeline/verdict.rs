@@ -12,6 +12,9 @@ use crate::verdict::{Hop, Verdict};
 /// Rows that the first sentence takes at most.
 const ROWS: usize = 4;
 
+/// Rows that each of the others takes at most: with the names of a hop it is longer than a narrow screen is wide.
+const ASIDE_ROWS: usize = 2;
+
 /// A screen of so many rows has room for what else is odd.
 const TALL: u16 = 28;
 
@@ -36,7 +39,7 @@ pub(super) fn draw(model: &Model, parts: &Parts, pen: &mut Pen<'_>) -> u16 {
     if pen.height() >= TALL {
         let elsewhere = elsewhere(&verdict).filter(|_| model.is_remote).map(str::to_owned);
         for aside in elsewhere.into_iter().chain(asides(&verdict, &speech)) {
-            y += paragraph(&aside, y, 1, Ink::Text, pen);
+            y += paragraph(&aside, y, ASIDE_ROWS, Ink::Text, pen);
         }
     }
     y
