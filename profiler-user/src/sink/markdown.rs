@@ -5,7 +5,7 @@
 use super::{Session, units};
 use crate::stats::{Figures, HopFigures, Series};
 use crate::trace::Trace;
-use crate::verdict::words::{Speech, details, headline};
+use crate::verdict::words::{Speech, caution, details, headline};
 use crate::verdict::{Hop, of_session};
 
 /// The report, every line ended.
@@ -51,12 +51,15 @@ fn heading(session: &Session<'_>) -> String {
 }
 
 fn verdict(session: &Session<'_>) -> String {
-    let Some(verdict) = of_session(session) else { return String::new() };
+    let caution = caution(session.cost.share_of_target_cpu)
+        .map_or_else(String::new, |text| format!("{}\n", plain(&text)));
+    let Some(verdict) = of_session(session) else { return caution };
+    let gap = if caution.is_empty() { "" } else { "\n" };
     let label = |hop: Hop| session.hop_label(hop, "→");
     let speech = Speech { hop: &label, ascii: false };
     let more: String =
         details(&verdict, &speech).iter().map(|sentence| format!("\n{}\n", plain(sentence))).collect();
-    format!("**{}**\n{more}", plain(&headline(&verdict, &speech)))
+    format!("{caution}{gap}**{}**\n{more}", plain(&headline(&verdict, &speech)))
 }
 
 fn hops(session: &Session<'_>) -> String {
@@ -154,6 +157,7 @@ mod tests {
         let text = render(&parts.session());
         for line in [
             "# pipeline",
+            "The probes take 11% of the target's CPU time and distort what is measured: probe fewer or cheaper stages (\\`stain plan\\` tells what each costs), or sample at a higher rate.",
             "10.0 s, 1 record in 1,000 sampled, 110 traces, ended: duration",
             "**79% of the time records wait in Q+ push → Q- pop: the transform behind it is either busy or takes them late, which is not known here**",
             "| Q+ push → Q- pop | 110 | 215 µs | 231 µs | 399 µs | 418 µs | 420 µs | 79% |",

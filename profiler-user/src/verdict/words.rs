@@ -8,6 +8,10 @@ use crate::trace::Cause;
 /// From this on, work is going on all the time: no more records can be taken on.
 const FULLY: f64 = 0.8;
 
+/// From this part of the target's CPU time on, probes distort what is measured. Durations have the probes within them in them, and those of short hops
+/// much more than this mean: with a tenth of all CPU time, a hop that works little is made of probes for the most part, and queues fill that would be empty.
+const DISTORTING: f64 = 0.1;
+
 /// How things are called, and which characters there are.
 #[derive(Clone, Copy)]
 pub struct Speech<'a> {
@@ -86,6 +90,17 @@ pub const fn elsewhere(verdict: &Verdict) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// What to know of figures that were taken with probes of this part of the target's CPU time; `None` where they hardly disturb, or that is not known.
+#[must_use]
+pub fn caution(share: Option<f64>) -> Option<String> {
+    share.filter(|share| *share >= DISTORTING).map(|share| {
+        format!(
+            "The probes take {} of the target's CPU time and distort what is measured: probe fewer or cheaper stages (`stain plan` tells what each costs), or sample at a higher rate.",
+            units::share(share)
+        )
+    })
 }
 
 /// What records do at the hop.

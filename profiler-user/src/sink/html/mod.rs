@@ -14,7 +14,7 @@ use escape::escape;
 
 use super::{Session, units};
 use crate::feed::Clock;
-use crate::verdict::words::{Speech, details, headline};
+use crate::verdict::words::{Speech, caution, details, headline};
 use crate::verdict::{Hop, of_session};
 
 /// The look of every page.
@@ -75,9 +75,13 @@ fn head(session: &Session<'_>, began: Option<Clock>) -> String {
 }
 
 fn verdict(session: &Session<'_>) -> String {
+    let caution = caution(session.cost.share_of_target_cpu);
+    let caution =
+        caution.map_or_else(String::new, |text| format!("<p class=\"caution\">{}</p>\n", escape(&text)));
     let Some(verdict) = of_session(session) else {
-        return "<section class=\"verdict\"><p>No record took any time: see the ledger.</p></section>\n"
-            .to_owned();
+        return format!(
+            "<section class=\"verdict\">{caution}<p>No record took any time: see the ledger.</p></section>\n"
+        );
     };
     let label = |hop: Hop| session.hop_label(hop, "→");
     let speech = Speech { hop: &label, ascii: false };
@@ -85,7 +89,7 @@ fn verdict(session: &Session<'_>) -> String {
     let more: Vec<String> =
         details(&verdict, &speech).iter().map(|sentence| format!("<li>{}</li>", escape(sentence))).collect();
     format!(
-        "<section class=\"verdict {class}\">\n<p class=\"class\">{}</p>\n<h2>{}</h2>\n<ul>{}</ul>\n</section>\n",
+        "<section class=\"verdict {class}\">\n{caution}<p class=\"class\">{}</p>\n<h2>{}</h2>\n<ul>{}</ul>\n</section>\n",
         escape(verdict.class.name()),
         escape(&headline(&verdict, &speech)),
         more.concat()

@@ -4,11 +4,16 @@ use profiler_common::Outcome;
 
 use super::page::{Ink, Page};
 use crate::sink::{Session, units};
-use crate::verdict::words::{Speech, explanation};
+use crate::verdict::words::{Speech, caution, explanation};
 use crate::verdict::{Hop, Reason, Verdict, of_session};
 
-/// Names the hop with the largest share of the time, its cause, and what is to blame. Nothing without a hop.
+/// Names the hop with the largest share of the time, its cause, and what is to blame; nothing of it without a hop. Before them, that the probes distort it,
+/// where they do: it is no verdict on the target then.
 pub(super) fn section(session: &Session<'_>, page: &mut Page) {
+    if let Some(text) = caution(session.cost.share_of_target_cpu) {
+        page.line("");
+        page.wrapped("", &text, Ink::Warn);
+    }
     if let Some(verdict) = of_session(session) {
         let arrow = page.glyphs().arrow;
         let label = |hop: Hop| session.hop_label(hop, arrow);

@@ -68,7 +68,14 @@ fn of_agents_elsewhere_nothing_is_said_that_only_they_know() {
         assert!(!remote.contains(word), "{word:?} in {remote}");
     }
     assert!(here.contains("hits, sampled or not") && here.contains("take all probes off"), "{here}");
-    for word in ["is not known here", "`stain attach` beside the target", "as its agents sample", "agents elsewhere took", "leave; the agents go on", "end to end"] {
+    for word in [
+        "is not known here",
+        "`stain attach` beside the target",
+        "as its agents sample",
+        "agents elsewhere took",
+        "leave; the agents go on",
+        "end to end",
+    ] {
         assert!(
             remote.contains(word) && (word == "end to end" || !here.contains(word)),
             "{word:?} in {remote}"

@@ -2,7 +2,7 @@
 
 mod sim;
 
-use super::words::{Speech, elsewhere, explanation, headline};
+use super::words::{Speech, caution, elsewhere, explanation, headline};
 use super::{Course, CourseKind, Evidence, Hop, Reason, Verdict, judge};
 use crate::stats::Stats;
 use crate::trace::Cause;
@@ -220,6 +220,15 @@ fn a_fault_that_began_is_judged_by_the_time_that_is_looked_at() {
     assert_eq!((late.hop, late.course.kind), ((PUT, TAKEN), CourseKind::Chronic));
     let early = judged(Some((10 * SECOND, 40 * SECOND)));
     assert_eq!((early.hop, early.class, early.reason), ((IN, OUT), Cause::Transform, Reason::Work));
+}
+
+#[test]
+fn probes_that_take_much_are_told_of() {
+    assert_eq!((caution(None), caution(Some(0.09))), (None, None));
+    assert!(caution(Some(0.1)).is_some());
+    let text = caution(Some(0.94)).unwrap();
+    let told = "The probes take 94% of the target's CPU time and distort what is measured: ";
+    assert!(text.starts_with(told) && text.contains("`stain plan`"), "{text}");
 }
 
 #[test]

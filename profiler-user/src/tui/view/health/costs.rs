@@ -5,6 +5,7 @@ use crate::sink::units;
 use crate::stats::Cost;
 use crate::tui::model::Model;
 use crate::tui::theme::Ink;
+use crate::verdict::words::caution;
 
 use super::{Row, course, per_second};
 
@@ -20,7 +21,15 @@ pub(super) fn rows(model: &Model) -> Vec<Row> {
     rows.extend(window.target());
     rows.extend(window.probes());
     rows.extend(window.agent());
+    rows.extend(caution(Some(window.share())).map(|text| Row::Text(text, Ink::Warn)));
     rows
+}
+
+/// What to know of the figures of the time window, where the probes distort them.
+pub(in crate::tui) fn distorted(model: &Model) -> Option<String> {
+    let (from, to) = model.span_ns();
+    let (before, after) = model.data.ticks.span(from, to)?;
+    caution(Some(Window { model, before, after }.share()))
 }
 
 /// What was used between two moments.
@@ -65,15 +74,20 @@ impl Window<'_> {
         rows
     }
 
-    fn probes(&self) -> Vec<Row> {
+    /// The probes' part of the target's CPU time, 0..=1.
+    fn share(&self) -> f64 {
         let (old, new) = (self.cost(self.before), self.cost(self.after));
-        let hits = |tick: &Tick| tick.probes.iter().fold(0u64, |sum, probe| sum.saturating_add(probe.hits));
-        let (rate, hit) = course(self.model, hits);
         let ns = new.probe_ns_total.saturating_sub(old.probe_ns_total);
         let cpu = |cost: &Cost| cost.measured.target_cpu_ns.unwrap_or(0);
         let grown = cpu(&new).saturating_sub(cpu(&old));
         let (part, whole) = if grown == 0 { (new.probe_ns_total, cpu(&new)) } else { (ns, grown) };
-        let share = units::part(part.into(), whole.into()).min(1.0);
+        units::part(part.into(), whole.into()).min(1.0)
+    }
+
+    fn probes(&self) -> Vec<Row> {
+        let hits = |tick: &Tick| tick.probes.iter().fold(0u64, |sum, probe| sum.saturating_add(probe.hits));
+        let (rate, hit) = course(self.model, hits);
+        let share = self.share();
         let ink = if share > DEAR { Ink::Warn } else { Ink::Text };
         vec![
             value("probe hits", per_second(rate), hit, Ink::Text),

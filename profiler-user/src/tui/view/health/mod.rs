@@ -3,6 +3,8 @@
 mod accounts;
 mod costs;
 
+pub(super) use costs::distorted;
+
 use crate::sink::{report, units};
 use crate::tui::model::{Model, Ticks};
 use crate::tui::paint::{Pen, wrap};

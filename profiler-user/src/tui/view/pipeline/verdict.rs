@@ -36,7 +36,12 @@ pub(super) fn draw(model: &Model, parts: &Parts, pen: &mut Pen<'_>) -> u16 {
     let mut y = paragraph(&sentence, 0, ROWS, Ink::Strong, pen);
     // The class in its colour, over the same letters of the sentence.
     pen.text(3, 0, class, ink);
-    if pen.height() >= TALL {
+    let is_tall = pen.height() >= TALL;
+    // Of a small screen one row: without it, what the probes do would be taken for what the target does.
+    if let Some(caution) = super::super::health::distorted(model) {
+        y += paragraph(&caution, y, if is_tall { ROWS } else { 1 }, Ink::Warn, pen);
+    }
+    if is_tall {
         let elsewhere = elsewhere(&verdict).filter(|_| model.is_remote).map(str::to_owned);
         for aside in elsewhere.into_iter().chain(asides(&verdict, &speech)) {
             y += paragraph(&aside, y, ASIDE_ROWS, Ink::Text, pen);
