@@ -71,6 +71,7 @@ impl Running {
             budget: self.spec.sampling.max_traces_per_second,
             changes: self.changes,
             stages,
+            fills: self.spec.fills(),
             outcomes: self.spec.outcomes,
             stats: self.tally.stats,
             ledger,

@@ -70,6 +70,8 @@ pub struct Finished {
     pub changes: Vec<Change>,
     /// What was counted at each stage.
     pub stages: Vec<StageRow>,
+    /// The hops in which a batch is filled, by the indices of their stages.
+    pub fills: Vec<(usize, usize)>,
     /// The names of the spec's own outcomes, by number.
     pub outcomes: Vec<String>,
     /// Statistics over the traces.
@@ -103,6 +105,7 @@ impl Finished {
             budget: self.budget,
             changes: &self.changes,
             stages: &self.stages,
+            fills: &self.fills,
             outcomes: &self.outcomes,
             stats: &self.stats,
             ledger: &self.ledger,

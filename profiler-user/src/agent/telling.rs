@@ -67,6 +67,7 @@ impl Running {
             agent: std::process::id(),
             target: self.target(),
             stages: self.stage_infos(),
+            fills: self.spec.fills(),
             outcomes: self.spec.outcomes.clone(),
             sampling: self.spec.sampling.clone(),
             level: self.spec.level,

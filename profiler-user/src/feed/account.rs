@@ -205,6 +205,7 @@ impl Totals<'_> {
                 .map_or_else(|| info.map_or(0, |info| info.sampling.max_traces_per_second), |s| s.budget),
             changes: &account.changes,
             stages,
+            fills: info.map_or(&[], |info| &info.fills),
             outcomes: info.map_or(&[], |info| &info.outcomes),
             stats: &account.stats,
             ledger,

@@ -26,6 +26,8 @@ pub struct SessionInfo {
     pub target: String,
     /// The stages, by their index in the spec.
     pub stages: Vec<StageInfo>,
+    /// The hops in which a batch is filled, by the indices of their stages. Empty where the spec has no batches, or is not known.
+    pub fills: Vec<(usize, usize)>,
     /// The names of the spec's own outcomes, by number.
     pub outcomes: Vec<String>,
     /// The sampling that was asked for.

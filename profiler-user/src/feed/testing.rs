@@ -45,6 +45,7 @@ pub(crate) fn info() -> SessionInfo {
         agent: 99,
         target: "4242".to_owned(),
         stages: vec![stage(StageCode::SOURCE, "emit"), stage(StageCode::SINK, "write")],
+        fills: Vec::new(),
         outcomes: vec!["error_routed".to_owned()],
         sampling: defaults::sampling(),
         level: Level::Info,

@@ -88,6 +88,11 @@ impl<'a> Take<'a> {
         None
     }
 
+    /// Whether all was taken.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn u32(&mut self) -> Option<u32> {
         self.number()?.try_into().ok()
     }

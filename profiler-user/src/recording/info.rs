@@ -17,7 +17,7 @@ const MAX_NAME: usize = 4096;
 const MAX_SENTENCE: usize = 16 << 10;
 
 pub(super) fn put_started(put: &mut Put, info: &SessionInfo) {
-    let SessionInfo { version, agent, target, stages, outcomes, sampling, level, began } = info;
+    let SessionInfo { version, agent, target, stages, fills, outcomes, sampling, level, began } = info;
     put.text(version, MAX_NAME);
     put.number(u64::from(*agent));
     put.text(target, MAX_NAME);
@@ -32,6 +32,9 @@ pub(super) fn put_started(put: &mut Put, info: &SessionInfo) {
         put.list(attributes, |put, name| put.text(name, MAX_NAME));
     });
     put.list(outcomes, |put, name| put.text(name, MAX_NAME));
+    if !fills.is_empty() {
+        put.list(fills, |put, (from, to)| [from, to].into_iter().for_each(|stage| put.number(*stage as u64)));
+    }
 }
 
 pub(super) fn take_started(take: &mut Take<'_>) -> Option<SessionInfo> {
@@ -44,7 +47,14 @@ pub(super) fn take_started(take: &mut Take<'_>) -> Option<SessionInfo> {
         Some(StageInfo { code, name: take.text()?, probed, attributes: take.list(Take::text)? })
     })?;
     let outcomes = take.list(Take::text)?;
-    Some(SessionInfo { version, agent, target, stages, outcomes, sampling, level, began })
+    // Older files have none.
+    let fills = if take.is_empty() { Vec::new() } else { take.list(take_fill)? };
+    Some(SessionInfo { version, agent, target, stages, fills, outcomes, sampling, level, began })
+}
+
+fn take_fill(take: &mut Take<'_>) -> Option<(usize, usize)> {
+    let mut stage = || usize::try_from(take.number()?).ok();
+    Some((stage()?, stage()?))
 }
 
 fn put_sampling(put: &mut Put, sampling: &Sampling) {

@@ -199,6 +199,8 @@ pub struct Session<'a> {
     pub changes: &'a [Change],
     /// The stages, by their index in the spec.
     pub stages: &'a [StageRow],
+    /// The hops in which a batch is filled, by the indices of their stages.
+    pub fills: &'a [(usize, usize)],
     /// The names of the spec's own outcomes, by number.
     pub outcomes: &'a [String],
     /// Statistics over the traces.

@@ -121,6 +121,20 @@ impl Spec {
         self.stages.iter().filter_map(|stage| stage.batch.as_ref()).any(|batch| batch.space == space)
     }
 
+    /// The hops in which a batch is filled: from a stage that puts records into one to a stage whose key is that batch, by the stages' indices.
+    #[must_use]
+    pub fn fills(&self) -> Vec<(usize, usize)> {
+        let puts = self.stages.iter().enumerate();
+        puts.filter_map(|(from, stage)| Some((from, stage.batch.as_ref()?.space)))
+            .flat_map(|(from, space)| {
+                let of_batch = self.stages.iter().enumerate();
+                of_batch
+                    .filter(move |(_, stage)| stage.key.value().is_some() && stage.space == space)
+                    .map(move |(to, _)| (from, to))
+            })
+            .collect()
+    }
+
     /// Whether any stage, of whatever level, puts records into batches.
     #[must_use]
     pub fn has_batches(&self) -> bool {

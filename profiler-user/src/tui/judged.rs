@@ -13,6 +13,7 @@ use crate::verdict::{Evidence, Verdict, judge_hops};
 pub fn verdict(model: &Model, parts: &Parts) -> Option<Verdict> {
     let account = &model.data.account;
     let infos = model.data.info().map_or(&[][..], |info| &info.stages);
+    let fills = model.data.info().map_or(&[][..], |info| &info.fills);
     let stages = infos.len();
     let hop = |(subject, part): (Subject, &Part)| {
         let Subject::Hop(from, to) = subject else { return None };
@@ -26,13 +27,13 @@ pub fn verdict(model: &Model, parts: &Parts) -> Option<Verdict> {
         // Nobody here knows how many records passed unsampled, and so how busy those who work are.
         let span_ns = Some(model.span_ns()).filter(|_| !is_whole(model));
         let past_from_ns = span_ns.map(|_| model.data.attached_ns());
-        return judge_hops(&Evidence { stats, span_ns, hits: &[], hits_ns: 0, past_from_ns }, &hops);
+        return judge_hops(&Evidence { stats, span_ns, hits: &[], fills, hits_ns: 0, past_from_ns }, &hops);
     }
     if is_whole(model) {
         let tick = account.tick();
         let hits = tick.map(|tick| hits(tick)).unwrap_or_default();
         let hits_ns = tick.map_or(0, |tick| tick.measured.duration_ns);
-        let evidence = Evidence { stats, span_ns: None, hits: &hits, hits_ns, past_from_ns: None };
+        let evidence = Evidence { stats, span_ns: None, hits: &hits, fills, hits_ns, past_from_ns: None };
         return judge_hops(&evidence, &hops);
     }
     let span = model.span_ns();
@@ -44,5 +45,5 @@ pub fn verdict(model: &Model, parts: &Parts) -> Option<Verdict> {
     };
     let (hits, hits_ns) = ends.map(grown).unwrap_or_default();
     let past_from_ns = Some(model.data.attached_ns());
-    judge_hops(&Evidence { stats, span_ns: Some(span), hits: &hits, hits_ns, past_from_ns }, &hops)
+    judge_hops(&Evidence { stats, span_ns: Some(span), hits: &hits, fills, hits_ns, past_from_ns }, &hops)
 }

@@ -71,6 +71,7 @@ fn info(stages: Vec<StageInfo>) -> FeedEvent {
         agent: 99,
         target: "pipeline".to_owned(),
         stages,
+        fills: Vec::new(),
         outcomes: vec!["error_routed".to_owned()],
         sampling: defaults::sampling(),
         level: Level::Info,

@@ -34,6 +34,8 @@ pub struct Evidence<'a> {
     pub span_ns: Option<(u64, u64)>,
     /// Hits of each stage in that time, by its index in the spec. Empty when they are not known.
     pub hits: &'a [u64],
+    /// The hops in which a batch is filled. Empty when they are not known.
+    pub fills: &'a [Hop],
     /// How long that time was, ns.
     pub hits_ns: u64,
     /// From when on the course is followed, monotonic ns: a screen that judges the last minute knows more. From the beginning of what is judged when `None`.
@@ -53,6 +55,8 @@ pub enum Reason {
     Idle(Hop),
     /// Records wait, and how busy those are who do the work behind the queue is not known: it may be the limit as well as idle, so it is not to blame.
     Unmeasured(Hop),
+    /// Records wait for their batch to be filled or flushed.
+    Filling,
     /// Records wait, and what is behind the queue was not seen.
     Unseen,
 }
@@ -101,7 +105,7 @@ impl Verdict {
             | Reason::HeldBack(Some(hop))
             | Reason::Idle(hop)
             | Reason::Unmeasured(hop) => hop,
-            Reason::Work | Reason::HeldBack(None) | Reason::Unseen => self.hop,
+            Reason::Work | Reason::HeldBack(None) | Reason::Filling | Reason::Unseen => self.hop,
         }
     }
 }
@@ -159,7 +163,14 @@ pub fn judge_hop(evidence: &Evidence<'_>, hops: &[HopFigures], worst: &HopFigure
 pub fn of_session(session: &Session<'_>) -> Option<Verdict> {
     let hits: Vec<u64> = session.stages.iter().map(|row| row.hits).collect();
     let hits_ns = session.duration_ns;
-    judge(&Evidence { stats: session.stats, span_ns: None, hits: &hits, hits_ns, past_from_ns: None })
+    judge(&Evidence {
+        stats: session.stats,
+        span_ns: None,
+        hits: &hits,
+        fills: session.fills,
+        hits_ns,
+        past_from_ns: None,
+    })
 }
 
 /// The hops with their durations in the time that is judged.
@@ -205,6 +216,14 @@ fn reason(
 ) -> (Reason, Option<f64>) {
     let mean = |behind: &flow::Behind| busy::of(evidence, hops, behind);
     let busy = |behind: &flow::Behind| mean(behind).filter(|_| !is_transient);
+    if evidence.fills.contains(&key(worst)) {
+        // Who is late with a batch is the limit if he is busy; otherwise the batch is not full.
+        let behind = flow::behind(hops, worst, busy).filter(|behind| mean(behind) >= Some(IDLE));
+        return match behind {
+            Some(behind) => behind_queue(&behind, mean(&behind), is_transient),
+            None => (Reason::Filling, None),
+        };
+    }
     if flow::is_wait(worst) {
         return match flow::behind(hops, worst, busy) {
             Some(behind) => behind_queue(&behind, mean(&behind), is_transient),
@@ -239,6 +258,8 @@ fn class(hops: &[HopFigures], verdict: &Verdict) -> Cause {
     match verdict.reason {
         Reason::Work => verdict.cause,
         Reason::Behind(limit) => find(hops, limit).map_or(Cause::Queue, HopFigures::cause),
-        Reason::HeldBack(_) | Reason::Idle(_) | Reason::Unmeasured(_) | Reason::Unseen => Cause::Queue,
+        Reason::HeldBack(_) | Reason::Idle(_) | Reason::Unmeasured(_) | Reason::Filling | Reason::Unseen => {
+            Cause::Queue
+        }
     }
 }

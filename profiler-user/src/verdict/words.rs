@@ -108,7 +108,7 @@ const fn doing(verdict: &Verdict) -> &'static str {
     match (verdict.reason, verdict.cause) {
         (Reason::HeldBack(_), _) if verdict.busy.is_none() => "seem to be held back in",
         (Reason::HeldBack(_), _) => "are held back in",
-        (_, Cause::Queue) => "wait in",
+        (Reason::Filling, _) | (_, Cause::Queue) => "wait in",
         (_, Cause::Source) => "are in the source,",
         (_, Cause::Transform) => "are in a transform,",
         (_, Cause::SinkWrite) => "are being written,",
@@ -149,6 +149,7 @@ fn blame(verdict: &Verdict) -> Option<String> {
                 "{limit} behind it is busy only {busy} of the time: records come in bursts, or the queue hands them over slowly"
             )
         }
+        (Reason::Filling, _) => "they wait for their batch to be filled or flushed".to_owned(),
         (Reason::Idle(_), None) | (Reason::Unseen, _) => return None,
         (Reason::Work, Some(busy)) if verdict.busy >= Some(FULLY) => {
             format!("busy {busy} of the time, it is the limit")

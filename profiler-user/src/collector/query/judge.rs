@@ -46,6 +46,8 @@ impl Case {
             stats: &self.stats,
             span_ns: Some(self.span_ns),
             hits: &[],
+            // Nor is the spec.
+            fills: &[],
             hits_ns: 0,
             past_from_ns: None,
         }

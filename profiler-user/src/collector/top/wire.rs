@@ -55,6 +55,7 @@ impl Registry {
             agent: std::process::id(),
             target,
             stages: Vec::new(),
+            fills: Vec::new(),
             outcomes: Vec::new(),
             sampling: defaults::sampling(),
             level: Level::Trace,

@@ -134,12 +134,14 @@ fn started() -> impl Strategy<Value = SessionInfo> {
         max_batch_members: a.2,
         max_attributes_per_trace: a.3,
     });
-    (any::<u32>(), ".{0,9}", vec(stage, 0..7), vec("[a-z]{1,9}", 0..3), sampling, level(), clock()).prop_map(
-        |(agent, target, stages, outcomes, sampling, level, began)| SessionInfo {
+    let stages = (vec(stage, 0..7), vec((0..9usize, 0..300usize), 0..3));
+    (any::<u32>(), ".{0,9}", stages, vec("[a-z]{1,9}", 0..3), sampling, level(), clock()).prop_map(
+        |(agent, target, (stages, fills), outcomes, sampling, level, began)| SessionInfo {
             version: "0.1.0".to_owned(),
             agent,
             target,
             stages,
+            fills,
             outcomes,
             sampling,
             level,

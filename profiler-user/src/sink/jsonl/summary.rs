@@ -48,6 +48,7 @@ impl<'a> Line<'a> {
             budget,
             changes,
             stages,
+            fills: _,
             outcomes,
             stats,
             ledger,

@@ -43,6 +43,7 @@ const fn spent(verdict: &Verdict) -> &'static str {
     match verdict.reason {
         Reason::HeldBack(_) if verdict.busy.is_none() => "waiting for room in a queue, it seems",
         Reason::HeldBack(_) => "waiting for room in a queue",
+        Reason::Filling => "waiting in a batch",
         _ => verdict.cause.spent(),
     }
 }

@@ -86,6 +86,7 @@ fn all_of_it_is_read() {
     let binding = |text: &str, space| Some(Binding { expr: text.parse().unwrap(), space });
     assert_eq!((&enqueue.also, enqueue.ttl), (&binding("arg0", own + 1), Some(Duration::from_secs(5))));
     assert_eq!(add.batch, binding("arg0", own + 2));
+    assert_eq!(spec.fills(), [(5, 6)], "the batch that is put into, to the stage that it is the key of");
     assert_eq!(transform.scope, Some(Scope { kind: ScopeKind::Call, empty: Empty::Keep }));
     assert_eq!((&current.key, current.branch, branch.branch), (&StageKey::Scope, false, true));
     let attribute = |name: &str, text: &str, words: &[(i64, &str)], level| AttributeSpec {

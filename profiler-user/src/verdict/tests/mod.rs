@@ -209,8 +209,15 @@ fn a_fault_that_began_is_judged_by_the_time_that_is_looked_at() {
     let (stats, records) = Pipeline { transform, ..EASY }.run();
     let hits = [records; 8];
     let judged = |span_ns| {
-        judge(&Evidence { stats: &stats, span_ns, hits: &hits, hits_ns: 60 * SECOND, past_from_ns: None })
-            .unwrap()
+        judge(&Evidence {
+            stats: &stats,
+            span_ns,
+            hits: &hits,
+            fills: &[],
+            hits_ns: 60 * SECOND,
+            past_from_ns: None,
+        })
+        .unwrap()
     };
     let whole = judged(None);
     assert_eq!((whole.class, whole.course.kind), (Cause::Transform, CourseKind::Transient));
@@ -220,6 +227,26 @@ fn a_fault_that_began_is_judged_by_the_time_that_is_looked_at() {
     assert_eq!((late.hop, late.course.kind), ((PUT, TAKEN), CourseKind::Chronic));
     let early = judged(Some((10 * SECOND, 40 * SECOND)));
     assert_eq!((early.hop, early.class, early.reason), ((IN, OUT), Cause::Transform, Reason::Work));
+}
+
+/// Whoever flushes the batches is idle most of the time: records wait for others to come.
+#[test]
+fn a_batch_that_is_filled() {
+    let pipeline = Pipeline { pause: |_, _, r| if r % 50 == 49 { 50 * MILLI } else { 10 * MICRO }, ..EASY };
+    let fills = [(PUT, TAKEN)];
+    for counted in [true, false] {
+        let verdict = pipeline.judge(counted, &fills);
+        assert_eq!(told(&verdict), (Cause::Queue, (PUT, TAKEN), (PUT, TAKEN)));
+        assert_eq!(verdict.reason, Reason::Filling);
+        let words = line(&verdict);
+        assert!(
+            words.contains("wait in Q+ -> Q-: they wait for their batch to be filled or flushed"),
+            "{words}"
+        );
+    }
+    // Who is busy all the time is late with batches, too.
+    let verdict = SLOW_TRANSFORM.judge(true, &fills);
+    assert_eq!(verdict.reason, Reason::Behind((IN, OUT)));
 }
 
 #[test]
@@ -238,6 +265,7 @@ fn little_is_said_of_little() {
             stats: &Stats::default(),
             span_ns: None,
             hits: &[],
+            fills: &[],
             hits_ns: 0,
             past_from_ns: None
         }),
@@ -249,6 +277,7 @@ fn little_is_said_of_little() {
         stats: &stats,
         span_ns: None,
         hits: &[9, 9, 9, 9],
+        fills: &[],
         hits_ns: 100,
         past_from_ns: None,
     })
@@ -270,7 +299,15 @@ fn the_course_goes_back_beyond_the_time_that_is_judged() {
     let hits = [records / 6; 8];
     let judged = |from: u64, past_from_ns| {
         let span_ns = Some((from * SECOND, (from + 10) * SECOND));
-        judge(&Evidence { stats: &stats, span_ns, hits: &hits, hits_ns: 10 * SECOND, past_from_ns }).unwrap()
+        judge(&Evidence {
+            stats: &stats,
+            span_ns,
+            hits: &hits,
+            fills: &[],
+            hits_ns: 10 * SECOND,
+            past_from_ns,
+        })
+        .unwrap()
     };
     let lasts = |verdict: &Verdict| (verdict.course.now_ns - verdict.course.since_ns) / SECOND;
     // Of ten seconds alone it cannot be told that it was otherwise.

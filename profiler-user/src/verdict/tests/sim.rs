@@ -5,7 +5,7 @@ use profiler_common::{Outcome, StageCode};
 use crate::stats::Stats;
 use crate::trace::testing::trace;
 use crate::trace::{Stamp, Trace};
-use crate::verdict::{Evidence, Verdict, judge};
+use crate::verdict::{Evidence, Hop, Verdict, judge};
 
 pub(super) const SECOND: u64 = 1_000_000_000;
 pub(super) const MILLI: u64 = 1_000_000;
@@ -75,15 +75,16 @@ struct Journey {
 impl Pipeline {
     /// The verdict on the whole session, with the counts of all records.
     pub(super) fn verdict(&self) -> Verdict {
-        self.judge(true)
+        self.judge(true, &[])
     }
 
     /// The same without any counts.
     pub(super) fn verdict_by_traces_alone(&self) -> Verdict {
-        self.judge(false)
+        self.judge(false, &[])
     }
 
-    fn judge(&self, counted: bool) -> Verdict {
+    /// The same with hops in which a batch is filled.
+    pub(super) fn judge(&self, counted: bool, fills: &[Hop]) -> Verdict {
         let (stats, records) = self.run();
         let hits = [records; 8];
         let hits = if counted { &hits[..] } else { &[] };
@@ -91,6 +92,7 @@ impl Pipeline {
             stats: &stats,
             span_ns: None,
             hits,
+            fills,
             hits_ns: self.seconds * SECOND,
             past_from_ns: None,
         })
