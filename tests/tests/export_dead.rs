@@ -47,6 +47,7 @@ fn info() -> SessionInfo {
     SessionInfo {
         version: "0".to_owned(),
         agent: 1,
+        host: "host".to_owned(),
         target: "hour".to_owned(),
         stages: stages.map(stage).into(),
         outcomes: Vec::new(),

@@ -30,3 +30,4 @@ pub use queue::QueuedSink;
 pub(crate) use queue::room_for;
 pub use resolve::{ResolveError, Resolver};
 pub use run::{Finished, Options, Outlets, run};
+pub use telling::host_name;

@@ -109,6 +109,14 @@ impl Running {
         let started =
             |error| AgentError::System { what: "starting the thread that writes the output", error };
         let own_use = Events::on_self();
+        // By its program's name from the first word on: a job that is named by a process id is another one after each restart.
+        let comm = match &spec.target {
+            Target::Pids(_) => {
+                let named = resolver.find_again(&spec.target, None).processes;
+                named.into_iter().next().map(|process| process.comm)
+            }
+            Target::Process(_) | Target::Exe(_) | Target::Container(_) => None,
+        };
         let max_entries = spec.sampling.max_entries_per_trace;
         let sink = sink.map(|sink| QueuedSink::new(sink, max_entries)).transpose().map_err(started)?;
         let clock = WallClock { offset_ns: wall_offset_ns() };
@@ -126,7 +134,7 @@ impl Running {
             told_sites: 0,
             spec,
             options,
-            comm: None,
+            comm,
             resolver,
             own_use,
             kernel: None,

@@ -51,6 +51,12 @@ fn feed_event(event: &Event) -> FeedEvent {
     FeedEvent::Notice(Arc::new(Notice { at: now(), kind, text: event.to_string() }))
 }
 
+/// The name of this machine, by which jobs are told apart.
+#[must_use]
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 fn now() -> Clock {
     let mono_ns = monotonic_ns();
     Clock { mono_ns, wall_ns: mono_ns.wrapping_add(wall_offset_ns()) }
@@ -65,6 +71,7 @@ impl Running {
         self.hub.send(&FeedEvent::Started(Arc::new(SessionInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             agent: std::process::id(),
+            host: host_name(),
             target: self.target(),
             stages: self.stage_infos(),
             fills: self.spec.fills(),

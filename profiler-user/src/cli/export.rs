@@ -53,7 +53,7 @@ pub(super) fn conclude(all: &[(String, Counts)]) -> bool {
 }
 
 fn machine() -> Machine {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host = crate::agent::host_name();
     let now = jiff::Timestamp::now().as_nanosecond();
     // Different for each session: the time, and the process among those of the same moment.
     let seed = u64::try_from(now & i128::from(u64::MAX)).unwrap_or(0)

@@ -22,7 +22,9 @@ pub struct SessionInfo {
     pub version: String,
     /// The agent's process id.
     pub agent: u32,
-    /// What the user knows the target by. Once attached, [`Attached::target`] may say it better.
+    /// The machine; empty where it is not known: in a recording of an older program.
+    pub host: String,
+    /// What the user knows the target by; for process ids, the program's name if one of them ran. Once attached, [`Attached::target`] may say it better.
     pub target: String,
     /// The stages, by their index in the spec.
     pub stages: Vec<StageInfo>,

@@ -43,6 +43,7 @@ pub(crate) fn info() -> SessionInfo {
     SessionInfo {
         version: "0.1.0".to_owned(),
         agent: 99,
+        host: "host".to_owned(),
         target: "4242".to_owned(),
         stages: vec![stage(StageCode::SOURCE, "emit"), stage(StageCode::SINK, "write")],
         fills: Vec::new(),

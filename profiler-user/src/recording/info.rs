@@ -17,7 +17,7 @@ const MAX_NAME: usize = 4096;
 const MAX_SENTENCE: usize = 16 << 10;
 
 pub(super) fn put_started(put: &mut Put, info: &SessionInfo) {
-    let SessionInfo { version, agent, target, stages, fills, outcomes, sampling, level, began } = info;
+    let SessionInfo { version, agent, host, target, stages, fills, outcomes, sampling, level, began } = info;
     put.text(version, MAX_NAME);
     put.number(u64::from(*agent));
     put.text(target, MAX_NAME);
@@ -32,6 +32,7 @@ pub(super) fn put_started(put: &mut Put, info: &SessionInfo) {
         put.list(attributes, |put, name| put.text(name, MAX_NAME));
     });
     put.list(outcomes, |put, name| put.text(name, MAX_NAME));
+    put.text(host, MAX_NAME);
     if !fills.is_empty() {
         put.list(fills, |put, (from, to)| [from, to].into_iter().for_each(|stage| put.number(*stage as u64)));
     }
@@ -47,9 +48,10 @@ pub(super) fn take_started(take: &mut Take<'_>) -> Option<SessionInfo> {
         Some(StageInfo { code, name: take.text()?, probed, attributes: take.list(Take::text)? })
     })?;
     let outcomes = take.list(Take::text)?;
-    // Older files have none.
+    // A recording of before the machine was told ends here; one without batches after it.
+    let host = if take.is_empty() { String::new() } else { take.text()? };
     let fills = if take.is_empty() { Vec::new() } else { take.list(take_fill)? };
-    Some(SessionInfo { version, agent, target, stages, fills, outcomes, sampling, level, began })
+    Some(SessionInfo { version, agent, host, target, stages, fills, outcomes, sampling, level, began })
 }
 
 fn take_fill(take: &mut Take<'_>) -> Option<(usize, usize)> {
@@ -245,5 +247,22 @@ const fn class_of(code: u8) -> Option<Class> {
         3 => Some(Class::Trampoline),
         4 => Some(Class::Refused),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Put, Take, put_started, take_started};
+    use crate::feed::SessionInfo;
+    use crate::feed::testing::info;
+
+    #[test]
+    fn a_session_of_before_the_machine_was_told_is_read() {
+        let mut put = Put::default();
+        put_started(&mut put, &info());
+        let told = take_started(&mut Take(&put.0));
+        assert_eq!(told, Some(info()));
+        let older = &put.0[..put.0.len() - 1 - info().host.len()];
+        assert_eq!(take_started(&mut Take(older)), Some(SessionInfo { host: String::new(), ..info() }));
     }
 }

@@ -235,6 +235,7 @@ pub(crate) fn info() -> crate::feed::SessionInfo {
     crate::feed::SessionInfo {
         version: "0.1.0".to_owned(),
         agent: 99,
+        host: "host".to_owned(),
         target: "pipeline".to_owned(),
         stages: stages().into_iter().enumerate().map(stage).collect(),
         fills: Vec::new(),

@@ -69,6 +69,7 @@ fn info(stages: Vec<StageInfo>) -> FeedEvent {
     FeedEvent::Started(Arc::new(SessionInfo {
         version: "0.1.0".to_owned(),
         agent: 99,
+        host: "host".to_owned(),
         target: "pipeline".to_owned(),
         stages,
         fills: Vec::new(),

@@ -66,6 +66,7 @@ fn session(stages: &[StageInfo]) -> Model {
     let info = SessionInfo {
         version: "0".to_owned(),
         agent: 1,
+        host: "host".to_owned(),
         target: "pipeline".to_owned(),
         stages: stages.to_vec(),
         outcomes: Vec::new(),

@@ -137,6 +137,7 @@ fn info() -> SessionInfo {
     SessionInfo {
         version: "0".to_owned(),
         agent: 1,
+        host: "host".to_owned(),
         target: "target".to_owned(),
         stages: vec![stage(StageCode::SOURCE, "emit"), stage(StageCode::SINK, "write")],
         outcomes: Vec::new(),

@@ -53,6 +53,7 @@ impl Registry {
         let info = SessionInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             agent: std::process::id(),
+            host: String::new(),
             target,
             stages: Vec::new(),
             fills: Vec::new(),

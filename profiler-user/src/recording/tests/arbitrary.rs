@@ -135,10 +135,11 @@ fn started() -> impl Strategy<Value = SessionInfo> {
         max_attributes_per_trace: a.3,
     });
     let stages = (vec(stage, 0..7), vec((0..9usize, 0..300usize), 0..3));
-    (any::<u32>(), ".{0,9}", stages, vec("[a-z]{1,9}", 0..3), sampling, level(), clock()).prop_map(
-        |(agent, target, (stages, fills), outcomes, sampling, level, began)| SessionInfo {
+    (any::<u32>(), [".{0,9}", ".{0,9}"], stages, vec("[a-z]{1,9}", 0..3), sampling, level(), clock())
+        .prop_map(|(agent, [host, target], (stages, fills), outcomes, sampling, level, began)| SessionInfo {
             version: "0.1.0".to_owned(),
             agent,
+            host,
             target,
             stages,
             fills,
@@ -146,8 +147,7 @@ fn started() -> impl Strategy<Value = SessionInfo> {
             sampling,
             level,
             began,
-        },
-    )
+        })
 }
 
 /// Sites are told in the order of their ids: `first` is the id of the first that comes.

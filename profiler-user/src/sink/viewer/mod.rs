@@ -43,7 +43,7 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Writes this. `job` is the job of OTLP's lines; made of the target's name otherwise.
+    /// Writes this. `job` is the job of OTLP's lines; made of machine and target otherwise, as exporters make it while the session runs.
     #[must_use]
     pub fn new(form: Form, job: Option<String>) -> Self {
         Self {
@@ -110,7 +110,7 @@ impl Viewer {
             Form::Perfetto => self.perfetto.put(trace, info, target, out),
             Form::Chrome => self.chrome.put(trace, info, target, out)?,
             Form::OtlpJson => {
-                let job = self.job.clone().unwrap_or_else(|| job_of("", &info.target));
+                let job = self.job.clone().unwrap_or_else(|| job_of(&info.host, &info.target));
                 otlp::lines::put(trace, info, &otlp::lines::Origin { job, table: None }, out)?;
             }
             Form::Sttr => sttr::nano::encode(trace, &info.outcomes, out),

@@ -3,6 +3,7 @@ use serde_json::Value;
 use super::{Form, Viewer};
 use crate::feed::testing::busy;
 use crate::feed::{FeedEvent, SessionInfo};
+use crate::sink::event::job_of;
 use std::sync::Arc;
 
 /// A recording's bytes in a form, after `change`d names.
@@ -54,6 +55,21 @@ fn names_of_the_target_are_quoted_in_csv_and_are_no_formulas() {
     }))
     .unwrap();
     assert!(text.contains(",\"a,\"\"b\"\"\r\nc\",") && text.contains(",\" =HYPERLINK(1)\","), "{text}");
+}
+
+#[test]
+fn a_recording_has_the_job_that_exporters_gave_the_session() {
+    let job = |host: &str| {
+        let lines = written(Form::OtlpJson, |info| {
+            (info.host, info.target) = (host.to_owned(), "mill".to_owned());
+        });
+        let line: Value = serde_json::from_slice(lines.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
+        let attributes = line["resourceSpans"][0]["resource"]["attributes"].as_array().unwrap();
+        attributes.iter().find(|one| one["key"] == "seatunnel.job_id").map(|one| one["value"].clone())
+    };
+    assert_eq!(job("db1"), Some(serde_json::json!({"stringValue": job_of("db1", "mill")})));
+    // As recordings of older programs are read.
+    assert_eq!(job(""), Some(serde_json::json!({"stringValue": job_of("", "mill")})));
 }
 
 #[test]
