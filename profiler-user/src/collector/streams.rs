@@ -37,6 +37,8 @@ pub struct StreamState {
     pub first_ns: i64,
     /// Sampled records that the kernel program refused, as the latest packet says.
     pub discarded_kernel: u64,
+    /// Those of them that the budget or a pause refused, as the latest packet says; `None` from an agent that does not.
+    pub discarded_by_setting: Option<u64>,
     /// Traces that the agent gave up, as the latest packet says.
     pub discarded_agent: u64,
     /// Packets that the agent gave up, as the latest packet says.
@@ -90,6 +92,7 @@ impl StreamState {
             self.version.clone_from(&packet.version);
             self.target.clone_from(&packet.target);
             self.discarded_kernel = packet.discarded_kernel;
+            self.discarded_by_setting = packet.discarded_by_setting;
             self.discarded_agent = packet.discarded_agent;
             self.discarded_packets = packet.discarded_packets;
             self.discarded_in_packets = packet.discarded_in_packets;

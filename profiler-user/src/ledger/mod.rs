@@ -261,6 +261,12 @@ impl Ledger {
         sum([self.refused_budget, self.refused_full, self.refused_busy, self.refused_paused])
     }
 
+    /// Those of the refused that a setting had refused, the budget or a pause: the user's will, and no loss.
+    #[must_use]
+    pub fn refused_by_setting(&self) -> u64 {
+        sum([self.refused_budget, self.refused_paused])
+    }
+
     /// Traces lost, for whatever reason.
     #[must_use]
     pub fn lost_total(&self) -> u64 {

@@ -32,6 +32,8 @@ pub struct Packet {
     pub complete_ns: i64,
     /// Sampled records that the kernel program refused so far.
     pub discarded_kernel: u64,
+    /// Those of them that a setting had it refuse: the budget, or a pause. The others were lost.
+    pub discarded_by_setting: u64,
     /// Traces of this stream that the agent gave up so far: before they had a packet, or with it.
     pub discarded_agent: u64,
     /// Packets of this stream that the agent gave up so far. Others that never come were lost on the way.
@@ -110,6 +112,7 @@ impl Stream {
     pub fn tick(&mut self, tick: &Tick) {
         self.open.complete_ns = self.open.complete_ns.max(tick.wall_ns.cast_signed());
         self.open.discarded_kernel = tick.ledger.refused();
+        self.open.discarded_by_setting = tick.ledger.refused_by_setting();
         self.corrupt = corrupt(&tick.ledger);
     }
 
@@ -144,6 +147,7 @@ impl Stream {
 mod tests {
     use super::{Losses, Lost, Packet, Stream};
     use crate::feed::Tick;
+    use crate::ledger::Ledger;
     use crate::trace::testing::trace;
     use profiler_common::Outcome;
 
@@ -154,7 +158,8 @@ mod tests {
         for text in ["S0@100 W!@500", "S0@90 W!@300", "S0@200 W!@400"] {
             stream.add(&trace(text, Outcome::Written));
         }
-        stream.tick(&Tick { wall_ns: 1_700_000_000_000_000_600, ..Tick::default() });
+        let refused = Ledger { refused_budget: 3, refused_paused: 2, refused_full: 7, ..Ledger::default() };
+        stream.tick(&Tick { wall_ns: 1_700_000_000_000_000_600, ledger: refused, ..Tick::default() });
         let lost = |packets, traces| Lost { packets, traces };
         let losses = Losses { before: 3, own: lost(2, 20), earlier: lost(1, 9) };
         let expected = Packet {
@@ -164,7 +169,8 @@ mod tests {
             first_ns: wall + 300,
             last_ns: wall + 500,
             complete_ns: wall + 600,
-            discarded_kernel: 0,
+            discarded_kernel: 12,
+            discarded_by_setting: 5,
             discarded_agent: 23,
             discarded_packets: 2,
             discarded_in_packets: 20,
@@ -177,7 +183,7 @@ mod tests {
         let beacon = Packet { packet: 1, count: 0, first_ns: wall + 600, last_ns: wall + 600, ..expected };
         assert_eq!(stream.cut(false, losses), beacon);
         // A clock that was set back takes nothing back.
-        stream.tick(&Tick { wall_ns: 5, ..Tick::default() });
+        stream.tick(&Tick { wall_ns: 5, ledger: refused, ..Tick::default() });
         assert_eq!(stream.cut(true, losses), Packet { packet: 2, last: true, ..beacon });
     }
 }

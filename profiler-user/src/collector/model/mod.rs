@@ -50,6 +50,8 @@ pub struct PacketSeen {
     pub complete_ns: i64,
     /// Sampled records that the kernel program refused so far.
     pub discarded_kernel: u64,
+    /// Those of them that the budget or a pause refused: no loss. `None` from an agent that does not say.
+    pub discarded_by_setting: Option<u64>,
     /// Traces that the agent gave up so far, before they had a packet or with it.
     pub discarded_agent: u64,
     /// Packets of the stream that the agent gave up so far.

@@ -48,7 +48,10 @@ async function refreshAgents() {
     const reached = Number.isNaN(until) ? "unknown" : clock(until, true);
     element(row, "td", one.isWhole ? "its end" : one.isEnded ? `${reached}, ended` : reached, one.gaps.length ? { title: `packets that did not come: ${one.gaps.map(([first, last]) => first === last ? first : `${first} to ${last}`).join(", ")}` } : {});
     element(row, "td", `${since(Math.max(Date.now() - one.lastReceivedMs, 0))} ago`);
-    for (const lost of [one.discardedKernel, one.discardedAgent]) element(row, "td", count(lost), Number(lost) ? { class: "bad" } : {});
+    const chosen = one.discardedBySetting || 0;
+    const refused = one.discardedKernel > chosen ? { class: "bad" } : {};
+    element(row, "td", count(one.discardedKernel), chosen ? { ...refused, title: `${count(chosen)} of them by the budget or a pause: no loss` } : refused);
+    element(row, "td", count(one.discardedAgent), one.discardedAgent ? { class: "bad" } : {});
     const traces = one.unaccountedTraces === null ? "" : `${count(one.unaccountedTraces)} in `;
     element(row, "td", one.unaccountedPackets ? `${traces}${count(one.unaccountedPackets)} packets` : "0", one.unaccountedPackets ? { class: "bad", title: "The agent sent them, and they did not come; it may send them again." } : {});
   }

@@ -4,9 +4,9 @@
 //! are theirs, and stay empty here.
 
 mod client;
+mod losses;
 mod wire;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,6 +20,7 @@ use crate::control::{Answer, Command};
 use crate::export::percent;
 use crate::feed::{Attached, Clock, Ended, FeedEvent, Hub, Notice, NoticeKind, Tick};
 use client::{Event, Events};
+use losses::{Agent, Losses};
 use wire::{Item, Registry};
 
 /// How often agents are asked about.
@@ -39,25 +40,6 @@ struct Job {
     job_id: String,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Agent {
-    job_id: String,
-    stream: String,
-    host: Option<String>,
-    agent: Option<u32>,
-    discarded_kernel: u64,
-    discarded_agent: u64,
-    unaccounted_packets: u64,
-}
-
-impl Agent {
-    fn name(&self) -> String {
-        let pid = self.agent.map_or_else(String::new, |pid| format!(" {pid}"));
-        format!("agent{pid} on {}", self.host.as_deref().unwrap_or("an unknown machine"))
-    }
-}
-
 /// A collector that answers, and the job that is looked at.
 pub struct Top {
     link: Link,
@@ -67,7 +49,7 @@ pub struct Top {
     place: Option<String>,
     registry: Registry,
     feed: Hub,
-    losses: HashMap<String, [u64; 3]>,
+    losses: Losses,
     told_left_out: bool,
 }
 
@@ -109,7 +91,7 @@ impl Top {
             place: None,
             registry,
             feed,
-            losses: HashMap::new(),
+            losses: Losses::default(),
             told_left_out: false,
         })
     }
@@ -219,14 +201,8 @@ impl Top {
     async fn agents(&mut self) {
         let Ok(agents) = self.link.json::<List<Agent>>("/api/v1/agents").await else { return };
         for agent in agents.items.iter().filter(|agent| self.job.as_ref() == Some(&agent.job_id)) {
-            let lost = [agent.discarded_kernel, agent.discarded_agent, agent.unaccounted_packets];
-            let before = self.losses.insert(agent.stream.clone(), lost).unwrap_or_default();
-            if lost != before && lost != [0; 3] {
-                let [kernel, own, packets] = lost;
-                self.warn(format!(
-                    "{}: {kernel} records lost in the kernel, {own} traces by the agent; {packets} packets lost on the way, or still on it",
-                    agent.name()
-                ));
+            for (kind, text) in self.losses.news(agent) {
+                self.tell(kind, text);
             }
         }
     }

@@ -107,6 +107,14 @@ pub enum Action {
     SeekForward,
 }
 
+impl Action {
+    /// Whether it asks the agent for another setting: of no use where there is none to ask.
+    #[must_use]
+    pub const fn is_setting(self) -> bool {
+        matches!(self, Self::Pause | Self::Rate | Self::Budget | Self::Switch | Self::Level)
+    }
+}
+
 /// Where a key is obeyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {

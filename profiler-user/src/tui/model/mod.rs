@@ -18,7 +18,7 @@ pub use log::{Log, Message, Weight};
 pub use prompt::{Prompt, Question};
 pub use ticks::Ticks;
 
-use super::keys::Situation;
+use super::keys::{Binding, Situation};
 use crate::control::Request;
 use crate::recording::{Pace, Survey};
 use crate::spec::Level;
@@ -319,6 +319,12 @@ impl Model {
     #[must_use]
     pub fn situation(&self) -> Situation {
         Situation { view: self.view, layer: self.overlay.layer(), replay: self.playback.is_some() }
+    }
+
+    /// Whether a key is shown: a collector's view changes no setting, those are each agent's.
+    #[must_use]
+    pub fn offers(&self, row: &Binding) -> bool {
+        !(self.is_remote && row.action.is_setting())
     }
 
     /// The time window, s; [`WHOLE`] for the whole session.

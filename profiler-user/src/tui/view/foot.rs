@@ -61,7 +61,7 @@ fn trust(model: &Model, pen: &Pen<'_>) -> (String, Ink) {
 
 fn keys(model: &Model, pen: &mut Pen<'_>) {
     let mut x = 1;
-    for binding in hints(model.situation()) {
+    for binding in hints(model.situation()).filter(|row| model.offers(row)) {
         let Some(key) = binding.keys.first() else { continue };
         let width = columns(key) + 1 + columns(binding.hint);
         if x + width >= pen.width() {

@@ -14,7 +14,7 @@ enum Line {
 
 /// Draws it, `scroll` rows down.
 pub(super) fn draw(model: &Model, scroll: u16, pen: &mut Pen<'_>) {
-    let lines = lines(model.situation().replay);
+    let lines = lines(model);
     let mut inside = pen.framed("Keys", Ink::Dim);
     let two = inside.width() >= 150;
     let rows = usize::from(inside.height());
@@ -36,10 +36,14 @@ pub(super) fn draw(model: &Model, scroll: u16, pen: &mut Pen<'_>) {
     }
 }
 
-fn lines(replay: bool) -> Vec<Line> {
+fn lines(model: &Model) -> Vec<Line> {
     let mut lines = Vec::new();
+    let replay = model.situation().replay;
     for (place, title) in Place::ALL.into_iter().filter(|(place, _)| replay || *place != Place::Replay) {
-        let bound = TABLE.iter().filter(|row| row.place == place);
+        let mut bound = TABLE.iter().filter(|row| row.place == place && model.offers(row)).peekable();
+        if bound.peek().is_none() {
+            continue;
+        }
         if !lines.is_empty() {
             lines.push(Line::Blank);
         }
@@ -62,6 +66,6 @@ fn draw_line(line: &Line, is_remote: bool, pen: &mut Pen<'_>) {
 }
 
 /// Rows of the help, for scrolling.
-pub(in crate::tui) fn rows(replay: bool) -> u16 {
-    u16::try_from(lines(replay).len()).unwrap_or(u16::MAX)
+pub(in crate::tui) fn rows(model: &Model) -> u16 {
+    u16::try_from(lines(model).len()).unwrap_or(u16::MAX)
 }

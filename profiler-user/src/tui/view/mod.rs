@@ -138,7 +138,7 @@ pub const fn latency_room(size: (u16, u16)) -> (u16, u16) {
 pub fn scroll_rows(model: &Model) -> u16 {
     let room = body_rows(model.size.1);
     match &model.overlay {
-        Overlay::Help(_) => help::rows(model.situation().replay).saturating_sub(room.saturating_sub(2)),
+        Overlay::Help(_) => help::rows(model).saturating_sub(room.saturating_sub(2)),
         Overlay::Messages(_) => u16::try_from(model.data.log.len()).unwrap_or(u16::MAX).saturating_sub(1),
         _ if model.view == View::Health => health::rows(model).saturating_sub(room),
         _ => 0,

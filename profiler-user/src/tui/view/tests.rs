@@ -64,10 +64,21 @@ fn of_agents_elsewhere_nothing_is_said_that_only_they_know() {
         views.concat()
     };
     let (here, remote) = (all(&mut here), all(&mut remote));
-    for word in ["sampled, none lost", "hits, sampled or not", ", busy ", "take all probes off", "1 in "] {
+    for word in [
+        "sampled, none lost",
+        "hits, sampled or not",
+        ", busy ",
+        "take all probes off",
+        "1 in ",
+        "p pause",
+        "r rate",
+        "begin no new trace",
+    ] {
         assert!(!remote.contains(word), "{word:?} in {remote}");
     }
-    assert!(here.contains("hits, sampled or not") && here.contains("take all probes off"), "{here}");
+    for word in ["hits, sampled or not", "take all probes off", "p pause", "r rate", "begin no new trace"] {
+        assert!(here.contains(word), "{word:?} in {here}");
+    }
     for word in [
         "is not known here",
         "`stain attach` beside the target",

@@ -31,6 +31,8 @@ struct PacketEvent<'a> {
     #[serde(borrow)]
     discarded_kernel: Field<'a>,
     #[serde(borrow)]
+    discarded_by_setting: Field<'a>,
+    #[serde(borrow)]
     discarded_agent: Field<'a>,
     #[serde(borrow)]
     discarded_packets: Field<'a>,
@@ -87,11 +89,12 @@ pub(super) fn read(text: &str, received_ms: i64) -> Result<Told, Invalid> {
         last_ns: event.last_ns.i64_or_0("lastNs")?,
         complete_ns: event.complete_ns.i64_or_0("completeNs")?,
         discarded_kernel: event.discarded_kernel.u64_or_0("discardedKernel")?,
+        discarded_by_setting: optional(&event.discarded_by_setting, "discardedBySetting")?,
         discarded_agent: event.discarded_agent.u64_or_0("discardedAgent")?,
         discarded_packets: event.discarded_packets.u64_or_0("discardedPackets")?,
         discarded_in_packets: event.discarded_in_packets.u64_or_0("discardedInPackets")?,
         discarded_earlier: event.discarded_earlier.u64_or_0("discardedEarlier")?,
-        total: total(&event.total)?,
+        total: optional(&event.total, "total")?,
         is_last: event.last,
         host: name(&event.host, "host")?,
         agent: u32::try_from(event.agent.u64_or_0("agent")?).map_err(|_| Invalid::Number("agent"))?,
@@ -106,8 +109,8 @@ pub(super) fn read(text: &str, received_ms: i64) -> Result<Told, Invalid> {
     Ok(Told { seen, names })
 }
 
-fn total(field: &Field<'_>) -> Result<Option<u64>, Invalid> {
-    if field.is_there() { field.u64_or_0("total").map(Some) } else { Ok(None) }
+fn optional(field: &Field<'_>, of: &'static str) -> Result<Option<u64>, Invalid> {
+    if field.is_there() { field.u64_or_0(of).map(Some) } else { Ok(None) }
 }
 
 fn bounded<T>(list: &[T]) -> Result<&[T], Invalid> {

@@ -225,6 +225,7 @@ async fn jobs_and_agents_are_listed() {
         count: 5,
         complete_ns: 1000 + packet as i64,
         discarded_kernel: 2,
+        discarded_by_setting: Some(1),
         discarded_agent: 7 * (packet / 5),
         discarded_packets: packet / 5,
         discarded_in_packets: 4 * (packet / 5),
@@ -245,7 +246,7 @@ async fn jobs_and_agents_are_listed() {
         json!([{
             "jobId": "7", "stream": "18446744073709551615", "host": "db1", "agent": 4242, "version": "0.1.0", "target": null,
             "traces": 15, "completeUntilNs": "1001", "isWhole": false, "isEnded": true, "firstReceivedMs": START_MS, "lastReceivedMs": START_MS,
-            "discardedKernel": 2, "discardedAgent": 7, "discardedPackets": 1, "discardedInPackets": 4, "discardedEarlier": 9,
+            "discardedKernel": 2, "discardedBySetting": 1, "discardedAgent": 7, "discardedPackets": 1, "discardedInPackets": 4, "discardedEarlier": 9,
             "missingPackets": 3, "givenUpPackets": 1, "unaccountedPackets": 2, "unaccountedTraces": 11, "gaps": [[2, 4]],
         }])
     );

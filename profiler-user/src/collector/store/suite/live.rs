@@ -17,6 +17,7 @@ fn packet(stream: u64, packet: u64) -> PacketSeen {
         last_ns: 1000 * packet as i64 + 900,
         complete_ns: 1000 * (packet as i64 + 1),
         discarded_kernel: packet,
+        discarded_by_setting: Some(packet / 2),
         discarded_agent: 2 * packet,
         discarded_packets: packet / 2,
         discarded_in_packets: packet,
