@@ -97,7 +97,7 @@ pub const fn elsewhere(verdict: &Verdict) -> Option<&'static str> {
 pub fn caution(share: Option<f64>) -> Option<String> {
     share.filter(|share| *share >= DISTORTING).map(|share| {
         format!(
-            "The probes take {} of the target's CPU time and distort what is measured: probe fewer or cheaper stages (`stain plan` tells what each costs), or sample at a higher rate.",
+            "The probes take {} of the target's CPU time and distort what is measured: probe fewer or cheaper stages (`stain plan` tells what each costs).",
             units::share(share)
         )
     })
