@@ -165,10 +165,10 @@ fn the_table_has_what_the_json_has() -> Result<()> {
     let table = text(&table)?;
     for site in sites(&subject.plan(&spec, &["--format", "json"])?)? {
         let place = format!("{}+{:#x}", word(&site, "function"), number(&site, "function_offset")?);
-        let offset = format!("{:#x}", number(&site, "file_offset")?);
+        let address = format!("{:#x}", number(&site, "address")?);
         let line = table.lines().find(|line| line.contains(&place));
         let line = line.with_context(|| format!("no line for {place} in:\n{table}"))?;
-        for cell in [&*offset, word(&site, "class"), word(&site, "key"), "subject"] {
+        for cell in [&*address, word(&site, "class"), word(&site, "key"), "subject"] {
             ensure!(line.contains(cell), "no {cell} in {line}");
         }
         ensure!(table.contains(word(&site, "instruction")), "{site}");

@@ -77,6 +77,7 @@ impl Running {
             ledger,
             cost,
             duration_ns,
+            began_ns: self.started_ns,
             end,
             sink,
             delivery,

@@ -82,6 +82,8 @@ pub struct Finished {
     pub cost: Cost,
     /// How long it was, ns.
     pub duration_ns: u64,
+    /// When it began, ns of the monotonic clock.
+    pub began_ns: u64,
     /// Why it ended.
     pub end: End,
     /// The sink, all traces written, to be given the summary.
@@ -111,6 +113,7 @@ impl Finished {
             ledger: &self.ledger,
             cost: &self.cost,
             duration_ns: self.duration_ns,
+            began_ns: self.began_ns,
             end: self.end.name(),
             exports: &self.exports,
         }

@@ -9,7 +9,7 @@ use super::specimen::Specimen;
 use super::{CalibrateError, Calibrated, RedZone};
 use crate::attach::{Kernel, Links, Settings};
 use crate::plan::{Class, Costs, KernelTraits, Site, Trap, UnseenExits};
-use crate::symbol::{Arch, FileOffset};
+use crate::symbol::{Arch, ElfAddress, FileOffset};
 
 /// Of so many rounds the fastest counts: what is above it is other work of the machine.
 const ROUNDS: u32 = 5;
@@ -67,6 +67,8 @@ fn site(probe: u32, (specimen, offset): (Specimen, FileOffset), exe: &Path) -> S
         symbol: specimen.name().to_owned(),
         function: specimen.name().to_owned(),
         function_offset: 0,
+        // Of a program of our own, which nobody is shown a plan of.
+        address: ElfAddress(offset.0),
         offset,
         trap,
         instruction: String::new(),

@@ -211,6 +211,11 @@ impl Totals<'_> {
             ledger,
             cost,
             duration_ns: *duration_ns,
+            // A tick says how long it has been since attaching, from which the duration counts.
+            began_ns: match &account.tick {
+                Some(tick) => tick.mono_ns.saturating_sub(*duration_ns),
+                None => info.map_or(0, |info| info.began.mono_ns),
+            },
             end: account.ended.as_ref().map_or("cut off", |ended| &ended.why),
             // What others took is not part of the stream that they were sent.
             exports: &[],

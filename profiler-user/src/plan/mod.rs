@@ -32,7 +32,7 @@ pub use error::{PlanError, PlanErrors, Problem};
 pub use exit::UnseenExits;
 
 use crate::spec::{Spec, Stage};
-use crate::symbol::{Arch, FileOffset, Function, Module};
+use crate::symbol::{Arch, ElfAddress, FileOffset, Function, Module};
 use lower::Subject;
 use stage::{Draft, Work};
 
@@ -77,6 +77,8 @@ pub struct Site {
     pub function: String,
     /// Bytes from the function's start to the instruction.
     pub function_offset: u64,
+    /// Its address in the file, as disassemblies give it and points name it.
+    pub address: ElfAddress,
     /// Where the probe is set.
     pub offset: FileOffset,
     /// How it fires.
@@ -237,6 +239,7 @@ impl Planner<'_> {
             symbol: function.map_or_else(|| address.clone(), |function| function.symbol.clone()),
             function: function.map_or(address, |function| function.demangled.clone()),
             function_offset: draft.address.wrapping_sub(code.address.0),
+            address: ElfAddress(draft.address),
             offset: code.file_offset(draft.address),
             trap: draft.trap,
             instruction: code.text(draft.address),

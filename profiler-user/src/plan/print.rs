@@ -94,7 +94,7 @@ fn heading(out: &mut String, stage: &Stage, sites: usize) {
     push(out, format_args!("{code:<4} {name}  at {point}  ({sites} site{plural})"));
 }
 
-const HEADER: [&str; 7] = ["PROBE", "FILE", "FUNCTION", "FILE OFFSET", "CLASS", "NS/HIT", "KEY"];
+const HEADER: [&str; 7] = ["PROBE", "FILE", "FUNCTION", "ADDRESS", "CLASS", "NS/HIT", "KEY"];
 
 fn cells(site: &Site, costs: &Costs) -> [String; 7] {
     let file =
@@ -103,7 +103,7 @@ fn cells(site: &Site, costs: &Costs) -> [String; 7] {
         site.probe.to_string(),
         file.into_owned(),
         place(site),
-        format!("{:#x}", site.offset.0),
+        format!("{:#x}", site.address.0),
         class_name(site.class).to_owned(),
         expected_ns(site.carrier, site.trap, costs).to_string(),
         key_text(site),
@@ -182,6 +182,7 @@ fn site_json(site: &Site, spec: &Spec, costs: &Costs) -> Value {
         "symbol": site.symbol,
         "function": site.function,
         "function_offset": site.function_offset,
+        "address": site.address.0,
         "file_offset": site.offset.0,
         "trap": trap_name(site.trap),
         "instruction": site.instruction,

@@ -11,8 +11,15 @@ use crate::verdict::{Hop, of_session};
 /// The report, every line ended.
 #[must_use]
 pub fn render(session: &Session<'_>) -> String {
-    let parts =
-        [heading(session), verdict(session), hops(session), slowest(session), ledger(session), cost(session)];
+    let parts = [
+        heading(session),
+        verdict(session),
+        hops(session),
+        slowest(session),
+        changes(session),
+        ledger(session),
+        cost(session),
+    ];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
@@ -36,11 +43,7 @@ fn time(ns: u64) -> String {
 }
 
 fn heading(session: &Session<'_>) -> String {
-    let rate = match session.rate {
-        0 => "no record sampled".to_owned(),
-        1 => "every record sampled".to_owned(),
-        rate => format!("1 record in {} sampled", units::count(rate)),
-    };
+    let rate = session.rate_words();
     format!(
         "# {}\n\n{}, {rate}, {} traces, ended: {}\n",
         plain(session.target),
@@ -111,6 +114,19 @@ fn stamps(session: &Session<'_>, trace: &Trace) -> String {
     trace.stamps.iter().map(row).collect()
 }
 
+fn changes(session: &Session<'_>) -> String {
+    let changes = session.told_changes();
+    if changes.last.is_empty() {
+        return String::new();
+    }
+    let earlier = match changes.earlier {
+        0 => String::new(),
+        earlier => format!("The last ones, after {} others:\n\n", units::count(earlier as u64)),
+    };
+    let line = |(since_ns, text): &(u64, String)| format!("- after {}: {}\n", time(*since_ns), plain(text));
+    format!("## Changes\n\n{earlier}{}", changes.last.iter().map(line).collect::<String>())
+}
+
 fn ledger(session: &Session<'_>) -> String {
     let mut text = "## Ledger\n\n".to_owned();
     for law in session.ledger.laws(session.outcomes) {
@@ -162,6 +178,8 @@ mod tests {
             "**79% of the time records wait in Q+ push → Q- pop: the transform behind it is either busy or takes them late, which is not known here**",
             "| Q+ push → Q- pop | 110 | 215 µs | 231 µs | 399 µs | 418 µs | 420 µs | 79% |",
             "| W! write | 484 µs | 10.0 µs | 1 | 4305 |",
+            "## Changes",
+            "- after 5.00 s: budget: 50 traces a second from now on (was 20 traces a second)",
             "1,240 sampled = 1,006 admitted + 200 refused by budget + 30 refused, slots full + 3 refused, key busy + 1 refused, paused",
             "Every sampled record is accounted for.",
         ] {

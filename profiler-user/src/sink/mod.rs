@@ -4,6 +4,7 @@
 //! Refuses: losing a trace in silence. Every sink counts received = sent + dropped.
 
 mod change;
+mod changed;
 pub mod counts;
 pub mod ctf;
 pub mod event;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use change::{Change, Setting};
+pub use changed::Changes;
 use profiler_common::StageCode;
 
 use crate::feed::SessionInfo;
@@ -211,6 +213,8 @@ pub struct Session<'a> {
     pub cost: &'a Cost,
     /// How long it was, ns.
     pub duration_ns: u64,
+    /// When it began, ns of the monotonic clock: `duration_ns` counts from then.
+    pub began_ns: u64,
     /// Why it ended, in a few words: `duration`, `interrupted`, `target exited`.
     pub end: &'a str,
     /// What became of the traces in each exporter, by its name.

@@ -44,6 +44,7 @@ impl Parts {
             ledger: &self.ledger,
             cost: &self.cost,
             duration_ns: 10_000_000_000,
+            began_ns: 1_000_000_000,
             end: "duration",
             exports: &self.exports,
         }

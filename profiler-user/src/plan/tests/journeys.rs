@@ -109,8 +109,8 @@ fn all_that_a_stage_does_is_lowered_and_shown() {
     let shown = print::text(&plan, &spec, &Costs::default());
     let lines = "\
 Q+   Q+  at enqueue  (1 site)
-    PROBE  FILE  FUNCTION  FILE OFFSET  CLASS     NS/HIT  KEY
-        1  flow  enqueue         0x200  emulated     515  *(u64*)rsi
+    PROBE  FILE  FUNCTION  ADDRESS  CLASS     NS/HIT  KEY
+        1  flow  enqueue    0x1200  emulated     515  *(u64*)rsi
            push %rbp
            + binds a further key rdi, in the space node, shared by all processes
            + puts the record into the batch bytes(rdx, 0x8), in the space batch
@@ -253,23 +253,23 @@ fn a_scope_is_shown_with_its_end() {
     let shown = print::text(&plan, &spec, &Costs::default());
     let lines = "\
 T+   T+  at map  (2 sites)
-    PROBE  FILE  FUNCTION  FILE OFFSET  CLASS     NS/HIT  KEY
-        1  flow  map+0x4         0x204  emulated     515  rdi
+    PROBE  FILE  FUNCTION  ADDRESS  CLASS     NS/HIT  KEY
+        1  flow  map+0x4    0x1204  emulated     515  rdi
            push %rbx
            + opens a scope until this call returns; without an output: filtered
-        2  flow  map+0x6         0x206  stepped    10800  (scope)
+        2  flow  map+0x6    0x1206  stepped    10800  (scope)
            ret
            - closes the scope
            - on its `ret` instructions, single-stepped, because an exception or panic must be able to unwind through it
 
 T-   T-  at out  (1 site)
-    PROBE  FILE  FUNCTION  FILE OFFSET  CLASS     NS/HIT  KEY
-        3  flow  out+0x4         0x304  emulated     515  scope
+    PROBE  FILE  FUNCTION  ADDRESS  CLASS     NS/HIT  KEY
+        3  flow  out+0x4    0x1304  emulated     515  scope
            push %rbx
 
 T-   T-  at part  (1 site)
-    PROBE  FILE  FUNCTION  FILE OFFSET  CLASS     NS/HIT  KEY
-        4  flow  part+0x4        0x404  emulated     515  rsi
+    PROBE  FILE  FUNCTION  ADDRESS  CLASS     NS/HIT  KEY
+        4  flow  part+0x4   0x1404  emulated     515  rsi
            push %rbx
            + the key of a new branch
 ";

@@ -253,16 +253,16 @@ fn prints_a_table() {
     let (plan, spec) = printed();
     let expected = "\
 S0   emit  at emit  (1 site)
-    PROBE  FILE  FUNCTION  FILE OFFSET  CLASS     NS/HIT  KEY
-        0  flow  emit+0x4        0x104  emulated     515  rdi
+    PROBE  FILE  FUNCTION  ADDRESS  CLASS     NS/HIT  KEY
+        0  flow  emit+0x4   0x1104  emulated     515  rdi
            push %rbx
 
 W!   write  at write%return  (2 sites)
-    PROBE  FILE  FUNCTION   FILE OFFSET  CLASS     NS/HIT  KEY
-        1  flow  write+0x4        0x204  emulated     515  (arguments)
+    PROBE  FILE  FUNCTION   ADDRESS  CLASS     NS/HIT  KEY
+        1  flow  write+0x4   0x1204  emulated     515  (arguments)
            push %rbx
            - saves the arguments for the return
-        2  flow  write+0x6        0x206  stepped    10800  *(u64*)(entry arg0+8)
+        2  flow  write+0x6   0x1206  stepped    10800  *(u64*)(entry arg0+8)
            ret
            - on its `ret` instructions, single-stepped, because an exception or panic must be able to unwind through it
 
@@ -301,6 +301,7 @@ fn prints_json() {
     for (pointer, expected) in [
         ("/sites/0/stage", "S0".into()),
         ("/sites/0/file", "/usr/bin/flow".into()),
+        ("/sites/0/address", 0x1104.into()),
         ("/sites/0/file_offset", 0x104.into()),
         ("/sites/0/class", "emulated".into()),
         ("/sites/0/expected_ns", 515.into()),

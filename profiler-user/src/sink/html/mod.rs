@@ -59,11 +59,7 @@ fn head(session: &Session<'_>, began: Option<Clock>) -> String {
     let mut facts: Vec<String> = when.map(|when| format!("{when:.0}")).into_iter().collect();
     facts.push(units::duration(session.duration_ns, false));
     facts.push(format!("process {}{more}", pids.join(", ")));
-    facts.push(match session.rate {
-        0 => "no record sampled".to_owned(),
-        1 => "every record sampled".to_owned(),
-        rate => format!("1 record in {} sampled", units::count(rate)),
-    });
+    facts.push(session.rate_words());
     facts.push(format!("{} traces", units::count(session.stats.traces())));
     facts.push(format!("ended: {}", session.end));
     let facts: Vec<String> = facts.iter().map(|fact| format!("<span>{}</span>", escape(fact))).collect();

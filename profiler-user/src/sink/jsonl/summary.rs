@@ -54,6 +54,7 @@ impl<'a> Line<'a> {
             ledger,
             cost,
             duration_ns,
+            began_ns: _,
             end,
             exports,
         } = *session;

@@ -38,6 +38,7 @@ pub fn render(session: &Session<'_>, style: Style) -> String {
     hops::section(session, &mut page);
     hops::record_latency(session, &mut page);
     waterfall::section(session, &mut page);
+    tail::changes(session, &mut page);
     tail::ledger(session, &mut page);
     tail::exports(session, &mut page);
     tail::cost(session, &mut page);
@@ -53,11 +54,7 @@ fn heading(session: &Session<'_>, page: &mut Page) {
         1 => format!(" (pid {})", pids.join(", ")),
         _ => format!(" (pids {}{more})", pids.join(", ")),
     };
-    let rate = match session.rate {
-        0 => "no record sampled".to_owned(),
-        1 => "every record sampled".to_owned(),
-        rate => format!("1 record in {} sampled", units::count(rate)),
-    };
+    let rate = session.rate_words();
     let parts = [
         format!("{}{pids}", session.target),
         page.duration(session.duration_ns),

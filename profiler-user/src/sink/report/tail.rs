@@ -9,6 +9,26 @@ use crate::stats::cost::class_name;
 /// Probes listed at most, the dearest ones.
 const PROBES: usize = 8;
 
+/// What was changed while it ran.
+pub(super) fn changes(session: &Session<'_>, page: &mut Page) {
+    let changes = session.told_changes();
+    if changes.last.is_empty() {
+        return;
+    }
+    page.title("Changes");
+    if changes.earlier > 0 {
+        page.line(&format!(
+            "  {} {} earlier ones",
+            page.glyphs().ellipsis,
+            units::count(changes.earlier as u64)
+        ));
+    }
+    for (since_ns, text) in &changes.last {
+        let lead = format!("  after {:<8}  ", page.duration(*since_ns));
+        page.wrapped(&lead, text, Ink::Plain);
+    }
+}
+
 /// The two laws with their numbers, and whether they hold.
 pub(super) fn ledger(session: &Session<'_>, page: &mut Page) {
     let ledger = session.ledger;
