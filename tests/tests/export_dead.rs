@@ -50,6 +50,7 @@ fn info() -> SessionInfo {
         host: "host".to_owned(),
         target: "hour".to_owned(),
         stages: stages.map(stage).into(),
+        fills: Vec::new(),
         outcomes: Vec::new(),
         sampling: defaults::sampling(),
         level: Level::Info,

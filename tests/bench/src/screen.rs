@@ -69,6 +69,7 @@ fn session(stages: &[StageInfo]) -> Model {
         host: "host".to_owned(),
         target: "pipeline".to_owned(),
         stages: stages.to_vec(),
+        fills: Vec::new(),
         outcomes: Vec::new(),
         sampling: defaults::sampling(),
         level: Level::Info,

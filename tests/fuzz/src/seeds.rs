@@ -140,6 +140,7 @@ fn info() -> SessionInfo {
         host: "host".to_owned(),
         target: "target".to_owned(),
         stages: vec![stage(StageCode::SOURCE, "emit"), stage(StageCode::SINK, "write")],
+        fills: Vec::new(),
         outcomes: Vec::new(),
         sampling: defaults::sampling(),
         level: Level::Info,
