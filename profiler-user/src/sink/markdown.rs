@@ -173,7 +173,6 @@ mod tests {
         let text = render(&parts.session());
         for line in [
             "# pipeline",
-            "The probes take 11% of the target's CPU time and distort what is measured: probe fewer or cheaper stages (\\`stain plan\\` tells what each costs).",
             "10.0 s, 1 record in 1,000 sampled, 110 traces, ended: duration",
             "**79% of the time records wait in Q+ push → Q- pop: the transform behind it is either busy or takes them late, which is not known here**",
             "| Q+ push → Q- pop | 110 | 215 µs | 231 µs | 399 µs | 418 µs | 420 µs | 79% |",

@@ -9,8 +9,9 @@ use crate::trace::Cause;
 const FULLY: f64 = 0.8;
 
 /// From this part of the target's CPU time on, probes distort what is measured. Durations have the probes within them in them, and those of short hops
-/// much more than this mean: with a tenth of all CPU time, a hop that works little is made of probes for the most part, and queues fill that would be empty.
-const DISTORTING: f64 = 0.1;
+/// much more than this mean: with a fifth of all CPU time, a hop that works little is made of probes for the most part, and queues fill that would be empty. Below,
+/// what each hop has of probes in it is told beside the hops.
+const DISTORTING: f64 = 0.2;
 
 /// How things are called, and which characters there are.
 #[derive(Clone, Copy)]

@@ -251,8 +251,8 @@ fn a_batch_that_is_filled() {
 
 #[test]
 fn probes_that_take_much_are_told_of() {
-    assert_eq!((caution(None), caution(Some(0.09))), (None, None));
-    assert!(caution(Some(0.1)).is_some());
+    assert_eq!((caution(None), caution(Some(0.19))), (None, None));
+    assert!(caution(Some(0.2)).is_some());
     let text = caution(Some(0.94)).unwrap();
     let told = "The probes take 94% of the target's CPU time and distort what is measured: ";
     assert!(text.starts_with(told) && text.contains("`stain plan`"), "{text}");
