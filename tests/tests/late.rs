@@ -199,7 +199,7 @@ fn a_library_without_the_function_and_a_target_that_ends_are_errors() -> Result<
     let mut target = start(folder.path())?;
     let mut agent = Agent::start(target.pid(), &spec("libnever.so:sink_write"), &[], folder.path(), "agent")?;
     agent.stderr().find(|line| line.contains("waits for libnever.so"), SHORT)?;
-    let mut other =
+    let other =
         Agent::start(target.pid(), &spec("libnever.so:sink_write"), &["-d", "1s"], folder.path(), "other")?;
     let ended = other.wait(SHORT)?;
     let why = "runs: stage W! write waits for libnever.so, which it did not load";
