@@ -20,24 +20,19 @@ impl Session<'_> {
     pub fn rate_words(&self) -> String {
         let is_new_rate =
             |change: &&super::Change| change.setting == Setting::Rate && change.from != change.to;
-        let times = match self.changes.iter().filter(is_new_rate).count() {
-            0 => None,
-            1 => Some("once".to_owned()),
-            times => Some(format!("{} times", units::count(times as u64))),
-        };
-        let Some(times) = times else {
-            return match self.rate {
-                0 => "no record sampled".to_owned(),
-                1 => "every record sampled".to_owned(),
-                rate => format!("1 record in {} sampled", units::count(rate)),
-            };
-        };
         let rate = match self.rate {
             0 => "no record".to_owned(),
             1 => "every record".to_owned(),
             rate => format!("1 record in {}", units::count(rate)),
         };
-        format!("at last {rate} sampled (the rate was changed {times})")
+        match self.changes.iter().filter(is_new_rate).count() {
+            0 => format!("{rate} sampled"),
+            1 => format!("at last {rate} sampled (the rate was changed once)"),
+            times => {
+                let times = units::count(times as u64);
+                format!("at last {rate} sampled (the rate was changed {times} times)")
+            }
+        }
     }
 
     /// What a report lists of the changes.

@@ -19,9 +19,10 @@ pub(super) fn rows(model: &Model) -> Vec<Row> {
     let window = Window { model, before, after };
     let mut rows = vec![Row::Title("Cost, in this time window")];
     rows.extend(window.target());
-    rows.extend(window.probes());
+    let share = window.share();
+    rows.extend(window.probes(share));
     rows.extend(window.agent());
-    rows.extend(caution(Some(window.share())).map(|text| Row::Text(text, Ink::Warn)));
+    rows.extend(caution(Some(share)).map(|text| Row::Text(text, Ink::Warn)));
     rows
 }
 
@@ -84,10 +85,9 @@ impl Window<'_> {
         units::part(part.into(), whole.into()).min(1.0)
     }
 
-    fn probes(&self) -> Vec<Row> {
+    fn probes(&self, share: f64) -> Vec<Row> {
         let hits = |tick: &Tick| tick.probes.iter().fold(0u64, |sum, probe| sum.saturating_add(probe.hits));
         let (rate, hit) = course(self.model, hits);
-        let share = self.share();
         let ink = if share > DEAR { Ink::Warn } else { Ink::Text };
         vec![
             value("probe hits", per_second(rate), hit, Ink::Text),
