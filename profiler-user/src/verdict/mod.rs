@@ -216,18 +216,16 @@ fn reason(
 ) -> (Reason, Option<f64>) {
     let mean = |behind: &flow::Behind| busy::of(evidence, hops, behind);
     let busy = |behind: &flow::Behind| mean(behind).filter(|_| !is_transient);
-    if evidence.fills.contains(&key(worst)) {
-        // Who is late with a batch is the limit if he is busy; otherwise the batch is not full.
-        let behind = flow::behind(hops, worst, busy).filter(|behind| mean(behind) >= Some(IDLE));
+    let is_filled = evidence.fills.contains(&key(worst));
+    if is_filled || flow::is_wait(worst) {
+        let behind = flow::behind(hops, worst, busy).map(|behind| (mean(&behind), behind));
         return match behind {
-            Some(behind) => behind_queue(&behind, mean(&behind), is_transient),
-            None => (Reason::Filling, None),
-        };
-    }
-    if flow::is_wait(worst) {
-        return match flow::behind(hops, worst, busy) {
-            Some(behind) => behind_queue(&behind, mean(&behind), is_transient),
-            None => (Reason::Unseen, None),
+            // Who is late with a batch is the limit if he is busy; otherwise the batch is not full.
+            Some((mean, behind)) if !is_filled || mean >= Some(IDLE) => {
+                behind_queue(&behind, mean, is_transient)
+            }
+            _ if is_filled => (Reason::Filling, None),
+            _ => (Reason::Unseen, None),
         };
     }
     if let Some(wait) = flow::queue_after(hops, worst) {
